@@ -1,0 +1,24 @@
+//! The nouns of Lockgate and their state machines.
+//!
+//! Every other room speaks in these words. Nothing here does IO, awaits, reads a clock or draws
+//! randomness: time arrives as a [`Timestamp`], identifiers arrive as values.
+
+mod call;
+mod connection;
+mod digest;
+mod event;
+mod identity;
+mod limits;
+mod refusal;
+mod time;
+mod verdict;
+
+pub use call::{Action, Call, Era, RequestId, Revision};
+pub use connection::{ConnectionName, NameFault};
+pub use digest::Digest;
+pub use event::{Event, IntentEvent, OutcomeEvent, OutcomeStatus, RefusalEvent};
+pub use identity::{ClaimValue, Group, Identity, TokenFacts};
+pub use limits::Limits;
+pub use refusal::{Reason, Refusal};
+pub use time::Timestamp;
+pub use verdict::{Ask, Deny, Verdict};
