@@ -1,1 +1,6 @@
-//! placeholder
+//! Judgement: who may do what with which call.
+//!
+//! Everything here is a pure function of its arguments: no IO, no waiting, no clock, no randomness.
+//! [`policy`] is the only room of the house that knows Cedar.
+
+pub mod policy;
