@@ -1,1 +1,13 @@
-//! placeholder
+//! The machine side of Lockgate: one MCP call from socket to answer.
+//!
+//! A request is accepted, authenticated, resolved, parsed, judged, recorded, cleared, armed and
+//! sent; its answer is recorded and handed back. [`path`] is that journey in one short function;
+//! each stage is one file under [`stage`], in the same order, and consumes the type that the stage
+//! before gave, so no stage can be left out. No MCP message is written or read here except through
+//! `lockgate-mcp`, no policy except through `lockgate-rules`, no file except through
+//! `lockgate-store`.
+
+pub mod clock;
+pub mod egress;
+pub mod secret;
+pub mod settings;

@@ -1,0 +1,345 @@
+//! The gateway's sections of the configuration. The binary reads them from a file and the
+//! environment; nothing here reads anything, and nothing here holds a secret.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use lockgate_model::{ConnectionName, Era, Limits};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::secret::SecretRef;
+
+/// Everything that the gateway needs to serve, apart from the policies' texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct GatewaySettings {
+    /// Where clients reach the gateway.
+    #[serde(default)]
+    pub listen: ListenSettings,
+    /// The URL under which clients know the gateway, without a path: `https://mcp.example.com`.
+    /// Its host is the one that a request's `Host` must name.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub public_url: Url,
+    /// Further values that a request's `Host` may have, each `host` or `host:port`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The bound on everything.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Who may vouch for callers.
+    #[serde(default)]
+    pub issuers: Vec<IssuerSettings>,
+    /// The protected MCP servers.
+    #[serde(default)]
+    pub connections: Vec<ConnectionSettings>,
+}
+
+/// The listening socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ListenSettings {
+    /// Address and port.
+    #[serde(default = "ListenSettings::default_address")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub address: SocketAddr,
+    /// TLS, where the gateway terminates it itself.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+}
+
+/// Certificate and key of the listening socket, both PEM; read again on reload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TlsSettings {
+    /// The certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key (PKCS #8, PKCS #1 or SEC 1).
+    pub key: PathBuf,
+}
+
+/// One protected MCP server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionSettings {
+    /// The handle in URLs, policies and records.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub name: ConnectionName,
+    /// The path at which clients reach it; `/c/<name>/mcp` where absent.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The whole URL under which clients know it, where it isn't the gateway's `public_url` with
+    /// the path behind it. Its path, where it has one, must be `path`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub public_url: Option<Url>,
+    /// The server behind it.
+    pub upstream: UpstreamSettings,
+    /// Which era the upstream speaks.
+    #[serde(default)]
+    pub era: EraSetting,
+    /// Names of the issuers whose tokens open it.
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    /// Audiences that its tokens may name besides its own public URL.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// Scopes that clients are told to ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// How new tool definitions become callable.
+    #[serde(default)]
+    pub pins: PinMode,
+    /// When the recording of answers is on disk.
+    #[serde(default)]
+    pub durability: Durability,
+    /// Words for policies to refer to: `resource.labels.contains("production")`.
+    #[serde(default)]
+    pub labels: BTreeSet<String>,
+    /// Web origins whose pages may call it; without any, a request with `Origin` is refused.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// Limits that differ from the gateway's for this connection.
+    #[serde(default)]
+    pub limits: LimitOverrides,
+    /// Lets callers in without a token, as subject `anonymous` of issuer `development`. Refused
+    /// unless the listening address and the public URL are loopback.
+    #[serde(default)]
+    pub development_anonymous: bool,
+}
+
+/// The server behind a connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum UpstreamSettings {
+    /// A server that speaks streamable HTTP.
+    Http(HttpSettings),
+    /// A program that speaks over its standard input and output.
+    Stdio(StdioSettings),
+}
+
+/// An upstream reached over HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HttpSettings {
+    /// The MCP endpoint.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub url: Url,
+    /// Allows private and loopback addresses, and `http:`, for this upstream.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Headers sent with every request: the service's credential, by reference.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
+    pub headers: BTreeMap<String, SecretRef>,
+    /// PEM file of the certificate authorities to trust instead of the public ones.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+}
+
+/// An upstream run as a child process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StdioSettings {
+    /// The program's absolute path; never passed through a shell.
+    pub command: PathBuf,
+    /// Its arguments, as they are.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its whole environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`, by reference.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
+    pub env: BTreeMap<String, SecretRef>,
+    /// Its working directory; the gateway's data directory where absent.
+    #[serde(default)]
+    pub cwd: Option<PathBuf>,
+}
+
+/// Which era an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum EraSetting {
+    /// Whatever it turns out to speak; it may speak both.
+    #[default]
+    Auto,
+    /// Only revisions with sessions, up to 2025-11-25.
+    Legacy,
+    /// Only 2026-07-28 and later.
+    Modern,
+}
+
+impl EraSetting {
+    /// Whether messages of `era` may be forwarded.
+    pub const fn admits(self, era: Era) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Legacy => matches!(era, Era::Legacy),
+            Self::Modern => matches!(era, Era::Modern),
+        }
+    }
+}
+
+/// How new tool definitions become callable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum PinMode {
+    /// Someone accepts every definition with `lockgate pins accept`.
+    Manual,
+    /// The first definition ever seen under a name is accepted; every change waits for someone.
+    #[default]
+    OnFirstUse,
+}
+
+/// When the recording of an answer is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Durability {
+    /// Written before the client sees it, synced within 20 ms.
+    #[default]
+    Default,
+    /// Synced before the client sees it.
+    Strict,
+}
+
+/// A connection's own limits; the gateway's hold where one is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LimitOverrides {
+    /// A client's request body.
+    pub request_max_bytes: Option<u32>,
+    /// One JSON answer, one SSE event, or one line of a stdio child.
+    pub answer_max_bytes: Option<u32>,
+    /// An upstream must have begun its answer within this time.
+    pub answer_wait_max_ms: Option<u32>,
+    /// An upstream connection must be made within this time.
+    pub connect_wait_max_ms: Option<u32>,
+    /// A stream is ended when it is this old.
+    pub stream_age_max_ms: Option<u32>,
+    /// After a legacy client has gone, its answer is still read and recorded for this time.
+    pub orphan_max_ms: Option<u32>,
+}
+
+/// Someone who vouches for callers: an OIDC provider, or whatever signs JWTs with published keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct IssuerSettings {
+    /// The short name by which groups are qualified: `name/group`.
+    pub name: String,
+    /// The exact `iss` of its tokens; its discovery document is looked for below it.
+    pub issuer: String,
+    /// Where its keys are published; found by discovery where absent.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub jwks_url: Option<Url>,
+    /// Signature algorithms that are accepted.
+    #[serde(default = "IssuerSettings::default_algorithms")]
+    pub algorithms: Vec<String>,
+    /// Audiences accepted on every connection that names this issuer.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// OAuth clients whose tokens are accepted; every client's where empty.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// JSON pointers (RFC 6901) to claims that hold groups: `/groups`, `/realm_access/roles`.
+    #[serde(default = "IssuerSettings::default_groups_claim")]
+    pub groups_claim: Vec<String>,
+    /// Refuses tokens that carry no groups at all.
+    #[serde(default)]
+    pub groups_required: bool,
+    /// Refuses tokens that live longer than this from `iat` to `exp`, in seconds.
+    #[serde(default = "IssuerSettings::default_max_token_lifetime_s")]
+    pub max_token_lifetime_s: u32,
+    /// Refuses tokens issued longer ago than this, in seconds.
+    #[serde(default)]
+    pub max_token_age_s: Option<u32>,
+    /// How far its clock may be off, in seconds, at most 60.
+    #[serde(default = "IssuerSettings::default_leeway_s")]
+    pub leeway_s: u8,
+    /// Values of the token header's `typ` that are accepted; an absent `typ` counts as `JWT`.
+    #[serde(default = "IssuerSettings::default_token_types")]
+    pub token_types: Vec<String>,
+    /// Allows private and loopback addresses, and `http:`, for its keys.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// PEM file of the certificate authorities to trust for its keys instead of the public ones.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// When its keys can't be fetched, the last known ones serve for this long, in seconds.
+    #[serde(default = "IssuerSettings::default_stale_max_s")]
+    pub stale_max_s: u32,
+}
+
+impl ListenSettings {
+    fn default_address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8080))
+    }
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        Self { address: Self::default_address(), tls: None }
+    }
+}
+
+impl ConnectionSettings {
+    /// The path at which clients reach it.
+    pub fn path(&self) -> String {
+        self.path.clone().unwrap_or_else(|| format!("/c/{}/mcp", self.name))
+    }
+}
+
+impl LimitOverrides {
+    /// The limits of the connection: `base` with these in place.
+    pub fn over(&self, base: &Limits) -> Limits {
+        Limits {
+            request_max_bytes: self.request_max_bytes.unwrap_or(base.request_max_bytes),
+            answer_max_bytes: self.answer_max_bytes.unwrap_or(base.answer_max_bytes),
+            answer_wait_max_ms: self.answer_wait_max_ms.unwrap_or(base.answer_wait_max_ms),
+            connect_wait_max_ms: self.connect_wait_max_ms.unwrap_or(base.connect_wait_max_ms),
+            stream_age_max_ms: self.stream_age_max_ms.unwrap_or(base.stream_age_max_ms),
+            orphan_max_ms: self.orphan_max_ms.unwrap_or(base.orphan_max_ms),
+            ..*base
+        }
+    }
+}
+
+impl IssuerSettings {
+    fn default_algorithms() -> Vec<String> {
+        ["RS256", "PS256", "ES256", "EdDSA"].map(str::to_owned).to_vec()
+    }
+
+    fn default_groups_claim() -> Vec<String> {
+        vec!["/groups".to_owned()]
+    }
+
+    const fn default_max_token_lifetime_s() -> u32 {
+        86_400
+    }
+
+    const fn default_leeway_s() -> u8 {
+        60
+    }
+
+    fn default_token_types() -> Vec<String> {
+        ["at+jwt", "JWT"].map(str::to_owned).to_vec()
+    }
+
+    const fn default_stale_max_s() -> u32 {
+        3_600
+    }
+}
