@@ -1,0 +1,134 @@
+//! What changed between the accepted definitions and those that the server shows now, in text that
+//! a person can read and that can't play tricks on a terminal.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value;
+
+use super::{Pin, PinKind, Pins};
+
+/// One definition that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What is different: `tool`, `prompt` or `instructions`.
+    pub what: &'static str,
+    /// Name of the tool or prompt; empty for the instructions.
+    pub name: String,
+    /// How it changed.
+    pub kind: ChangeKind,
+}
+
+/// How a definition changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was not there before.
+    Added,
+    /// It is no longer there.
+    Removed,
+    /// It is different; one line a place, `/path: old -> new`.
+    Changed(Vec<String>),
+}
+
+/// Compares by digest, and tells the places by value. Sorted by kind and name.
+pub fn diff(accepted: &Pins, seen: &Pins) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let text = |pins: &Pins| pins.instructions.as_ref().map(|i| (i.digest, Value::from(&*i.text)));
+    let kind = compare(text(accepted), text(seen));
+    changes.extend(kind.map(|kind| Change { what: "instructions", name: String::new(), kind }));
+
+    let mut pairs: BTreeMap<(PinKind, &str), (Option<&Pin>, Option<&Pin>)> = BTreeMap::new();
+    for pin in &accepted.definitions {
+        pairs.entry((pin.kind, &pin.name)).or_default().0 = Some(pin);
+    }
+    for pin in &seen.definitions {
+        pairs.entry((pin.kind, &pin.name)).or_default().1 = Some(pin);
+    }
+    for ((kind, name), (old, new)) in pairs {
+        let value = |pin: &Pin| (pin.digest, pin.definition.clone());
+        let change = compare(old.map(value), new.map(value));
+        let change = change.map(|change| Change {
+            what: kind.as_str(),
+            name: name.to_owned(),
+            kind: change,
+        });
+        changes.extend(change);
+    }
+    changes
+}
+
+type Digested = (lockgate_model::Digest, Value);
+
+fn compare(old: Option<Digested>, new: Option<Digested>) -> Option<ChangeKind> {
+    match (old, new) {
+        (None, None) => None,
+        (None, Some(_)) => Some(ChangeKind::Added),
+        (Some(_), None) => Some(ChangeKind::Removed),
+        (Some((old, _)), Some((new, _))) if old == new => None,
+        (Some((_, old)), Some((_, new))) => {
+            let mut places = Vec::new();
+            walk(&mut String::new(), &old, &new, &mut places);
+            Some(ChangeKind::Changed(places))
+        }
+    }
+}
+
+/// Definitions come from strict documents of limited depth, so recursion is bounded.
+fn walk(path: &mut String, old: &Value, new: &Value, places: &mut Vec<String>) {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        if old != new {
+            places.push(format!("{}: {} -> {}", inert(path), shown(old), shown(new)));
+        }
+        return;
+    };
+    let added = new.keys().filter(|key| !old.contains_key(*key));
+    for key in old.keys().chain(added) {
+        let length = path.len();
+        path.push('/');
+        path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        match (old.get(key), new.get(key)) {
+            (Some(old), Some(new)) => walk(path, old, new, places),
+            (Some(old), None) => places.push(format!("{}: {} -> (gone)", inert(path), shown(old))),
+            (None, Some(new)) => places.push(format!("{}: (new) -> {}", inert(path), shown(new))),
+            (None, None) => {}
+        }
+        path.truncate(length);
+    }
+}
+
+fn shown(value: &Value) -> String {
+    inert(&value.to_string())
+}
+
+/// Escapes what a terminal would obey, or a reader would not see.
+fn inert(text: &str) -> String {
+    let mut inert = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hidden(c) { inert.extend(c.escape_unicode()) } else { inert.push(c) }
+    }
+    inert
+}
+
+/// Controls, and the invisible, joining, direction-changing and tag characters of Unicode.
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.kind {
+            ChangeKind::Added => '+',
+            ChangeKind::Removed => '-',
+            ChangeKind::Changed(_) => '~',
+        };
+        write!(f, "{sign} {} {}", self.what, inert(&self.name))?;
+        if let ChangeKind::Changed(places) = &self.kind {
+            places.iter().try_for_each(|place| write!(f, "\n    {place}"))?;
+        }
+        Ok(())
+    }
+}
