@@ -4,5 +4,6 @@
 //! keeps what an operator accepted of each connection. Both live in one data folder that a single
 //! process owns. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
 
+mod folder;
 pub mod journal;
 pub mod pins;

@@ -15,6 +15,9 @@ use super::JournalFault;
 /// frame.
 pub(super) const LINE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// Upper bound of the line's bytes around the event.
+const HEAD_MAX_BYTES: usize = 256;
+
 /// What the first record of a journal names as the hash before it.
 pub(super) const GENESIS: Digest = Digest::from_bytes([0; 32]);
 
@@ -45,12 +48,16 @@ impl Record {
 
     /// The line as it stands in the file, without its line feed.
     pub fn line(&self) -> String {
-        let mut line = Vec::new();
+        String::from_utf8_lossy(&self.line_bytes()).into_owned()
+    }
+
+    fn line_bytes(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(HEAD_MAX_BYTES + self.event.get().len());
         let link = Link { seq: self.seq, time: self.time, prev: self.prev, hash: self.hash };
         link.head_into(&mut line);
         line.extend_from_slice(self.event.get().as_bytes());
         line.push(b'}');
-        String::from_utf8_lossy(&line).into_owned()
+        line
     }
 }
 
@@ -123,9 +130,6 @@ pub(super) struct Entry {
     payload: Payload,
 }
 
-/// Upper bound of the line's bytes around the event.
-const HEAD_MAX_BYTES: usize = 256;
-
 impl Entry {
     /// Puts `payload` into the chain.
     pub(super) fn new(link: Link, payload: Payload) -> Self {
@@ -161,7 +165,7 @@ impl Entry {
 /// What is wrong with it. Every byte counts: the line must be spelled as this module spells it.
 pub(super) fn parse(line: &[u8]) -> Result<Record, &'static str> {
     let record: Record = serde_json::from_slice(line).map_err(|_| "not a record")?;
-    if record.line().as_bytes() != line {
+    if record.line_bytes() != line {
         return Err("not spelled as written");
     }
     let event = digest(record.event.get().as_bytes());

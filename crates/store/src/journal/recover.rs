@@ -1,8 +1,8 @@
 //! Opening a folder: the writer's lock, the last record, and the torn tail.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -13,6 +13,7 @@ use super::{
     record::GENESIS,
     segment::{self, Chain, Segment},
 };
+use crate::folder;
 
 /// What was found when a journal was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +36,7 @@ pub(super) struct Opened {
 /// Locks `folder` and finds the place for the next record. Reads the last segment alone, so that
 /// the time does not grow with the journal.
 pub(super) fn open(folder: &Path) -> Result<Opened, JournalFault> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(JournalFault::io("create", folder))?;
+    folder::create(folder).map_err(JournalFault::io("create", folder))?;
     let lock = lock(folder)?;
     segment::remove_unfinished(folder)?;
     let mut segments = segment::list(folder)?;
@@ -95,10 +92,12 @@ fn end_before(earlier: &[Segment], last: &Segment) -> Result<(u64, Digest), Jour
             end = Some((record.seq, record.hash));
         }
     }
-    end.filter(|(seq, _)| seq + 1 == last.first_seq).ok_or_else(|| JournalFault::Broken {
-        file: last.path.clone(),
-        line: 1,
-        seq: last.first_seq,
-        detail: "the records before it are missing",
+    end.filter(|(seq, _)| seq.saturating_add(1) == last.first_seq).ok_or_else(|| {
+        JournalFault::Broken {
+            file: last.path.clone(),
+            line: 1,
+            seq: last.first_seq,
+            detail: "the records before it are missing",
+        }
     })
 }

@@ -13,6 +13,7 @@ use super::{
     JournalFault, Record,
     record::{GENESIS, LINE_MAX_BYTES, parse},
 };
+use crate::folder;
 
 /// One file of the journal.
 #[derive(Clone, Debug)]
@@ -81,9 +82,7 @@ pub(super) fn create_file(path: &Path) -> Result<File, JournalFault> {
 
 /// Makes the names in `folder` durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), JournalFault> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(JournalFault::io("sync", folder))
+    folder::sync(folder).map_err(JournalFault::io("sync", folder))
 }
 
 /// The place in the chain that the next record must fit.
@@ -112,7 +111,7 @@ impl Chain {
         if self.prev.is_some_and(|prev| prev != record.prev) {
             return Err("it does not follow the record before");
         }
-        *self = Self { next_seq: record.seq + 1, prev: Some(record.hash) };
+        *self = Self { next_seq: record.seq.saturating_add(1), prev: Some(record.hash) };
         Ok(())
     }
 }

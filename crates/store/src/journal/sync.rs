@@ -174,7 +174,7 @@ fn write_again<'a>(
     segment::remove_unfinished(folder)?;
     let path = segment::unfinished_path(folder);
     let mut file = segment::create_file(&path)?;
-    let mut fill = || {
+    let fill = || {
         let (mut bytes, mut head) = (0, Vec::new());
         for entry in entries {
             bytes += entry.write_to(&mut file, &mut head)?;

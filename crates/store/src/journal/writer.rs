@@ -62,7 +62,7 @@ pub struct Stats {
 /// The one writer of a folder. Share it in an `Arc`; dropping it syncs what is left.
 #[derive(Debug)]
 pub struct Journal {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
     thread: Option<JoinHandle<()>>,
     /// Held, never read: closing it gives the folder free.

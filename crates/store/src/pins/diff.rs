@@ -1,8 +1,12 @@
 //! What changed between the accepted definitions and those that the server shows now, in text that
 //! a person can read and that can't play tricks on a terminal.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
+use lockgate_model::Digest;
 use serde_json::Value;
 
 use super::{Pin, PinKind, Pins};
@@ -36,29 +40,22 @@ pub fn diff(accepted: &Pins, seen: &Pins) -> Vec<Change> {
     let kind = compare(text(accepted), text(seen));
     changes.extend(kind.map(|kind| Change { what: "instructions", name: String::new(), kind }));
 
-    let mut pairs: BTreeMap<(PinKind, &str), (Option<&Pin>, Option<&Pin>)> = BTreeMap::new();
-    for pin in &accepted.definitions {
-        pairs.entry((pin.kind, &pin.name)).or_default().0 = Some(pin);
-    }
-    for pin in &seen.definitions {
-        pairs.entry((pin.kind, &pin.name)).or_default().1 = Some(pin);
-    }
-    for ((kind, name), (old, new)) in pairs {
-        let value = |pin: &Pin| (pin.digest, pin.definition.clone());
-        let change = compare(old.map(value), new.map(value));
-        let change = change.map(|change| Change {
-            what: kind.as_str(),
-            name: name.to_owned(),
-            kind: change,
-        });
-        changes.extend(change);
+    let [accepted, seen] = [by_name(accepted), by_name(seen)];
+    let keys: BTreeSet<_> = accepted.keys().chain(seen.keys()).collect();
+    for key in keys {
+        let value = |pin: &&Pin| (pin.digest, pin.definition.clone());
+        let kind = compare(accepted.get(key).map(value), seen.get(key).map(value));
+        let (what, name) = (key.0.as_str(), key.1.to_owned());
+        changes.extend(kind.map(|kind| Change { what, name, kind }));
     }
     changes
 }
 
-type Digested = (lockgate_model::Digest, Value);
+fn by_name(pins: &Pins) -> BTreeMap<(PinKind, &str), &Pin> {
+    pins.definitions.iter().map(|pin| ((pin.kind, &*pin.name), pin)).collect()
+}
 
-fn compare(old: Option<Digested>, new: Option<Digested>) -> Option<ChangeKind> {
+fn compare(old: Option<(Digest, Value)>, new: Option<(Digest, Value)>) -> Option<ChangeKind> {
     match (old, new) {
         (None, None) => None,
         (None, Some(_)) => Some(ChangeKind::Added),
@@ -125,7 +122,10 @@ impl fmt::Display for Change {
             ChangeKind::Removed => '-',
             ChangeKind::Changed(_) => '~',
         };
-        write!(f, "{sign} {} {}", self.what, inert(&self.name))?;
+        write!(f, "{sign} {}", self.what)?;
+        if !self.name.is_empty() {
+            write!(f, " {}", inert(&self.name))?;
+        }
         if let ChangeKind::Changed(places) = &self.kind {
             places.iter().try_for_each(|place| write!(f, "\n    {place}"))?;
         }

@@ -1,15 +1,16 @@
 //! Pin files: read whole, replaced whole.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use lockgate_model::ConnectionName;
 
 use super::{PinFault, Pins};
+use crate::folder;
 
 /// The folder of all pin files, `<data>/pins`.
 #[derive(Clone, Debug)]
@@ -23,11 +24,7 @@ impl PinFolder {
     /// # Errors
     /// [`PinFault::Io`].
     pub fn open(path: &Path) -> Result<Self, PinFault> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(fault("create", path))?;
+        folder::create(path).map_err(fault("create", path))?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -64,9 +61,7 @@ impl PinFolder {
         let fresh = self.path.join(format!("{connection}.json.new"));
         write_synced(&fresh, &bytes).map_err(fault("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(fault("replace", &path))?;
-        File::open(&self.path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(fault("sync", &self.path))
+        folder::sync(&self.path).map_err(fault("sync", &self.path))
     }
 }
 
