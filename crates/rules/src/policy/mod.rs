@@ -20,21 +20,47 @@
 //! | `context.time`, `.peer`, `.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | the call |
 //! | `context.facts`, `.approvals` | what the guard found; which groups have approved |
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
-use lockgate_model::{Action, ConnectionName, Deny, Group, Identity, Reason, Timestamp, Verdict};
+use cedar_policy::Authorizer;
+use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
 use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
+pub use starter::starter;
 
+mod check;
+mod compile;
+mod context;
+mod explain;
 mod fault;
+mod judge;
+mod names;
+mod reads;
+mod schema;
+mod shape;
+mod source;
+mod starter;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
 
 /// A policy file larger than this is refused before it is parsed.
 pub const SOURCE_MAX_BYTES: usize = 1024 * 1024;
 
 /// Compiled policies of all connections: immutable, shared by all calls of one snapshot.
 #[derive(Debug)]
-pub struct Policies {}
+pub struct Policies {
+    types: vocabulary::Types,
+    rooms: HashMap<ConnectionName, compile::Room>,
+    /// By final id.
+    rules: HashMap<String, source::Rule>,
+    authorizer: Authorizer,
+}
 
 impl Policies {
     /// Parses, checks and slices policies.
@@ -45,38 +71,38 @@ impl Policies {
     /// # Errors
     /// [`PolicyErrors`] with every fault found, each with its file and place.
     pub fn compile(
-        _sources: &[Source],
-        _connections: &[ConnectionShape],
-        _issuers: &[String],
+        sources: &[Source],
+        connections: &[ConnectionShape],
+        issuers: &[String],
     ) -> Result<Compiled, PolicyErrors> {
-        Ok(Compiled { policies: Self {}, warnings: Vec::new() })
+        compile::compile(sources, connections, issuers)
     }
 
     /// Decides one question.
+    ///
+    /// - [`Action::Protocol`] is always allowed.
+    /// - A tool that is not in the connection's catalogue is denied as
+    ///   [`Reason::TargetUnknown`](lockgate_model::Reason::TargetUnknown); every tool of an unknown
+    ///   catalogue as [`Reason::CatalogueMissing`](lockgate_model::Reason::CatalogueMissing).
+    /// - An argument that some policy of the tool reads, and that does not have its declared type,
+    ///   is denied as [`Reason::PolicyError`](lockgate_model::Reason::PolicyError), and so is every
+    ///   question on which some policy can't be evaluated. Undeclared arguments are only in
+    ///   `context.arguments_json`.
+    /// - A list entry is allowed if some call of it could be: see `ListTool`, `ListPrompt` and
+    ///   `ListResource` in [`Action`].
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
-        match question.action {
-            Action::Protocol => Verdict::Allow { policies: Vec::new() },
-            _ => Verdict::Deny(Deny { reason: Reason::PolicyNoPermit, policies: Vec::new() }),
-        }
+        self.rule(question).verdict
     }
 
     /// Decides one question and says why; for people, not for the path of a call.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
-        let verdict = self.judge(question);
-        Explanation { verdict, policies: Vec::new(), notes: Vec::new() }
-    }
-
-    /// The Cedar schema that the policies of `connection` were checked against, as readable text;
-    /// `None` for an unknown connection.
-    pub fn schema_text(&self, _connection: &ConnectionName) -> Option<String> {
-        None
+        self.explanation(question)
     }
 }
 
-/// A commented policy file to start from: `group` (qualified, `issuer/name`) may use the tools of
-/// `connection`.
-pub fn starter(connection: &ConnectionShape, group: &Group) -> String {
-    format!("// Policies of {}, for {group}.\n", connection.name)
+/// The Cedar schema that policies of `connection` are checked against, as readable text.
+pub fn schema_text(connection: &ConnectionShape) -> String {
+    schema::text(&schema::Typed::new(connection))
 }
 
 /// One policy file.

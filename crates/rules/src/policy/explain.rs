@@ -1,0 +1,65 @@
+//! Saying why, for people: the deciding policies with their text, and what was missing.
+
+use lockgate_model::{Action, Reason, Verdict};
+
+use super::{
+    DecidingPolicy, Explanation, Policies, Question, judge::Ruling, names::nearest,
+    vocabulary::tool_action,
+};
+
+impl Policies {
+    pub(super) fn explanation(&self, question: &Question<'_>) -> Explanation {
+        let Ruling { verdict, mut notes } = self.rule(question);
+        match &verdict {
+            Verdict::Deny(deny) => notes.extend(self.why_not(question, deny.reason)),
+            Verdict::Ask(ask) => {
+                let groups = ask.approvers.join("`, `");
+                notes.push(format!("it would be allowed once approved by `{groups}`"));
+            }
+            Verdict::Allow { .. } if *question.action == Action::Protocol => {
+                notes.push("every verified identity may speak the protocol".to_owned());
+            }
+            Verdict::Allow { .. } => {}
+        }
+        let policies = verdict.policies().iter().filter_map(|id| self.deciding(id)).collect();
+        Explanation { verdict, policies, notes }
+    }
+
+    fn deciding(&self, id: &str) -> Option<DecidingPolicy> {
+        let rule = self.rules.get(id)?;
+        Some(DecidingPolicy {
+            id: id.to_owned(),
+            file: rule.file.name.to_string(),
+            line: rule.line(),
+            text: rule.text().to_owned(),
+        })
+    }
+
+    fn why_not(&self, question: &Question<'_>, reason: Reason) -> Option<String> {
+        let action = match question.action {
+            Action::CallTool(tool) | Action::ListTool(tool) => {
+                tool_action(question.connection, tool)
+            }
+            other => other.kind().to_owned(),
+        };
+        match reason {
+            Reason::PolicyNoPermit | Reason::ServerRequestDenied => {
+                let user = self.types.user(question.identity);
+                let groups: Vec<_> =
+                    question.identity.groups.iter().map(|group| format!("`{group}`")).collect();
+                let groups = if groups.is_empty() {
+                    "in no group".to_owned()
+                } else {
+                    format!("in {}", groups.join(", "))
+                };
+                Some(format!("no policy permits `{action}` for {user}, {groups}"))
+            }
+            Reason::TargetUnknown => {
+                let tools = self.rooms.get(question.connection)?.tools.as_ref()?;
+                let near = nearest(question.action.target(), tools.keys().map(String::as_str))?;
+                Some(format!("did you mean `{near}`?"))
+            }
+            _ => None,
+        }
+    }
+}

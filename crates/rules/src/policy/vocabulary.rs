@@ -1,0 +1,65 @@
+//! The entity types and actions that policies speak of, and how their ids are written.
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid};
+use lockgate_model::{ConnectionName, Group, Identity};
+
+/// The group of all tools.
+pub(super) const CALL_TOOL: &str = "call_tool";
+
+/// The actions that are no tools, with `true` where `context.target` says on what.
+pub(super) const KINDS: [(&str, bool); 8] = [
+    ("read_resource", true),
+    ("subscribe_resource", true),
+    ("get_prompt", true),
+    ("complete", true),
+    ("subscribe", false),
+    ("task", true),
+    ("set_log_level", false),
+    ("server_request", true),
+];
+
+/// The entity types, parsed once.
+#[derive(Debug)]
+pub(super) struct Types {
+    pub(super) user: EntityTypeName,
+    pub(super) group: EntityTypeName,
+    pub(super) connection: EntityTypeName,
+    pub(super) action: EntityTypeName,
+}
+
+impl Types {
+    /// `None` only if Cedar did not take these four words as type names.
+    pub(super) fn new() -> Option<Self> {
+        Some(Self {
+            user: "User".parse().ok()?,
+            group: "Group".parse().ok()?,
+            connection: "Connection".parse().ok()?,
+            action: "Action".parse().ok()?,
+        })
+    }
+
+    pub(super) fn user(&self, identity: &Identity) -> EntityUid {
+        uid(&self.user, format!("{}/{}", identity.issuer, identity.subject))
+    }
+
+    pub(super) fn group(&self, group: &Group) -> EntityUid {
+        uid(&self.group, format!("{}/{}", group.issuer, group.name))
+    }
+
+    pub(super) fn connection(&self, name: &ConnectionName) -> EntityUid {
+        uid(&self.connection, name.as_str().to_owned())
+    }
+
+    pub(super) fn action(&self, id: &str) -> EntityUid {
+        uid(&self.action, id.to_owned())
+    }
+}
+
+/// The action id of a tool; unambiguous, because connection names have no `/`.
+pub(super) fn tool_action(connection: &ConnectionName, tool: &str) -> String {
+    format!("{connection}/{tool}")
+}
+
+fn uid(type_name: &EntityTypeName, id: String) -> EntityUid {
+    EntityUid::from_type_name_and_id(type_name.clone(), EntityId::new(id))
+}
