@@ -1,2 +1,25 @@
-//! placeholder
-fn main() {}
+//! One command for every chore of this repository. Never part of the product.
+#![expect(clippy::print_stdout, reason = "what a chore finds belongs on the terminal")]
+
+mod repo;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Chores of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Checks what the compiler can't: crate edges, sizes, module docs, the map of the code.
+    Tidy,
+}
+
+fn main() -> Result<ExitCode> {
+    let done = match Command::parse() {
+        Command::Tidy => tidy::run(),
+    };
+    Ok(if done? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
