@@ -6,7 +6,7 @@ use cedar_policy::{Effect, PolicySet, Schema, ValidationMode, ValidationWarning,
 use miette::Diagnostic;
 
 use super::{
-    fault::{File, Report},
+    fault::{File, PolicyFault, Report},
     names::{nearest, with_near},
     schema::{self, Typed},
     source::{Rule, from_cedar},
@@ -68,7 +68,7 @@ fn validate(
     connection: &Typed<'_>,
     labels: &BTreeSet<&str>,
     tallies: &mut BTreeMap<String, Tally>,
-    seen: &mut BTreeSet<(String, String)>,
+    seen: &mut BTreeSet<(String, usize)>,
     report: &mut Report,
 ) {
     let json = schema::json(connection, labels, &foreign_actions(rules, connection));
@@ -91,20 +91,19 @@ fn validate(
         tallies.entry(id.clone()).or_default().checked += 1;
     }
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let mut keep = |id: String, diagnostic: &dyn Diagnostic| {
-        let rule = by_id.get(&id)?;
-        let mut fault = from_cedar(&rule.file, diagnostic);
-        fault.span = fault.span.or(Some(rule.span));
-        let prefix = format!("for policy `{id}`, ");
-        fault.message = fault.message.replacen(&prefix, "", 1);
-        fault.help = fault.help.map(|help| help.replacen(&prefix, "", 1));
-        // One mistake shows in every connection, and in every tool of a connection.
-        seen.insert((id, format!("{:?} {}", fault.span, fault.message))).then_some(fault)
+    let mut keep = |id: &str, diagnostic: &dyn Diagnostic| {
+        let rule = by_id.get(id)?;
+        let fault = at_home(rule, diagnostic);
+        let place = fault.span.map_or(0, |span| span.offset());
+        // One mistake shows in every connection, and in every action that it can reach.
+        seen.insert((id.to_owned(), place)).then_some(fault)
     };
-    for error in result.validation_errors() {
+    let mut errors: Vec<_> = result.validation_errors().collect();
+    errors.sort_by_cached_key(ToString::to_string);
+    for error in errors {
         let id = error.policy_id().to_string();
-        tallies.entry(id.clone()).or_default().faulty = true;
-        report.errors.extend(keep(id, error));
+        report.errors.extend(keep(&id, error));
+        tallies.entry(id).or_default().faulty = true;
     }
     for warning in result.validation_warnings() {
         let id = warning.policy_id().to_string();
@@ -113,9 +112,19 @@ fn validate(
             ValidationWarning::ImpossiblePolicy(_) => {
                 tallies.entry(id).or_default().impossible += 1;
             }
-            _ => report.warnings.extend(keep(id, warning)),
+            _ => report.warnings.extend(keep(&id, warning)),
         }
     }
+}
+
+/// A diagnostic of Cedar, in the file and without the name of the rule.
+fn at_home(rule: &Rule, diagnostic: &dyn Diagnostic) -> PolicyFault {
+    let mut fault = from_cedar(&rule.file, diagnostic);
+    fault.span = fault.span.or(Some(rule.span));
+    let prefix = format!("for policy `{}`, ", rule.policy.id());
+    fault.message = fault.message.replacen(&prefix, "", 1);
+    fault.help = fault.help.map(|help| help.replacen(&prefix, "", 1));
+    fault
 }
 
 /// The tools of other connections that these rules mention.

@@ -79,7 +79,6 @@ pub(super) fn compile(
     if !errors.is_empty() {
         return Err(PolicyErrors { faults: errors });
     }
-    let rules: Vec<Rule> = rules;
     let policies = build(rules, &typed).map_err(|fault| PolicyErrors { faults: vec![*fault] })?;
     Ok(Compiled { policies, warnings })
 }
@@ -131,11 +130,10 @@ impl<'a> Builder<'a> {
             (name.clone(), RestrictedExpression::new_string(value.clone()))
         };
         let labels = RestrictedExpression::new_record(connection.labels.iter().map(label))
-            .map_err(|error| internal(error))?;
+            .map_err(internal)?;
         let uid = types.connection(connection.name);
         let attributes = HashMap::from([("labels".to_owned(), labels)]);
-        let resource =
-            Entity::new(uid, attributes, Default::default()).map_err(|error| internal(error))?;
+        let resource = Entity::new(uid, attributes, Default::default()).map_err(internal)?;
         let admitted = |(_, rule): &(usize, &Rule)| rule.covers_connection(connection.name);
         let reaching = rules.iter().enumerate().filter(admitted).map(|(index, _)| index).collect();
         Ok(Self { rules, reaching, resource, shared: BTreeMap::new() })
@@ -154,8 +152,8 @@ impl<'a> Builder<'a> {
         chosen: &[usize],
     ) -> Result<Point, Box<PolicyFault>> {
         let own = Entity::new_no_attrs(action.clone(), groups.into_iter().collect());
-        let entities = Entities::from_entities([self.resource.clone(), own], None)
-            .map_err(|error| internal(error))?;
+        let entities =
+            Entities::from_entities([self.resource.clone(), own], None).map_err(internal)?;
         let slices = match self.shared.get(chosen) {
             Some(slices) => Arc::clone(slices),
             None => {
@@ -184,7 +182,7 @@ fn slice<'a>(
 ) -> Result<Slice, Box<PolicyFault>> {
     let mut slice = Slice::default();
     for (policy, reads) in policies {
-        slice.policies.add(policy).map_err(|error| internal(error))?;
+        slice.policies.add(policy).map_err(internal)?;
         slice.reads.add(reads);
     }
     Ok(slice)
@@ -208,11 +206,11 @@ fn known_parts<'a>(
 
 /// The policy without its conditions.
 fn scope_of(rule: &Rule) -> Result<Policy, Box<PolicyFault>> {
-    let mut json = rule.policy.to_json().map_err(|error| internal(error))?;
+    let mut json = rule.policy.to_json().map_err(internal)?;
     if let Some(conditions) = json.get_mut("conditions") {
         *conditions = json!([]);
     }
-    Policy::from_json(Some(rule.policy.id().clone()), json).map_err(|error| internal(error))
+    Policy::from_json(Some(rule.policy.id().clone()), json).map_err(internal)
 }
 
 /// Policies that were checked can't be put together: nothing an author can mend.

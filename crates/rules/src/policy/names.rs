@@ -25,7 +25,7 @@ impl Names<'_> {
             let id = uid.id().unescaped();
             match uid.type_name().to_string().as_str() {
                 "Action" => self.action(rule, id, report),
-                "Connection" => report.errors.extend(self.connection(rule, id)),
+                "Connection" => report.errors.extend(self.connection(rule, id, id)),
                 kind @ ("Group" | "User") => report.errors.extend(self.qualified(rule, kind, id)),
                 other => report.errors.push(unknown_type(rule, other)),
             }
@@ -53,7 +53,7 @@ impl Names<'_> {
             return;
         };
         let Some(shape) = self.shape(connection) else {
-            report.errors.extend(self.connection_in(rule, connection, id));
+            report.errors.extend(self.connection(rule, connection, id));
             return;
         };
         match &shape.tools {
@@ -84,11 +84,8 @@ impl Names<'_> {
         with_near(fault, nearest(id, kinds))
     }
 
-    fn connection(&self, rule: &Rule, name: &str) -> Option<PolicyFault> {
-        self.connection_in(rule, name, name)
-    }
-
-    fn connection_in(&self, rule: &Rule, name: &str, word: &str) -> Option<PolicyFault> {
+    /// `word` is what the policy has in quotes, the name or more.
+    fn connection(&self, rule: &Rule, name: &str, word: &str) -> Option<PolicyFault> {
         if self.shape(name).is_some() {
             return None;
         }

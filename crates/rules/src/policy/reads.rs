@@ -174,7 +174,7 @@ mod tests {
             "if context.arguments.limit > 1 then true else false",
             "principal.hasTag(context.arguments.limit)",
             "{a: context.arguments.limit}.a > 5",
-            "ip(\"::1\").isInRange(ip(\"::1\")) || context.arguments.limit.like == 1",
+            "ip(\"::1\").isLoopback() || context.arguments.limit.deeper == 1",
         ] {
             let reads = reads(condition);
             assert!(reads.argument("limit"), "{condition}");

@@ -183,7 +183,9 @@ impl Shape {
 pub(super) fn record_type(fields: &[Field]) -> Value {
     let attribute = |field: &Field| {
         let mut attribute = field.shape.cedar_type();
-        attribute["required"] = json!(field.required);
+        if let Value::Object(entries) = &mut attribute {
+            entries.insert("required".to_owned(), field.required.into());
+        }
         (field.name.clone(), attribute)
     };
     let attributes: Map<String, Value> = fields.iter().map(attribute).collect();

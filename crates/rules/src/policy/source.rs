@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{ActionConstraint, Effect, Policy, PolicyId, PolicySet, ResourceConstraint};
+use cedar_policy::{
+    ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
+};
 use lockgate_model::{ConnectionName, Group};
 use miette::{Diagnostic, SourceSpan};
 
@@ -247,9 +249,10 @@ fn check_annotations(rule: &Rule, report: &mut Report) {
 
 /// Policies that say more than their author may think.
 fn check_width(rule: &Rule, report: &mut Report) {
-    let text = rule.policy.as_ref().to_string();
-    let unscoped = text.contains("(principal, action, resource)");
-    let wide = unscoped && !rule.policy.has_non_scope_constraint();
+    let wide = matches!(rule.policy.principal_constraint(), PrincipalConstraint::Any)
+        && matches!(rule.policy.resource_constraint(), ResourceConstraint::Any)
+        && matches!(rule.actions, ActionScope::Any)
+        && !rule.policy.has_non_scope_constraint();
     if wide && rule.policy.effect() == Effect::Permit {
         let fault = rule.fault("every verified identity may do everything on every connection");
         report.warnings.push(fault.help("name a group, an action or a connection"));
