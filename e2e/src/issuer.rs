@@ -1,0 +1,92 @@
+//! A real OIDC provider on loopback, and tokens from it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    gateway::free_address,
+    tools::{Tool, script},
+    wire::{Request, exchange, expect_status},
+};
+
+/// The provider. Its clients are the persons of `issuer.mjs`.
+pub struct Issuer {
+    tool: Option<Tool>,
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Issuer {
+    /// Starts the provider with a fresh key.
+    ///
+    /// # Errors
+    /// Where the parts can't be installed or started.
+    pub fn start() -> anyhow::Result<Self> {
+        let (folder, address) = (tempfile::tempdir()?, free_address()?);
+        let mut issuer = Self { tool: None, folder, address };
+        issuer.resume()?;
+        Ok(issuer)
+    }
+
+    /// The issuer's `iss`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops it.
+    pub fn stop(&mut self) {
+        if let Some(tool) = self.tool.take() {
+            tool.stop();
+        }
+    }
+
+    /// Starts it again at the same address, with the keys that it has.
+    ///
+    /// # Errors
+    /// Where it can't be started.
+    pub fn resume(&mut self) -> anyhow::Result<()> {
+        let mut command = script("issuer.mjs")?;
+        command.arg(self.address.port().to_string()).arg(self.key_file());
+        // It warns about its development set-up on stderr.
+        command.stderr(std::process::Stdio::null());
+        self.tool = Some(Tool::start(command)?.0);
+        Ok(())
+    }
+
+    /// Restarts it with a new key in place of the old one.
+    ///
+    /// # Errors
+    /// Where it can't be started.
+    pub fn rotate(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        std::fs::remove_file(self.key_file())?;
+        self.resume()
+    }
+
+    /// An access token of `client` for `resource`.
+    ///
+    /// # Errors
+    /// Where the provider refuses.
+    pub fn token(&self, client: &str, resource: &str) -> anyhow::Result<String> {
+        let basic = STANDARD.encode(format!("{client}:{client}-secret"));
+        let escaped = resource.replace(':', "%3A").replace('/', "%2F");
+        let form = format!("grant_type=client_credentials&scope=mcp&resource={escaped}");
+        let request = Request::new("POST", "/token", form)
+            .header("Host", &self.address.to_string())
+            .header("Authorization", &format!("Basic {basic}"))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Connection", "close");
+        let reply = exchange(self.address, &request.bytes())?;
+        expect_status(&reply, 200)?;
+        let answer: Value = serde_json::from_slice(&reply.body)?;
+        Ok(answer["access_token"].as_str().context("no access token")?.to_owned())
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("keys.json")
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading a gateway's journal while it runs and after it was killed.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use lockgate_model::{Event, IntentEvent, Reason, Verdict};
+use lockgate_store::journal;
+
+/// The records of one journal, in order; remembers how far it was read.
+pub struct Records {
+    folder: PathBuf,
+    seen: u64,
+}
+
+impl Records {
+    /// The journal under a data folder.
+    pub fn new(data: PathBuf) -> Self {
+        let folder = data.join("journal");
+        Self { folder, seen: 0 }
+    }
+
+    /// Every event from the beginning, each hash checked.
+    ///
+    /// # Errors
+    /// Where the journal is broken.
+    pub fn all(&self) -> anyhow::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        for record in journal::read(&self.folder)? {
+            events.push(record?.event()?);
+        }
+        Ok(events)
+    }
+
+    /// The events since the last time this was asked.
+    ///
+    /// # Errors
+    /// Where the journal is broken.
+    pub fn fresh(&mut self) -> anyhow::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        for record in journal::read(&self.folder).context("no journal")? {
+            let record = record?;
+            if record.seq > self.seen {
+                self.seen = record.seq;
+                events.push(record.event()?);
+            }
+        }
+        Ok(events)
+    }
+
+    /// The decisions since the last time this was asked; waits a moment for the first.
+    ///
+    /// # Errors
+    /// Where the journal is broken.
+    pub fn decisions(&mut self) -> anyhow::Result<Vec<Decision>> {
+        let begun = Instant::now();
+        loop {
+            let found: Vec<_> = self.fresh()?.iter().filter_map(decision).collect();
+            if !found.is_empty() || begun.elapsed() > Duration::from_millis(500) {
+                return Ok(found);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What was decided about one request.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The reason, where it was refused.
+    pub reason: Option<Reason>,
+    /// The intent, where the request became a call.
+    pub intent: Option<IntentEvent>,
+}
+
+fn decision(event: &Event) -> Option<Decision> {
+    match event {
+        Event::Refused(refused) => Some(Decision { reason: Some(refused.reason), intent: None }),
+        Event::Intent(intent) => {
+            let reason = match &intent.verdict {
+                Verdict::Allow { .. } => None,
+                Verdict::Ask { .. } => Some(Reason::ApprovalUnavailable),
+                Verdict::Deny(deny) => Some(deny.reason),
+            };
+            Some(Decision { reason, intent: Some(intent.as_ref().clone()) })
+        }
+        _ => None,
+    }
+}

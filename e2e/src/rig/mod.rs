@@ -1,0 +1,10 @@
+//! Stand-ins under the tests' control: a plain HTTP server on threads, an issuer that also makes
+//! tokens no provider would, and an upstream that writes down what reaches it and may misbehave.
+
+mod mint;
+mod server;
+mod upstream;
+
+pub use mint::{Key, MintIssuer, Publication, encode, now_s};
+pub use server::{Handler, Heard, Next, Server};
+pub use upstream::{Act, CREDENTIAL, Seen, Upstream, answer, chunked_head, json_reply, tools};

@@ -1,0 +1,161 @@
+//! The Node and Python programs of the tests: how each is started, and ended with the test.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{prepare, repository};
+
+/// A program that runs beside a test. It is killed when dropped.
+pub struct Tool {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Tool {
+    /// Starts a program and waits for its first line, which says where it listens.
+    ///
+    /// # Errors
+    /// Where it can't be started, or ends without a line.
+    pub fn start(mut command: Command) -> anyhow::Result<(Self, String)> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("no output")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let line = line.trim().to_owned();
+        ensure!(!line.is_empty(), "{:?} ended without a word", command.get_args());
+        Ok((Self { child, output }, line))
+    }
+
+    /// Kills it now, and gives what it said last.
+    pub fn stop(mut self) -> String {
+        let _ = self.child.kill();
+        let mut rest = String::new();
+        let _ = self.output.read_to_string(&mut rest);
+        rest
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The Node 24 binary with one of the scripts in `e2e/node`.
+///
+/// # Errors
+/// Where the parts can't be installed.
+pub fn script(name: &str) -> anyhow::Result<Command> {
+    let mut command = node()?;
+    command.arg(script_path(name)?);
+    Ok(command)
+}
+
+/// One of the scripts in `e2e/node`, in the place where it can be run: imports are looked up beside
+/// a script, so it must stand beside the packages.
+///
+/// # Errors
+/// Where it can't be copied.
+pub fn script_path(name: &str) -> anyhow::Result<PathBuf> {
+    let (from, to) = (repository().join("e2e/node").join(name), prepare::folder().join("node"));
+    let text = std::fs::read(from)?;
+    let to = to.join(name);
+    // Replaced at once: another test may be starting it.
+    let fresh = to.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(fresh, &to)?;
+    Ok(to)
+}
+
+/// The Node 24 binary with a file of an installed package.
+///
+/// # Errors
+/// Where the parts can't be installed.
+pub fn package(file: &str) -> anyhow::Result<Command> {
+    let mut command = node()?;
+    command.arg(packages().join(file));
+    Ok(command)
+}
+
+/// The folder of the installed Node packages.
+pub fn packages() -> PathBuf {
+    prepare::folder().join("node/node_modules")
+}
+
+/// The absolute path of the Node 24 binary.
+pub fn node_path() -> PathBuf {
+    packages().join("node/bin/node")
+}
+
+fn node() -> anyhow::Result<Command> {
+    prepare::prepare()?;
+    let mut command = Command::new(node_path());
+    command.current_dir(prepare::folder().join("node"));
+    Ok(command)
+}
+
+/// The Python of the virtual environment with one of the scripts in `e2e/python`.
+///
+/// # Errors
+/// Where the parts can't be installed.
+pub fn python(name: &str) -> anyhow::Result<Command> {
+    prepare::prepare()?;
+    let mut command = Command::new(prepare::folder().join("python/venv/bin/python"));
+    command.arg(repository().join("e2e/python").join(name));
+    Ok(command)
+}
+
+/// The fixture server of the conformance suite, on a free port.
+///
+/// # Errors
+/// Where it can't be started.
+pub fn fixture() -> anyhow::Result<(Tool, String)> {
+    Tool::start(Command::new(env_fixture()?))
+}
+
+fn env_fixture() -> anyhow::Result<PathBuf> {
+    // Cargo builds a package's binaries before its integration tests, and puts them side by side.
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(|deps| deps.parent()).context("no target folder")?;
+    Ok(folder.join("conformance-fixture"))
+}
+
+/// What a program said, and whether it was content.
+pub struct Said {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Its output and its errors.
+    pub text: String,
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// Where it can't be started, or takes longer than `wait`.
+pub fn run(mut command: Command, wait: Duration) -> anyhow::Result<Said> {
+    let log = tempfile::NamedTempFile::new()?;
+    // A file instead of a pipe, which could fill up; one handle, so that nothing is overwritten.
+    let (out, err) = (log.as_file().try_clone()?, log.as_file().try_clone()?);
+    let mut child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn()?;
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            let text = std::fs::read_to_string(log.path())?;
+            return Ok(Said { success: status.success(), text });
+        }
+        if begun.elapsed() > wait {
+            let _ = child.kill();
+            let _ = child.wait();
+            let text = std::fs::read_to_string(log.path())?;
+            bail!("{:?} still ran after {wait:?}:\n{text}", command.get_args());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
