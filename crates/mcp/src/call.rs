@@ -3,6 +3,9 @@
 //! Never decides. A method that the table does not name in a revision is unknown there, so that
 //! whatever a later revision adds is refused until it is written down here.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use lockgate_model::{Action, Call, RequestId, Revision};

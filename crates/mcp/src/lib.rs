@@ -13,6 +13,7 @@ pub mod json;
 pub mod list;
 pub mod message;
 pub mod outcome;
+pub mod request;
 pub mod sse;
 pub mod trace;
 pub mod uri;

@@ -2,6 +2,9 @@
 //!
 //! Never decides whether a message may pass, and never knows what a method means.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use lockgate_model::RequestId;

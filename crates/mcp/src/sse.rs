@@ -37,6 +37,19 @@ enum Data {
 }
 
 impl Event {
+    /// The event that carries `message`, as a server would send it.
+    pub fn carrying(message: &[u8]) -> Self {
+        let raw = encode(message, None);
+        let data = if memchr2(b'\r', b'\n', message).is_some() {
+            Data::Joined(message.to_vec())
+        } else {
+            // One line, before its own line end and the blank line.
+            let end = raw.len() - 2;
+            Data::Line(end - message.len()..end)
+        };
+        Self { raw, name: Some("message".to_owned()), data, ..Self::default() }
+    }
+
     /// The `data:` lines joined by LF; `None` where the event has none, which clients do not
     /// dispatch. Empty data is `Some`.
     pub fn data(&self) -> Option<&[u8]> {

@@ -7,6 +7,8 @@
 mod canonical;
 mod node;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use canonical::{canonical, digest};
