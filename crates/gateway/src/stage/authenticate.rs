@@ -1,0 +1,261 @@
+//! Headers in, identity out: exactly one bearer token, verified with the keys of an issuer that the
+//! connection trusts. Runs on every request; nothing is remembered but the work of verifying.
+//!
+//! Never reads a token from anywhere but the `Authorization` header (RFC 6750 §2.1), never says to
+//! the client which check failed, never logs a token.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use http::{HeaderMap, header::AUTHORIZATION};
+use lockgate_model::{Digest, Identity, Limits, Reason, Refusal, Timestamp};
+
+use crate::{
+    clock,
+    egress::EgressFault,
+    keys::{Key, KeyFault, KeyStatus, Keyring},
+    settings::IssuerSettings,
+    token::{Algorithm, Cache, Jws, Rules, RulesFault, Verified, sha256},
+};
+
+/// Verified tokens remembered at once, all issuers together.
+const CACHED_TOKENS_MAX: usize = 20_000;
+/// Keys are looked after this often; the keyring decides whether there is something to do.
+const KEYS_EVERY: Duration = Duration::from_secs(10);
+
+/// Whose tokens a connection takes, and for whom they must be meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Short names of the issuers that the connection trusts.
+    pub issuers: Vec<String>,
+    /// The connection's public URL and its configured aliases; compared byte for byte.
+    pub audiences: Vec<String>,
+}
+
+/// Verifies the callers of all connections. One per set of issuer settings; shared by every
+/// request.
+#[derive(Debug)]
+pub struct Authenticator {
+    issuers: Vec<Arc<Issuer>>,
+    token_max_bytes: usize,
+    cache: Cache,
+}
+
+/// One issuer: what is demanded of its tokens, and its keys.
+#[derive(Debug)]
+struct Issuer {
+    rules: Rules,
+    keyring: Arc<Keyring>,
+}
+
+/// The state of one issuer's keys, for readiness and alarms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerStatus {
+    /// The issuer's short name.
+    pub issuer: String,
+    /// Its keys.
+    pub keys: KeyStatus,
+}
+
+/// Why a set of issuers can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerFault {
+    /// Two issuers share a name or an issuer URL.
+    #[error("`{0}` is configured as an issuer twice")]
+    Twice(String),
+    /// One issuer's rules contradict themselves.
+    #[error("issuer `{issuer}`: {fault}")]
+    Rules {
+        /// The issuer's short name.
+        issuer: String,
+        /// What is wrong.
+        fault: RulesFault,
+    },
+    /// One issuer's URLs or certificate authorities can't be used.
+    #[error("issuer `{issuer}`: {fault}")]
+    Egress {
+        /// The issuer's short name.
+        issuer: String,
+        /// What is wrong.
+        fault: EgressFault,
+    },
+}
+
+impl Authenticator {
+    /// Checks the settings of all issuers. Keys are not fetched here: see [`Self::warm`].
+    ///
+    /// Issuers whose settings are the same in `previous` keep their keys.
+    ///
+    /// # Errors
+    /// [`IssuerFault`] names the issuer.
+    pub fn new(
+        issuers: &[IssuerSettings],
+        limits: &Limits,
+        previous: Option<&Self>,
+    ) -> Result<Self, IssuerFault> {
+        let mut known = BTreeSet::new();
+        for word in issuers.iter().flat_map(|issuer| [&issuer.name, &issuer.issuer]) {
+            if !known.insert(word) {
+                return Err(IssuerFault::Twice(word.clone()));
+            }
+        }
+        let kept = |settings: &IssuerSettings| {
+            let mut before = previous?.issuers.iter();
+            before.find(|issuer| issuer.rules.settings() == settings).cloned()
+        };
+        let made = issuers.iter().map(|settings| match kept(settings) {
+            Some(issuer) => Ok(issuer),
+            None => Issuer::new(settings).map(Arc::new),
+        });
+        Ok(Self {
+            issuers: made.collect::<Result<_, _>>()?,
+            token_max_bytes: usize::try_from(limits.token_max_bytes).unwrap_or(usize::MAX),
+            cache: Cache::new(CACHED_TOKENS_MAX),
+        })
+    }
+
+    /// Verifies the one bearer token in `headers` for a connection with this `access`.
+    ///
+    /// Waits only where the issuer's keys have to be fetched.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with a `token.*`, `groups.*` or `issuer.*` reason or, for two `Authorization`
+    /// headers, [`Reason::HttpMalformed`].
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, Refusal> {
+        let token = bearer(headers)?;
+        if token.len() > self.token_max_bytes {
+            return Err(Refusal::new(Reason::TokenMalformed, "the token is too long"));
+        }
+        let digest = sha256(token);
+        let verified = match self.remembered(&digest, now).await? {
+            Some(verified) => verified,
+            None => self.verify(token, access, now).await?,
+        };
+        let issuer = self.trusted(access, |issuer| issuer.name == verified.identity.issuer)?;
+        issuer.rules.check(&verified, &access.audiences, now)?;
+        self.cache.put(digest, verified.clone());
+        Ok(verified.identity.clone())
+    }
+
+    /// Fetches the keys of every issuer that has none yet, all at once. What fails shows in
+    /// [`Self::status`].
+    pub async fn warm(&self, now: Timestamp) {
+        let fetches = self.issuers.iter().map(|issuer| issuer.keyring.refresh(now));
+        futures_util::future::join_all(fetches).await;
+    }
+
+    /// Keeps every issuer's keys fresh, so that no request has to wait for them; runs until
+    /// dropped.
+    pub async fn keep_fresh(&self) {
+        loop {
+            self.warm(clock::now()).await;
+            tokio::time::sleep(KEYS_EVERY).await;
+        }
+    }
+
+    /// The state of every issuer's keys.
+    pub fn status(&self, now: Timestamp) -> Vec<IssuerStatus> {
+        let status = |issuer: &Arc<Issuer>| IssuerStatus {
+            issuer: issuer.rules.settings().name.clone(),
+            keys: issuer.keyring.status(now),
+        };
+        self.issuers.iter().map(status).collect()
+    }
+
+    /// A token that was verified before, under a key that the issuer still has.
+    async fn remembered(
+        &self,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Verified>>, Refusal> {
+        let Some(verified) = self.cache.get(digest) else { return Ok(None) };
+        let name = &verified.identity.issuer;
+        let Some(issuer) = self.issuers.iter().find(|i| i.rules.settings().name == *name) else {
+            return Ok(None);
+        };
+        let key = issuer.key(verified.kid.as_deref(), verified.algorithm, now).await?;
+        Ok((key.digest() == verified.key).then_some(verified))
+    }
+
+    /// Reads the token, believes its `iss` just enough to pick the issuer whose keys must verify it.
+    async fn verify(
+        &self,
+        token: &[u8],
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let jws = Jws::read(token, self.token_max_bytes)?;
+        let iss = jws.iss()?;
+        let issuer = self.trusted(access, |issuer| issuer.issuer == iss)?;
+        issuer.rules.admit(&jws)?;
+        let key = issuer.key(jws.kid.as_deref(), jws.algorithm, now).await?;
+        issuer.rules.verify(&jws, &key).map(Arc::new)
+    }
+
+    /// The connection's issuer that fits.
+    fn trusted(
+        &self,
+        access: &Access,
+        fits: impl Fn(&IssuerSettings) -> bool,
+    ) -> Result<&Issuer, Refusal> {
+        let ours = |issuer: &&Arc<Issuer>| {
+            let settings = issuer.rules.settings();
+            fits(settings) && access.issuers.contains(&settings.name)
+        };
+        self.issuers
+            .iter()
+            .find(ours)
+            .map(|issuer| &**issuer)
+            .ok_or_else(|| Refusal::new(Reason::TokenIssuer, "no issuer of this connection"))
+    }
+}
+
+impl Issuer {
+    fn new(settings: &IssuerSettings) -> Result<Self, IssuerFault> {
+        let issuer = || settings.name.clone();
+        let rules = Rules::new(settings.clone())
+            .map_err(|fault| IssuerFault::Rules { issuer: issuer(), fault })?;
+        let keyring = Keyring::new(settings)
+            .map_err(|fault| IssuerFault::Egress { issuer: issuer(), fault })?;
+        Ok(Self { rules, keyring })
+    }
+
+    async fn key(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Arc<Key>, Refusal> {
+        self.keyring.key(kid, algorithm, now).await.map_err(|fault| match fault {
+            KeyFault::Unknown => {
+                Refusal::new(Reason::TokenKeyUnknown, "the issuer has no such key")
+            }
+            KeyFault::Unavailable => {
+                Refusal::new(Reason::IssuerUnavailable, "the issuer's keys can't be had")
+            }
+        })
+    }
+}
+
+/// The token of the one `Authorization: Bearer` header; the scheme in any case, one space.
+fn bearer(headers: &HeaderMap) -> Result<&[u8], Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value =
+        values.next().ok_or_else(|| Refusal::new(Reason::TokenMissing, "there is no token"))?;
+    if values.next().is_some() {
+        return Err(Refusal::new(Reason::HttpMalformed, "there are two Authorization headers"));
+    }
+    let (scheme, token) = value.as_bytes().split_at_checked(b"Bearer ".len()).unwrap_or_default();
+    let is_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    if !scheme.eq_ignore_ascii_case(b"Bearer ") || !is_token {
+        return Err(Refusal::new(Reason::TokenMalformed, "Authorization is not one bearer token"));
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! What one issuer's tokens must satisfy. The signature and the shape of the claims are checked
+//! once for each token; time, limits, audience and client on every use.
+
+use std::sync::Arc;
+
+use lockgate_model::{Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
+
+use super::{Algorithm, Jws, TokenType, claims, groups};
+use crate::{keys::Key, settings::IssuerSettings};
+
+/// The longest leeway, in seconds.
+const LEEWAY_MAX_S: u8 = 60;
+
+/// One issuer's settings, found to make sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    settings: IssuerSettings,
+}
+
+/// Why an issuer's settings make no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesFault {
+    /// No algorithm, so that no token could ever be accepted.
+    #[error("`algorithms` is empty")]
+    Algorithms,
+    /// No token type, so that no token could ever be accepted.
+    #[error("`token_types` is empty")]
+    TokenTypes,
+    /// A leeway that would hide a wrong clock.
+    #[error("`leeway_s` is {0}, at most 60 is allowed")]
+    Leeway(u8),
+    /// Not an RFC 6901 pointer to a claim.
+    #[error("`groups_claim`: `{0}` is no JSON pointer; write it as `/groups`")]
+    Pointer(String),
+}
+
+/// A token whose signature held, with what has to be checked on every use.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Whom it speaks for.
+    pub identity: Arc<Identity>,
+    /// Under which key it was verified: id, algorithm, and digest of the key itself.
+    pub kid: Option<String>,
+    /// See `kid`.
+    pub algorithm: Algorithm,
+    /// See `kid`.
+    pub key: Digest,
+    audiences: Vec<String>,
+    clients: Vec<String>,
+    issued_at: Timestamp,
+    not_before: Option<Timestamp>,
+}
+
+impl Rules {
+    /// Checks `settings` for contradictions.
+    ///
+    /// # Errors
+    /// [`RulesFault`] says which setting.
+    pub fn new(settings: IssuerSettings) -> Result<Self, RulesFault> {
+        if settings.algorithms.is_empty() {
+            return Err(RulesFault::Algorithms);
+        }
+        if settings.token_types.is_empty() {
+            return Err(RulesFault::TokenTypes);
+        }
+        if settings.leeway_s > LEEWAY_MAX_S {
+            return Err(RulesFault::Leeway(settings.leeway_s));
+        }
+        let is_pointer = |text: &str| text.len() > 1 && text.starts_with('/');
+        if let Some(bad) = settings.groups_claim.iter().find(|text| !is_pointer(text)) {
+            return Err(RulesFault::Pointer(bad.clone()));
+        }
+        Ok(Self { settings })
+    }
+
+    /// The settings behind it.
+    pub const fn settings(&self) -> &IssuerSettings {
+        &self.settings
+    }
+
+    /// Refuses, before any key is looked for, what this issuer doesn't sign with.
+    ///
+    /// # Errors
+    /// [`Reason::TokenHeader`].
+    pub fn admit(&self, jws: &Jws<'_>) -> Result<(), Refusal> {
+        let refusal = |detail: &'static str| Err(Refusal::new(Reason::TokenHeader, detail));
+        if !self.settings.algorithms.contains(&jws.algorithm) {
+            return refusal("the issuer is not configured for this algorithm");
+        }
+        if !self.settings.token_types.contains(&jws.token_type) {
+            return refusal(match jws.token_type {
+                TokenType::Id => "it is an ID token, not an access token",
+                TokenType::AtJwt | TokenType::Jwt => "the token type is not accepted",
+            });
+        }
+        Ok(())
+    }
+
+    /// Verifies the signature with `key`, then reads the claims. Says nothing yet about time,
+    /// audience and client: see [`Self::check`].
+    ///
+    /// # Errors
+    /// [`Reason::TokenSignature`], [`Reason::TokenIssuer`], [`Reason::TokenClaims`],
+    /// [`Reason::TokenBound`], [`Reason::TokenAudience`], [`Reason::TokenExpired`] and
+    /// [`Reason::TokenLifetime`] where `exp` or `iat` is absent, and the `groups.*` reasons.
+    pub fn verify(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
+        self.admit(jws)?;
+        let (signed, signature) = jws.signature();
+        if !key.verifies(jws.algorithm, signed, signature) {
+            return Err(Refusal::new(Reason::TokenSignature, "the signature does not verify"));
+        }
+        if jws.iss()? != self.settings.issuer {
+            return Err(Refusal::new(Reason::TokenIssuer, "the token is another issuer's"));
+        }
+        self.read(jws, key)
+    }
+
+    fn read(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
+        let token = jws.claims();
+        // A proof of possession can't be checked here, and a bound token without its proof is
+        // stolen goods (RFC 7800, RFC 9449, RFC 8705).
+        if token.contains_key("cnf") {
+            return Err(Refusal::new(Reason::TokenBound, "the token is bound to a key"));
+        }
+        let absent = |reason, name| Refusal::new(reason, format!("the token has no `{name}`"));
+        let expires_at =
+            claims::time(token, "exp")?.ok_or_else(|| absent(Reason::TokenExpired, "exp"))?;
+        // Without `iat` nobody can say how long the token lives.
+        let issued_at =
+            claims::time(token, "iat")?.ok_or_else(|| absent(Reason::TokenLifetime, "iat"))?;
+        let subject =
+            claims::name(token, "sub")?.ok_or_else(|| absent(Reason::TokenClaims, "sub"))?;
+        let clients = claims::clients(token)?;
+        let facts = TokenFacts {
+            id: jws.id(),
+            jti: claims::name(token, "jti")?,
+            issued_at: Some(issued_at),
+            expires_at,
+            refused_from: self.refused_from(issued_at, expires_at),
+        };
+        let identity = Identity {
+            issuer: self.settings.name.clone(),
+            subject,
+            client: clients.first().cloned(),
+            groups: groups::read(token, &self.settings)?,
+            claims: claims::comparable(token),
+            token: facts,
+        };
+        Ok(Verified {
+            identity: Arc::new(identity),
+            kid: jws.kid.clone(),
+            algorithm: jws.algorithm,
+            key: key.digest(),
+            audiences: claims::audiences(token)?,
+            clients,
+            issued_at,
+            not_before: claims::time(token, "nbf")?,
+        })
+    }
+
+    /// Whether the token may be used `now` by whoever is known as one of `audiences`.
+    ///
+    /// # Errors
+    /// [`Reason::TokenAudience`], [`Reason::TokenClient`], [`Reason::TokenAge`],
+    /// [`Reason::TokenExpired`], [`Reason::TokenNotYet`], [`Reason::TokenLifetime`].
+    pub fn check(
+        &self,
+        token: &Verified,
+        audiences: &[String],
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ours =
+            |name: &String| audiences.contains(name) || self.settings.audiences.contains(name);
+        if !token.audiences.iter().any(ours) {
+            return Err(Refusal::new(Reason::TokenAudience, "the token is for another audience"));
+        }
+        self.check_clients(&token.clients)?;
+        self.check_times(token, now)
+    }
+
+    /// Every client that the token names must be allowed, wherever it is named.
+    fn check_clients(&self, clients: &[String]) -> Result<(), Refusal> {
+        let allowed = &self.settings.clients;
+        if allowed.is_empty() || !clients.is_empty() && clients.iter().all(|c| allowed.contains(c))
+        {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::TokenClient, "the client is not one of the issuer's allowed ones"))
+    }
+
+    fn check_times(&self, token: &Verified, now: Timestamp) -> Result<(), Refusal> {
+        let facts = &token.identity.token;
+        let too_long = i64::from(self.settings.max_token_lifetime_s) * 1000;
+        let early = now.plus_millis(self.leeway_ms());
+        let (reason, detail) = if facts.expires_at.millis_since(token.issued_at) > too_long {
+            (Reason::TokenLifetime, "the token lives longer than the issuer's tokens may")
+        } else if token.issued_at > early || token.not_before.is_some_and(|from| from > early) {
+            (Reason::TokenNotYet, "the token is not valid yet")
+        } else if now >= facts.expires_at.plus_millis(self.leeway_ms()) {
+            (Reason::TokenExpired, "the token has expired")
+        } else if now >= facts.refused_from {
+            (Reason::TokenAge, "the token was issued too long ago")
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(reason, detail))
+    }
+
+    fn refused_from(&self, issued_at: Timestamp, expires_at: Timestamp) -> Timestamp {
+        let expired = expires_at.plus_millis(self.leeway_ms());
+        let aged = |age_s: u32| issued_at.plus_millis(i64::from(age_s) * 1000);
+        self.settings.max_token_age_s.map_or(expired, |age_s| expired.min(aged(age_s)))
+    }
+
+    fn leeway_ms(&self) -> i64 {
+        i64::from(self.settings.leeway_s) * 1000
+    }
+}
