@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, Write};
 
 use lockgate_model::{Digest, Event, Timestamp};
+use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -115,8 +116,9 @@ impl Payload {
         }
         // Bodies stand in the event as they came. In JSON a raw line break is white space between
         // tokens, never part of a string (RFC 8259 §7), so a blank says the same on one line.
-        if bytes.contains(&b'\n') || bytes.contains(&b'\r') {
-            bytes.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|b| *b = b' ');
+        if let Some(first) = memchr2(b'\n', b'\r', &bytes) {
+            let breaks = bytes.iter_mut().skip(first).filter(|byte| matches!(byte, b'\n' | b'\r'));
+            breaks.for_each(|byte| *byte = b' ');
         }
         let digest = digest(&bytes);
         Ok(Self { bytes, digest })

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     Journal, JournalFault, JournalOptions, Position, read,
-    record::{Entry, Link, Payload, parse},
+    record::{Entry, GENESIS, Link, Payload, parse},
 };
 
 fn event(torn_bytes: u64) -> Event {
@@ -166,6 +166,19 @@ fn l7_a_record_rewritten_with_its_own_right_hash_breaks_the_chain_behind_it() {
     let read: Vec<_> = read(folder.path()).unwrap().collect();
     assert!(matches!(read[..], [Ok(_), Ok(_), Err(JournalFault::Broken { line: 3, seq: 3, .. })]));
     assert!(Journal::open(folder.path(), JournalOptions::default()).is_err());
+}
+
+#[test]
+fn a_line_that_was_written_in_part_is_a_failed_write() {
+    let payload = Payload::new(&event(1)).unwrap();
+    let link = Link::new(GENESIS, 1, Timestamp::from_millis(1), &payload.digest);
+    let entry = Entry::new(link, payload);
+    let (mut line, mut head) = (Vec::new(), Vec::new());
+    let bytes = entry.write_to(&mut line, &mut head).unwrap();
+    assert_eq!(bytes, line.len() as u64);
+    for room in 0..line.len() {
+        assert!(entry.write_to(&mut &mut line[..room], &mut head).is_err(), "{room}");
+    }
 }
 
 #[test]

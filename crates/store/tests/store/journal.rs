@@ -1,7 +1,12 @@
 //! What the journal promises while everything works: one line a record, durable when it says so,
 //! many records a sync, one writer.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::support::{append, open_small, texts};
 use lockgate_model::{Event, Timestamp};
@@ -38,6 +43,20 @@ fn an_appended_record_can_be_read_at_once() {
         append(&journal, "x").unwrap();
         assert_eq!(texts(folder.path()).unwrap().len(), number + 1);
     }
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_waits_for_is_synced_at_once() {
+    let folder = TempDir::new().unwrap();
+    let journal = open_small(folder.path());
+    let mut fastest = Duration::MAX;
+    for _ in 0..20 {
+        let start = Instant::now();
+        let position = append(&journal, "x").unwrap();
+        journal.synced(position).await.unwrap();
+        fastest = fastest.min(start.elapsed());
+    }
+    assert!(fastest < Duration::from_millis(15), "{fastest:?}");
 }
 
 #[tokio::test]
