@@ -1,6 +1,7 @@
 //! One command for every chore of this repository. Never part of the product.
 #![expect(clippy::print_stdout, reason = "what a chore finds belongs on the terminal")]
 
+mod bench;
 mod repo;
 mod tidy;
 
@@ -15,11 +16,14 @@ use clap::Parser;
 enum Command {
     /// Checks what the compiler can't: crate edges, sizes, module docs, the map of the code.
     Tidy,
+    /// Measures what the gateway costs, beside the upstream alone.
+    Bench(bench::Options),
 }
 
 fn main() -> Result<ExitCode> {
     let done = match Command::parse() {
         Command::Tidy => tidy::run(),
+        Command::Bench(options) => bench::run(&options),
     };
     Ok(if done? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

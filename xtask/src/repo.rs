@@ -14,6 +14,11 @@ pub(crate) fn root() -> &'static Path {
     manifest.parent().unwrap_or(manifest)
 }
 
+/// Cargo's target folder.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Paths of all files that belong to the repository, relative to its root, sorted: committed ones,
 /// and new ones that git does not ignore.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
