@@ -3,6 +3,9 @@
 //! Codes are the protocol's own or positive; -32099 to -32000 belong to the specification and to
 //! the upstream. Texts are constant, so that an answer tells nothing about what exists.
 
+#[cfg(test)]
+mod tests;
+
 use lockgate_model::{Era, RequestId};
 use serde_json::{Map, Value, json};
 

@@ -2,6 +2,9 @@
 //!
 //! Reads by spans; never looks into content.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use crate::{

@@ -2,6 +2,9 @@
 //!
 //! Never draws ids: they are passed in.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 /// A `traceparent` of version 00.

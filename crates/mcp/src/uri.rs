@@ -83,6 +83,10 @@ fn write_authority(scheme: &str, authority: Option<&str>, out: &mut String) -> O
         None => authority,
     };
     let host = normal(host)?.to_ascii_lowercase();
+    // `file://../x` and `file://h%2F..` are paths to some readers.
+    if hides_dots(&host) || host.contains("%2f") || host.contains("%5c") {
+        return None;
+    }
     let default_port = match scheme {
         "http" | "ws" => ":80",
         "https" | "wss" => ":443",

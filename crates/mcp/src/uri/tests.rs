@@ -67,6 +67,9 @@ fn p8_spellings_that_readers_take_differently_have_none() {
         "http://a@b@c/",
         "http://good\\@bad/",
         "http://a b/",
+        "file://../etc/passwd",
+        "file://./etc",
+        "file://h%2f..%2fetc/x",
         &deep,
     ] {
         assert_eq!(canonical(uri), None, "{uri:?}");
