@@ -3,6 +3,7 @@
 
 mod bench;
 mod repo;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Command {
     /// Checks what the compiler can't: crate edges, sizes, module docs, the map of the code.
     Tidy,
+    /// Runs every check and test.
+    Test(test::Options),
     /// Measures what the gateway costs, beside the upstream alone.
     Bench(bench::Options),
 }
@@ -23,6 +26,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     let done = match Command::parse() {
         Command::Tidy => tidy::run(),
+        Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     Ok(if done? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
