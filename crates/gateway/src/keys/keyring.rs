@@ -9,7 +9,7 @@ use lockgate_model::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    Key, KeyFault, KeyStatus,
+    FetchFault, Key, KeyFault, KeySet, KeyStatus,
     fetch::Source,
     machine::{Lookup, Machine},
 };
@@ -72,12 +72,25 @@ impl Keyring {
         }
     }
 
+    /// The same without waiting: the key where it is known now.
+    pub fn at_hand(
+        self: &Arc<Self>,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Option<Arc<Key>> {
+        match self.lookup(kid, algorithm, now) {
+            Lookup::Found(key) => Some(key),
+            Lookup::Wait | Lookup::Missing(_) => None,
+        }
+    }
+
     /// Fetches the keys where it is time to, and waits for the end of that.
     pub async fn refresh(self: &Arc<Self>, now: Timestamp) {
         let mut ended = self.ended.subscribe();
         let due = self.machine().due(now);
         if due {
-            self.start();
+            self.start(now);
             let _ = timeout(WAIT_MAX, ended.changed()).await;
         }
     }
@@ -90,32 +103,43 @@ impl Keyring {
     fn lookup(self: &Arc<Self>, kid: Option<&str>, algorithm: Algorithm, now: Timestamp) -> Lookup {
         let answer = self.machine().lookup(now, kid, algorithm);
         if answer.fetch {
-            self.start();
+            self.start(now);
         }
         answer.lookup
     }
 
     /// Fetches in a task of its own, so that a caller who goes away takes nothing with him.
-    fn start(self: &Arc<Self>) {
+    fn start(self: &Arc<Self>, started: Timestamp) {
         let keyring = self.clone();
         tokio::spawn(async move {
             let result = keyring.source.keys().await;
-            match result {
-                Ok(keys) => {
-                    let ignored = keys.ignored();
-                    if !ignored.is_empty() {
-                        tracing::warn!(issuer = keyring.issuer, ?ignored, "keys left out");
-                    }
-                    tracing::debug!(issuer = keyring.issuer, keys = keys.len(), "keys fetched");
-                    keyring.machine().fetched(keys);
-                }
-                Err(fault) => {
-                    keyring.machine().failed();
-                    tracing::warn!(issuer = keyring.issuer, %fault, "keys not fetched");
-                }
-            }
+            keyring.finish(result, started);
             keyring.ended.send_modify(|ended| *ended += 1);
         });
+    }
+
+    fn finish(&self, result: Result<KeySet, FetchFault>, started: Timestamp) {
+        let mut machine = self.machine();
+        match result {
+            Ok(keys) => {
+                // Said once and not on every refresh: many issuers publish keys for encryption.
+                let ignored = keys.ignored();
+                let known = machine.keys().is_some_and(|before| before.ignored() == ignored);
+                if !known && !ignored.is_empty() {
+                    tracing::warn!(issuer = self.issuer, ?ignored, "keys left out");
+                }
+                machine.fetched(keys);
+            }
+            Err(fault) => {
+                machine.failed();
+                let status = machine.status(started);
+                if status.alarm {
+                    tracing::error!(issuer = self.issuer, %fault, ?status, "keys not fetched");
+                } else {
+                    tracing::warn!(issuer = self.issuer, %fault, "keys not fetched");
+                }
+            }
+        }
     }
 
     /// Nothing in here can be left half done by a panic.

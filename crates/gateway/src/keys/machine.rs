@@ -133,6 +133,11 @@ impl Machine {
         }
     }
 
+    /// The last good set, however old.
+    pub(super) fn keys(&self) -> Option<&KeySet> {
+        self.confirmed.as_ref().map(|confirmed| &confirmed.keys)
+    }
+
     pub(super) fn status(&self, now: Timestamp) -> KeyStatus {
         let age_ms = self.confirmed.as_ref().map(|confirmed| now.millis_since(confirmed.at));
         KeyStatus {

@@ -122,15 +122,30 @@ impl Rules {
         if token.contains_key("cnf") {
             return Err(Refusal::new(Reason::TokenBound, "the token is bound to a key"));
         }
-        let absent = |reason, name| Refusal::new(reason, format!("the token has no `{name}`"));
+        Ok(Verified {
+            identity: Arc::new(self.claimed(jws)?),
+            kid: jws.kid.clone(),
+            algorithm: jws.algorithm,
+            key: key.digest(),
+            audiences: claims::audiences(token)?,
+            clients: claims::clients(token)?,
+            issued_at: issued_at(jws)?,
+            not_before: claims::time(token, "nbf")?,
+        })
+    }
+
+    /// The identity as the token claims it. Believe it only after [`Self::verify`]; by itself it
+    /// is for telling people what the policies would say to it.
+    ///
+    /// # Errors
+    /// Where a claim is absent or can't be relied on, as [`Self::verify`].
+    pub fn claimed(&self, jws: &Jws<'_>) -> Result<Identity, Refusal> {
+        let token = jws.claims();
         let expires_at =
             claims::time(token, "exp")?.ok_or_else(|| absent(Reason::TokenExpired, "exp"))?;
-        // Without `iat` nobody can say how long the token lives.
-        let issued_at =
-            claims::time(token, "iat")?.ok_or_else(|| absent(Reason::TokenLifetime, "iat"))?;
+        let issued_at = issued_at(jws)?;
         let subject =
             claims::name(token, "sub")?.ok_or_else(|| absent(Reason::TokenClaims, "sub"))?;
-        let clients = claims::clients(token)?;
         let facts = TokenFacts {
             id: jws.id(),
             jti: claims::name(token, "jti")?,
@@ -138,23 +153,13 @@ impl Rules {
             expires_at,
             refused_from: self.refused_from(issued_at, expires_at),
         };
-        let identity = Identity {
+        Ok(Identity {
             issuer: self.settings.name.clone(),
             subject,
-            client: clients.first().cloned(),
+            client: claims::clients(token)?.first().cloned(),
             groups: groups::read(token, &self.settings)?,
             claims: claims::comparable(token),
             token: facts,
-        };
-        Ok(Verified {
-            identity: Arc::new(identity),
-            kid: jws.kid.clone(),
-            algorithm: jws.algorithm,
-            key: key.digest(),
-            audiences: claims::audiences(token)?,
-            clients,
-            issued_at,
-            not_before: claims::time(token, "nbf")?,
         })
     }
 
@@ -215,4 +220,13 @@ impl Rules {
     fn leeway_ms(&self) -> i64 {
         i64::from(self.settings.leeway_s) * 1000
     }
+}
+
+/// Without `iat` nobody can say how long the token lives.
+fn issued_at(jws: &Jws<'_>) -> Result<Timestamp, Refusal> {
+    claims::time(jws.claims(), "iat")?.ok_or_else(|| absent(Reason::TokenLifetime, "iat"))
+}
+
+fn absent(reason: Reason, name: &str) -> Refusal {
+    Refusal::new(reason, format!("the token has no `{name}`"))
 }
