@@ -120,6 +120,14 @@ impl Fault {
         self
     }
 
+    /// The same fault for a client of a legacy upstream: modern codes would tell a client that
+    /// speaks both eras not to fall back to `initialize`.
+    #[must_use]
+    pub fn for_legacy(self) -> Self {
+        let modern = matches!(self.rpc_code, code::HEADER_MISMATCH | code::REVISION);
+        Self { rpc_code: if modern { code::INVALID } else { self.rpc_code }, ..self }
+    }
+
     /// The same finding about an answer of the upstream: whatever was wrong is the upstream's.
     #[must_use]
     pub fn from_upstream(self) -> Self {

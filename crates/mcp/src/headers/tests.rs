@@ -140,6 +140,9 @@ fn v3_v9_v10_v11_the_revision_is_one_and_served() {
     ] {
         assert_eq!(of(text, version, session), expected, "{row}");
     }
+    let mismatch = Fault::header_mismatch("").for_legacy();
+    assert_eq!((mismatch.rpc_code, mismatch.reason), (-32600, Reason::HeaderMismatch));
+    assert_eq!(Fault::params("").for_legacy(), Fault::params(""));
     let twice = headers(&[VERSION, VERSION]);
     assert_eq!(revision(&twice, None, None).unwrap_err().rpc_code, -32020, "V5");
     assert_eq!(revision(&headers(&[VERSION]), None, None), Ok(Revision::V2026_07_28), "GET");

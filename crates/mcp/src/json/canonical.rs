@@ -7,6 +7,8 @@ use lockgate_model::Digest;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::text;
+
 /// The canonical spelling of `value`, UTF-8 without white space.
 pub fn canonical(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
@@ -58,25 +60,27 @@ fn separate(nth: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+fn write_text(content: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0C => out.extend_from_slice(b"\\f"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => {
-                let digit = HEX.get(usize::from(byte & 0xF)).copied().unwrap_or_default();
-                out.extend_from_slice(if byte < 0x10 { b"\\u000" } else { b"\\u001" });
-                out.push(digit);
-            }
-            _ => out.push(byte),
-        }
+    let mut rest = content.as_bytes();
+    loop {
+        let (run, after) = rest.split_at(text::plain(rest));
+        out.extend_from_slice(run);
+        let Some((byte, after)) = after.split_first() else { break };
+        write_escape(*byte, out);
+        rest = after;
     }
     out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0C => out.extend_from_slice(b"\\f"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        _ => out.extend_from_slice(&[b'\\', byte]),
+    }
 }
