@@ -17,6 +17,9 @@ mod target;
 mod upstream;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::ToSocketAddrs as _, path::Path, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};

@@ -21,35 +21,38 @@ pub(super) fn check(text: &Option<String>, files: &[PathBuf]) -> Vec<Finding> {
         findings.push(Finding::new(FILE, lines, message));
     }
     for folder in folders(files) {
-        if !text.contains(&folder) {
-            findings.push(Finding::new(FILE, 1, format!("`{folder}` is not on the map")));
+        if !names_folder(text, folder) {
+            findings.push(Finding::new(FILE, 1, format!("`{folder}/` is not on the map")));
         }
     }
     findings
 }
 
-/// The folders that the map must name, each with its slash: those at the top, the crates, and the
-/// folders inside a crate's `src`.
-fn folders(files: &[PathBuf]) -> BTreeSet<String> {
-    let mut folders = BTreeSet::new();
-    for file in files {
-        let parts: Vec<_> = file.parent().map(names).unwrap_or_default();
-        match parts[..] {
-            ["crates", _, "src", folder, ..] | ["crates", folder, ..] => {
-                folders.insert(format!("{folder}/"));
-            }
-            [folder, ..] if !folder.starts_with('.') => {
-                folders.insert(format!("{folder}/"));
-            }
-            _ => {}
-        }
+/// As `folder/`, or as the last name of a path in code quotes.
+fn names_folder(text: &str, folder: &str) -> bool {
+    [format!("{folder}/"), format!("`{folder}`"), format!("/{folder}`")]
+        .iter()
+        .any(|spelling| text.contains(spelling))
+}
+
+/// The folders that the map must name: those at the top, the crates, and those inside a crate's
+/// `src` that hold more than tests.
+fn folders(files: &[PathBuf]) -> BTreeSet<&str> {
+    let product = files.iter().filter(|file| !file.ends_with("tests.rs"));
+    product.filter_map(|file| folder_of(file)).collect()
+}
+
+fn folder_of(file: &Path) -> Option<&str> {
+    match names(file)[..] {
+        ["crates", _, "src", folder, _, ..] | ["crates", folder, _, ..] => Some(folder),
+        [folder, _, ..] if !folder.starts_with('.') => Some(folder),
+        _ => None,
     }
-    folders
 }
 
 fn names(path: &Path) -> Vec<&str> {
     let name = |part| match part {
-        Component::Normal(name) => name.to_str(),
+        Component::Normal(name) => std::ffi::OsStr::to_str(name),
         _ => None,
     };
     path.components().filter_map(name).collect()
@@ -64,15 +67,16 @@ mod tests {
         let files = [
             "crates/store/src/lib.rs",
             "crates/store/src/pins/mod.rs",
+            "crates/store/src/list/tests.rs",
             "e2e/a.rs",
             ".ci/run",
             "README.md",
         ];
         let files = files.map(Into::into);
-        let map = "crates/ store/ with pins/, and e2e/".to_owned();
+        let map = "`crates/store` with `pins/`, and `e2e`".to_owned();
         assert_eq!(check(&Some(map.clone()), &files), []);
         assert_eq!(check(&Some(map.replace("pins/", "")), &files).len(), 1);
-        assert_eq!(check(&Some(map.replace("e2e/", "e2e")), &files).len(), 1);
+        assert_eq!(check(&Some(map.replace("`e2e`", "e2e")), &files).len(), 1);
         assert_eq!(check(&None, &files).len(), 1);
         assert_eq!(check(&Some(map + &"\n".repeat(LINES_MAX + 1)), &files).len(), 1);
     }
