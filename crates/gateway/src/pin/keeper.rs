@@ -234,7 +234,3 @@ pub(crate) fn pin_instructions(text: &str) -> Option<InstructionsPin> {
     let digest = instructions::digest_of(text)?;
     Some(InstructionsPin { digest, text: text.to_owned() })
 }
-
-#[cfg(test)]
-#[path = "keeper_tests.rs"]
-mod tests;

@@ -12,6 +12,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use close_fds::set_fds_cloexec;
 use rustix::{
     process::{Signal, getppid, set_parent_process_death_signal},
     thread::set_no_new_privs,
@@ -54,6 +55,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
         return failed(126, "the gateway is gone");
     }
+    // The gateway's own files close by themselves; what it inherited from whoever started it
+    // is not for the child either.
+    set_fds_cloexec(3, &[]);
     let error = Command::new(&program).args(arguments).exec();
     failed(127, &format!("can't run {}: {error}", program.display()))
 }

@@ -320,7 +320,3 @@ const CANCELLED: &str = "notifications/cancelled";
 fn is_notice(method: &str) -> bool {
     method.ends_with("/list_changed") || method == "notifications/resources/updated"
 }
-
-#[cfg(test)]
-#[path = "router_tests.rs"]
-mod tests;
