@@ -1,5 +1,7 @@
 //! Rows S1 to S10 and S13 against a listener that must see nobody.
 
+mod certificates;
+
 use std::{
     net::{IpAddr, SocketAddr},
     process::Command,

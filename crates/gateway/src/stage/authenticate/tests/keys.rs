@@ -175,6 +175,20 @@ async fn a_broken_set_never_replaces_a_good_one() {
 }
 
 #[tokio::test]
+async fn row_s12_a_provider_that_never_answers_is_given_up() {
+    // Connections are taken by the system, and nobody reads from them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let jwks = format!("http://{}/jwks", silent.local_addr().unwrap());
+    let gate = Gate::with(json!({"jwks_url": jwks})).await;
+    let start = std::time::Instant::now();
+    assert_eq!(gate.try_claims(&gate.claims()).await, Err(Reason::IssuerUnavailable));
+    assert!((4.5..8.0).contains(&start.elapsed().as_secs_f32()));
+    // The next one doesn't wait for a new try, which isn't due yet.
+    assert_eq!(gate.try_claims(&gate.claims()).await, Err(Reason::IssuerUnavailable));
+    assert!(start.elapsed().as_secs_f32() < 8.0);
+}
+
+#[tokio::test]
 async fn without_keys_the_issuer_is_unavailable() {
     let gate = Gate::open().await;
     gate.idp.page("/jwks", 503, "");
