@@ -8,8 +8,9 @@ use miette::Diagnostic;
 use super::{
     fault::{File, PolicyFault, Report},
     names::{nearest, with_near},
+    rule::Rule,
     schema::{self, Typed},
-    source::{Rule, from_cedar},
+    source::from_cedar,
     vocabulary::{KINDS, tool_action},
 };
 
@@ -26,7 +27,7 @@ pub(super) fn check(rules: &[&Rule], connections: &[Typed<'_>], report: &mut Rep
     let labels: BTreeSet<&str> =
         connections.iter().flat_map(|typed| typed.labels.keys().map(String::as_str)).collect();
     let mut tallies: BTreeMap<String, Tally> =
-        rules.iter().map(|rule| (rule.id(), Tally::default())).collect();
+        rules.iter().map(|rule| (rule.id.clone(), Tally::default())).collect();
     let mut seen = BTreeSet::new();
     for connection in connections {
         let reaching: Vec<&Rule> =
@@ -36,14 +37,14 @@ pub(super) fn check(rules: &[&Rule], connections: &[Typed<'_>], report: &mut Rep
         }
     }
     for rule in rules {
-        let Some(tally) = tallies.get(&rule.id()) else { continue };
+        let Some(tally) = tallies.get(&rule.id) else { continue };
         if tally.faulty {
             continue;
         }
         check_tested_names(rule, connections, &labels, report);
         let idle = tally.checked == tally.impossible;
         if idle && !connections.is_empty() && !awaits_catalogue(rule, connections) {
-            let effect = if rule.policy.effect() == Effect::Permit { "permit" } else { "forbid" };
+            let effect = if rule.effect == Effect::Permit { "permit" } else { "forbid" };
             let fault = rule.fault(format!("this {effect} can never apply"));
             report.warnings.push(fault.help("compare its scope and conditions with the schema"));
         }
@@ -86,13 +87,14 @@ fn validate(
             return;
         }
     };
-    let by_id: BTreeMap<String, &Rule> = rules.iter().map(|rule| (rule.id(), *rule)).collect();
+    let by_id: BTreeMap<String, &Rule> =
+        rules.iter().map(|rule| (rule.id.clone(), *rule)).collect();
     for id in by_id.keys() {
         tallies.entry(id.clone()).or_default().checked += 1;
     }
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
     let mut keep = |id: &str, diagnostic: &dyn Diagnostic| {
-        let rule = by_id.get(id)?;
+        let rule = *by_id.get(id)?;
         let fault = at_home(rule, diagnostic);
         let place = fault.span.map_or(0, |span| span.offset());
         // One mistake shows in every connection, and in every action that it can reach.
@@ -119,9 +121,9 @@ fn validate(
 
 /// A diagnostic of Cedar, in the file and without the name of the rule.
 fn at_home(rule: &Rule, diagnostic: &dyn Diagnostic) -> PolicyFault {
-    let mut fault = from_cedar(&rule.file, diagnostic);
-    fault.span = fault.span.or(Some(rule.span));
-    let prefix = format!("for policy `{}`, ", rule.policy.id());
+    let mut fault = from_cedar(&rule.place.file, diagnostic);
+    fault.span = fault.span.or(Some(rule.place.span));
+    let prefix = format!("for policy `{}`, ", rule.id);
     fault.message = fault.message.replacen(&prefix, "", 1);
     fault.help = fault.help.map(|help| help.replacen(&prefix, "", 1));
     fault

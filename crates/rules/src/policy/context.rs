@@ -6,7 +6,7 @@ use lockgate_model::{ClaimValue, Group, Identity, Timestamp};
 use super::{
     Question,
     compile::Point,
-    reads::Reads,
+    rule::Rule,
     shape::{self, Mismatch},
     vocabulary::Types,
 };
@@ -16,39 +16,50 @@ use super::{
 pub(super) enum View<'a> {
     /// All of it, with these approvals.
     Call(&'a [Group]),
-    /// A list entry: neither arguments nor what follows from them, and the target only if `true`.
-    List { target: bool },
+    /// A list entry: neither arguments nor what follows from them.
+    List,
+    /// The entry of a resource template, whose target is not known either.
+    Template,
+}
+
+impl View<'_> {
+    /// The parts of the context that are unknown.
+    pub(super) fn unknown(self) -> &'static [&'static str] {
+        match self {
+            Self::Call(_) => &[],
+            Self::List => &["arguments", "arguments_json", "facts", "approvals"],
+            Self::Template => &["arguments", "arguments_json", "facts", "approvals", "target"],
+        }
+    }
 }
 
 /// The entities of a point with the caller among them.
-pub(super) fn entities(
+pub(super) fn with_caller(
     types: &Types,
-    point: &Point,
+    entities: &Entities,
+    user: EntityUid,
     identity: &Identity,
-) -> Result<(EntityUid, Entities), String> {
-    let user = types.user(identity);
+) -> Result<Entities, String> {
     let groups = identity.groups.iter().map(|group| types.group(group));
     let claims = identity.claims.iter().map(|(name, value)| (name.clone(), claim(value)));
-    let caller = Entity::new_with_tags(user.clone(), [], groups, claims)
-        .map_err(|error| error.to_string())?;
-    let entities =
-        point.entities.clone().add_entities([caller], None).map_err(|error| error.to_string())?;
-    Ok((user, entities))
+    let caller =
+        Entity::new_with_tags(user, [], groups, claims).map_err(|error| error.to_string())?;
+    entities.clone().add_entities([caller], None).map_err(|error| error.to_string())
 }
 
 /// Every claim is a set of texts, since Cedar's tags have one type: `"true"`, `"42"`, lists as
 /// they are.
 fn claim(value: &ClaimValue) -> RestrictedExpression {
-    let text = RestrictedExpression::new_string;
-    match value {
-        ClaimValue::Text(one) => RestrictedExpression::new_set([text(one.clone())]),
-        ClaimValue::Number(number) => RestrictedExpression::new_set([text(number.to_string())]),
-        ClaimValue::Flag(flag) => RestrictedExpression::new_set([text(flag.to_string())]),
-        ClaimValue::List(list) => RestrictedExpression::new_set(list.iter().cloned().map(text)),
-    }
+    let texts = match value {
+        ClaimValue::Text(one) => vec![text(one)],
+        ClaimValue::Number(number) => vec![text(&number.to_string())],
+        ClaimValue::Flag(flag) => vec![text(&flag.to_string())],
+        ClaimValue::List(list) => list.iter().map(|one| text(one)).collect(),
+    };
+    RestrictedExpression::new_set(texts)
 }
 
-/// The context of a question, as far as `reads` mentions it.
+/// The context of a question, as far as the conditions of `rules` read it.
 ///
 /// # Errors
 /// One sentence for the record, where an argument does not have its declared type or a value can't
@@ -56,19 +67,19 @@ fn claim(value: &ClaimValue) -> RestrictedExpression {
 pub(super) fn context(
     types: &Types,
     point: &Point,
-    reads: &Reads,
+    rules: &[&Rule],
     question: &Question<'_>,
     view: View<'_>,
 ) -> Result<Context, String> {
-    let mut pairs = Pairs { reads, pairs: Vec::new() };
+    let mut pairs = Pairs { rules, unknown: view.unknown(), pairs: Vec::new() };
     let identity = question.identity;
     pairs.add("time", || Some(datetime(question.now)));
     pairs.add("peer", || {
         // An IPv4 caller on a dual-stack socket is still an IPv4 caller.
         Some(RestrictedExpression::new_ip(question.peer.to_canonical().to_string()))
     });
-    pairs.add("issuer", || Some(RestrictedExpression::new_string(identity.issuer.clone())));
-    pairs.add("client", || identity.client.clone().map(RestrictedExpression::new_string));
+    pairs.add("issuer", || Some(text(&identity.issuer)));
+    pairs.add("client", || identity.client.as_deref().map(text));
     pairs.add("token_age_s", || {
         let age_ms = question.now.millis_since(identity.token.issued_at?);
         Some(RestrictedExpression::new_long(age_ms.max(0) / 1000))
@@ -77,48 +88,53 @@ pub(super) fn context(
         let life_ms = identity.token.expires_at.millis_since(identity.token.issued_at?);
         Some(RestrictedExpression::new_long(life_ms / 1000))
     });
-    let knows_target = matches!(view, View::Call(_) | View::List { target: true });
-    if knows_target && point.arguments.is_none() {
-        let target = question.action.target();
-        pairs.add("target", || Some(RestrictedExpression::new_string(target.to_owned())));
-    }
+    pairs.add("facts", || {
+        Some(RestrictedExpression::new_set(question.facts.iter().map(|fact| text(fact))))
+    });
     if let View::Call(approvals) = view {
-        pairs.add("facts", || {
-            let facts = question.facts.iter().cloned().map(RestrictedExpression::new_string);
-            Some(RestrictedExpression::new_set(facts))
-        });
         pairs.add("approvals", || {
             let groups = approvals.iter().map(|group| types.group(group));
-            let groups = groups.map(RestrictedExpression::new_entity_uid);
-            Some(RestrictedExpression::new_set(groups))
+            Some(RestrictedExpression::new_set(groups.map(RestrictedExpression::new_entity_uid)))
         });
-        if let Some(declared) = &point.arguments {
-            if reads.context("arguments") {
-                let typed = shape::typed(declared, question.arguments, reads);
+    }
+    match &point.arguments {
+        Some(declared) => {
+            if pairs.wants("arguments") {
+                let wanted = |name: &str| rules.iter().any(|rule| rule.reads.argument(name));
+                let typed = shape::typed(declared, question.arguments, wanted);
                 let typed = typed.map_err(|mismatch| say(&mismatch))?;
                 pairs.add("arguments", || Some(typed));
             }
-            let json = || Some(shape::canonical(question.arguments));
-            pairs.add("arguments_json", || json().map(RestrictedExpression::new_string));
+            pairs.add("arguments_json", || Some(text(&shape::canonical(question.arguments))));
         }
+        None => pairs.add("target", || Some(text(question.action.target()))),
     }
     Context::from_pairs(pairs.pairs).map_err(|error| error.to_string())
 }
 
-/// The pairs of a context that somebody reads.
+/// The pairs of a context that somebody reads, and that are known.
 struct Pairs<'a> {
-    reads: &'a Reads,
+    rules: &'a [&'a Rule],
+    unknown: &'static [&'static str],
     pairs: Vec<(String, RestrictedExpression)>,
 }
 
 impl Pairs<'_> {
+    fn wants(&self, name: &str) -> bool {
+        !self.unknown.contains(&name) && self.rules.iter().any(|rule| rule.reads.context(name))
+    }
+
     fn add(&mut self, name: &str, value: impl FnOnce() -> Option<RestrictedExpression>) {
-        if self.reads.context(name)
+        if self.wants(name)
             && let Some(value) = value()
         {
             self.pairs.push((name.to_owned(), value));
         }
     }
+}
+
+fn text(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
 }
 
 fn say(Mismatch(path): &Mismatch) -> String {

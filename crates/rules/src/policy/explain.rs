@@ -26,11 +26,11 @@ impl Policies {
     }
 
     fn deciding(&self, id: &str) -> Option<DecidingPolicy> {
-        let rule = self.rules.get(id)?;
+        let rule = self.rules.iter().find(|rule| rule.id == id)?;
         Some(DecidingPolicy {
             id: id.to_owned(),
-            file: rule.file.name.to_string(),
-            line: rule.line(),
+            file: rule.place.file.name.to_string(),
+            line: rule.place.line(),
             text: rule.text().to_owned(),
         })
     }

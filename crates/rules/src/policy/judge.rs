@@ -5,13 +5,14 @@
 //! can't be evaluated may yet not. So a tool is listed if some call of it could be permitted as far
 //! as policies can tell, and is absent if no permit can apply or a forbid applies to every call.
 
-use cedar_policy::{AuthorizationError, Decision, Effect, PolicyId, Request, Response};
+use cedar_policy::{Effect, EvalResult, Request, eval_expression};
 use lockgate_model::{Action, Ask, Deny, Group, Reason, Verdict};
 
 use super::{
     Policies, Question,
-    compile::{Point, Slice},
+    compile::Point,
     context::{self, View},
+    rule::Rule,
     vocabulary::tool_action,
 };
 
@@ -22,30 +23,40 @@ pub(super) struct Ruling {
     pub(super) notes: Vec<String>,
 }
 
+/// What the rules of a point say, each list in the order of ids.
+#[derive(Default)]
+struct Findings<'a> {
+    permits: Vec<&'a Rule>,
+    forbids: Vec<&'a Rule>,
+    /// Rules that could not be evaluated, with the reason.
+    errors: Vec<(&'a Rule, String)>,
+    /// Permits whose condition can't be evaluated for what is unknown.
+    open: Vec<&'a Rule>,
+}
+
 impl Policies {
     pub(super) fn rule(&self, question: &Question<'_>) -> Ruling {
-        let kind = match question.action {
+        let (kind, view) = match question.action {
             Action::Protocol => return allow(Vec::new()),
-            Action::CallTool(_) | Action::ListTool(_) => None,
-            Action::ListResource(_) => Some("read_resource"),
-            Action::ListPrompt(_) => Some("get_prompt"),
-            other => Some(other.kind()),
+            Action::CallTool(_) => (None, View::Call(question.approvals)),
+            Action::ListTool(_) => (None, View::List),
+            Action::ListPrompt(_) => (Some("get_prompt"), View::List),
+            // The target of a template is known only when it is read.
+            Action::ListResource(uri) if uri.contains('{') => {
+                (Some("read_resource"), View::Template)
+            }
+            Action::ListResource(_) => (Some("read_resource"), View::List),
+            other => (Some(other.kind()), View::Call(question.approvals)),
         };
         let point = match self.point(question, kind) {
             Ok(point) => point,
             Err(ruling) => return *ruling,
         };
-        let decided = match question.action {
-            // The target of a template is known only when it is read.
-            Action::ListResource(uri) if uri.contains('{') => {
-                self.list(question, point, &point.slices.template, false)
-            }
-            Action::ListTool(_) | Action::ListResource(_) | Action::ListPrompt(_) => {
-                self.list(question, point, &point.slices.list, true)
-            }
-            _ => self.call(question, point),
-        };
-        decided.unwrap_or_else(|error| deny(Reason::PolicyError, Vec::new(), vec![error]))
+        let ruling = self.consult(question, point, view).and_then(|findings| match view {
+            View::Call(_) => self.call(question, point, &findings),
+            View::List | View::Template => Ok(entry(&findings)),
+        });
+        ruling.unwrap_or_else(|error| deny(Reason::PolicyError, Vec::new(), vec![error]))
     }
 
     fn point(&self, question: &Question<'_>, kind: Option<&str>) -> Result<&Point, Box<Ruling>> {
@@ -74,31 +85,99 @@ impl Policies {
         }
     }
 
-    fn call(&self, question: &Question<'_>, point: &Point) -> Result<Ruling, String> {
-        let slice = &point.slices.call;
-        let response = self.ask_cedar(question, point, slice, View::Call(question.approvals))?;
-        let notes = errors(&response);
-        if !notes.is_empty() {
-            return Ok(deny(Reason::PolicyError, erring(&response), notes));
-        }
-        let deciding = deciding(&response);
-        Ok(match response.decision() {
-            Decision::Allow => allow(deciding),
-            Decision::Deny if deciding.is_empty() => {
-                let reason = match question.action {
-                    Action::ServerRequest(_) => Reason::ServerRequestDenied,
-                    _ => Reason::PolicyNoPermit,
-                };
-                deny(reason, deciding, Vec::new())
+    /// Asks every rule of the point that concerns the caller.
+    fn consult<'a>(
+        &self,
+        question: &Question<'_>,
+        point: &'a Point,
+        view: View<'_>,
+    ) -> Result<Findings<'a>, String> {
+        let mut findings = Findings::default();
+        let mut conditional = Vec::new();
+        for rule in point.slice.iter().filter(|rule| rule.covers_caller(question.identity)) {
+            let rule = rule.as_ref();
+            match (&rule.condition, rule.effect) {
+                (None, _) => findings.satisfied(rule),
+                (Some(_), effect) if rule.reads.is_opaque(view.unknown()) => {
+                    if effect == Effect::Permit {
+                        findings.open.push(rule);
+                    }
+                }
+                (Some(_), _) => conditional.push(rule),
             }
-            Decision::Deny => match self.approvers(question, point, &deciding)? {
-                Some(approvers) => Ruling {
-                    verdict: Verdict::Ask(Ask { approvers, policies: deciding }),
-                    notes: Vec::new(),
-                },
-                None => deny(Reason::PolicyForbidden, deciding, Vec::new()),
-            },
-        })
+        }
+        if !conditional.is_empty() {
+            self.evaluate(question, point, view, &conditional, &mut findings)?;
+        }
+        Ok(findings)
+    }
+
+    fn evaluate<'a>(
+        &self,
+        question: &Question<'_>,
+        point: &Point,
+        view: View<'_>,
+        rules: &[&'a Rule],
+        findings: &mut Findings<'a>,
+    ) -> Result<(), String> {
+        let user = self.types.user(question.identity);
+        let widened;
+        let entities = if rules.iter().any(|rule| rule.reads.principal) {
+            let (known, user) = (&point.entities, user.clone());
+            widened = context::with_caller(&self.types, known, user, question.identity)?;
+            &widened
+        } else {
+            &point.entities
+        };
+        let context = context::context(&self.types, point, rules, question, view)?;
+        // Without a schema: the context was built from the same types that policies were checked
+        // against, and leaves out what none of them reads.
+        let (action, resource) = (point.action.clone(), point.resource.clone());
+        let request = Request::new(user, action, resource, context, None)
+            .map_err(|error| error.to_string())?;
+        for rule in rules {
+            let Some(condition) = &rule.condition else { continue };
+            match eval_expression(&request, entities, condition) {
+                Ok(EvalResult::Bool(true)) => findings.satisfied(rule),
+                Ok(EvalResult::Bool(false)) => {}
+                Ok(other) => findings.errors.push((rule, format!("it is {other}, not a truth"))),
+                Err(error) => findings.errors.push((rule, error.to_string())),
+            }
+        }
+        findings.permits.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        findings.forbids.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        question: &Question<'_>,
+        point: &Point,
+        findings: &Findings<'_>,
+    ) -> Result<Ruling, String> {
+        if !findings.errors.is_empty() {
+            let note = |(rule, error): &(&Rule, String)| format!("policy `{}`: {error}", rule.id);
+            let notes = findings.errors.iter().map(note).collect();
+            let failed = findings.errors.iter().map(|(rule, _)| *rule);
+            return Ok(deny(Reason::PolicyError, ids(failed), notes));
+        }
+        if !findings.forbids.is_empty() {
+            let policies = ids(findings.forbids.iter().copied());
+            return Ok(match self.approvers(question, point, &findings.forbids)? {
+                Some(approvers) => {
+                    Ruling { verdict: Verdict::Ask(Ask { approvers, policies }), notes: Vec::new() }
+                }
+                None => deny(Reason::PolicyForbidden, policies, Vec::new()),
+            });
+        }
+        if findings.permits.is_empty() {
+            let reason = match question.action {
+                Action::ServerRequest(_) => Reason::ServerRequestDenied,
+                _ => Reason::PolicyNoPermit,
+            };
+            return Ok(deny(reason, Vec::new(), Vec::new()));
+        }
+        Ok(allow(ids(findings.permits.iter().copied())))
     }
 
     /// Who could turn this deny into an allow: `None` unless every deciding forbid names approvers
@@ -107,18 +186,17 @@ impl Policies {
         &self,
         question: &Question<'_>,
         point: &Point,
-        forbids: &[String],
+        forbids: &[&Rule],
     ) -> Result<Option<Vec<String>>, String> {
         let mut granted = question.approvals.to_vec();
-        for id in forbids {
-            match self.rules.get(id).and_then(|rule| rule.approvers.as_ref()) {
+        for rule in forbids {
+            match &rule.approvers {
                 Some(groups) => granted.extend(groups.iter().cloned()),
                 None => return Ok(None),
             }
         }
-        let slice = &point.slices.call;
-        let response = self.ask_cedar(question, point, slice, View::Call(&granted))?;
-        if response.decision() != Decision::Allow || !errors(&response).is_empty() {
+        let then = self.consult(question, point, View::Call(&granted))?;
+        if then.permits.is_empty() || !then.forbids.is_empty() || !then.errors.is_empty() {
             return Ok(None);
         }
         let missing = |group: &&Group| !question.approvals.contains(group);
@@ -127,49 +205,32 @@ impl Policies {
         names.dedup();
         Ok(Some(names))
     }
+}
 
-    fn list(
-        &self,
-        question: &Question<'_>,
-        point: &Point,
-        slice: &Slice,
-        target: bool,
-    ) -> Result<Ruling, String> {
-        let response = self.ask_cedar(question, point, slice, View::List { target })?;
-        let certain = deciding(&response);
-        if response.decision() == Decision::Allow {
-            return Ok(allow(certain));
+impl<'a> Findings<'a> {
+    fn satisfied(&mut self, rule: &'a Rule) {
+        match rule.effect {
+            Effect::Permit => self.permits.push(rule),
+            Effect::Forbid => self.forbids.push(rule),
         }
-        if !certain.is_empty() {
-            return Ok(deny(Reason::PolicyForbidden, certain, Vec::new()));
-        }
-        let mut possible = erring(&response);
-        possible.retain(|id| {
-            self.rules.get(id).is_some_and(|rule| rule.policy.effect() == Effect::Permit)
-        });
-        Ok(if possible.is_empty() {
-            deny(Reason::PolicyNoPermit, Vec::new(), Vec::new())
-        } else {
-            allow(possible)
-        })
     }
+}
 
-    fn ask_cedar(
-        &self,
-        question: &Question<'_>,
-        point: &Point,
-        slice: &Slice,
-        view: View<'_>,
-    ) -> Result<Response, String> {
-        let room = self.rooms.get(question.connection).ok_or("the connection is gone")?;
-        let context = context::context(&self.types, point, &slice.reads, question, view)?;
-        let (user, entities) = context::entities(&self.types, point, question.identity)?;
-        // Without a schema: the context was built from the same types that policies were checked
-        // against, and leaves out what none of them reads.
-        let request =
-            Request::new(user, point.action.clone(), room.resource.clone(), context, None)
-                .map_err(|error| error.to_string())?;
-        Ok(self.authorizer.is_authorized(&request, &slice.policies, &entities))
+/// Whether a list shows an entry.
+fn entry(findings: &Findings<'_>) -> Ruling {
+    if !findings.forbids.is_empty() {
+        let certain = ids(findings.forbids.iter().copied());
+        return deny(Reason::PolicyForbidden, certain, Vec::new());
+    }
+    let failed = findings.errors.iter().map(|(rule, _)| *rule);
+    let open = findings.open.iter().copied().chain(failed);
+    let possible = open.filter(|rule| rule.effect == Effect::Permit);
+    let mut possible = ids(findings.permits.iter().copied().chain(possible));
+    possible.sort_unstable();
+    if possible.is_empty() {
+        deny(Reason::PolicyNoPermit, possible, Vec::new())
+    } else {
+        allow(possible)
     }
 }
 
@@ -181,22 +242,6 @@ fn deny(reason: Reason, policies: Vec<String>, notes: Vec<String>) -> Ruling {
     Ruling { verdict: Verdict::Deny(Deny { reason, policies }), notes }
 }
 
-fn deciding(response: &Response) -> Vec<String> {
-    sorted(response.diagnostics().reason())
-}
-
-fn erring(response: &Response) -> Vec<String> {
-    sorted(response.diagnostics().errors().map(|error| match error {
-        AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-    }))
-}
-
-fn errors(response: &Response) -> Vec<String> {
-    response.diagnostics().errors().map(ToString::to_string).collect()
-}
-
-fn sorted<'a>(ids: impl Iterator<Item = &'a PolicyId>) -> Vec<String> {
-    let mut ids: Vec<_> = ids.map(ToString::to_string).collect();
-    ids.sort_unstable();
-    ids
+fn ids<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<String> {
+    rules.map(|rule| rule.id.clone()).collect()
 }

@@ -23,9 +23,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    sync::Arc,
 };
 
-use cedar_policy::Authorizer;
 use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
 use serde_json::Value;
 
@@ -40,6 +40,7 @@ mod fault;
 mod judge;
 mod names;
 mod reads;
+mod rule;
 mod schema;
 mod shape;
 mod source;
@@ -57,9 +58,8 @@ pub const SOURCE_MAX_BYTES: usize = 1024 * 1024;
 pub struct Policies {
     types: vocabulary::Types,
     rooms: HashMap<ConnectionName, compile::Room>,
-    /// By final id.
-    rules: HashMap<String, source::Rule>,
-    authorizer: Authorizer,
+    /// In the order of their ids.
+    rules: Vec<Arc<rule::Rule>>,
 }
 
 impl Policies {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     ConnectionShape,
     fault::{PolicyFault, Report},
-    source::Rule,
+    rule::Rule,
     vocabulary::{CALL_TOOL, KINDS, tool_action},
 };
 

@@ -1,6 +1,6 @@
 //! What a policy looks at, found in its syntax tree.
 //!
-//! Two things rest on it. The context of a question holds only what some policy of the slice
+//! Two things rest on it. The context of a question holds only what some policy that concerns it
 //! reads, so a megabyte of arguments that no policy mentions costs nothing. And a list is decided
 //! without arguments: that is sound only where a policy that needs an absent value fails to
 //! evaluate, instead of finding the value absent with `has` (see [`Reads::is_opaque`]).
@@ -9,17 +9,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The parts of a question that depend on the call itself, unknown while a list is decided.
-pub(super) const UNKNOWN_IN_LISTS: [&str; 4] =
-    ["arguments", "arguments_json", "facts", "approvals"];
-
-/// Names that a policy, or a set of policies, reads.
+/// Names that a policy reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reads {
     /// `context.X` and `context has X`.
     context: BTreeSet<String>,
     /// `context has X`.
     tested: BTreeSet<String>,
+    /// The principal, beyond the scope.
+    pub(super) principal: bool,
     /// `context` as a value: compared, or put in a set.
     whole_context: bool,
     /// `context.arguments.X` and `context.arguments has X`.
@@ -52,17 +50,6 @@ impl Reads {
         reads
     }
 
-    /// Adds what another policy reads.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.context.extend(other.context.iter().cloned());
-        self.tested.extend(other.tested.iter().cloned());
-        self.arguments.extend(other.arguments.iter().cloned());
-        self.labels.extend(other.labels.iter().cloned());
-        self.whole_context |= other.whole_context;
-        self.whole_arguments |= other.whole_arguments;
-        self.vain_pattern |= other.vain_pattern;
-    }
-
     /// Whether `context.name` can matter.
     pub(super) fn context(&self, name: &str) -> bool {
         self.whole_context || self.context.contains(name)
@@ -82,7 +69,10 @@ impl Reads {
     fn visit<'a>(&mut self, operator: &str, operand: &'a Value, open: &mut Vec<&'a Value>) {
         match operator {
             "." | "has" => self.access(operator == "has", operand, open),
-            "Var" => self.whole_context |= operand == "context",
+            "Var" => {
+                self.whole_context |= operand == "context";
+                self.principal |= operand == "principal";
+            }
             // A literal; its parts are no expressions.
             "Value" => {}
             "like" => {
@@ -113,7 +103,7 @@ impl Reads {
             (Some("resource"), ["labels", name, ..]) => {
                 self.labels.insert((*name).to_owned());
             }
-            (Some(_), _) => {}
+            (Some(variable), _) => self.principal |= variable == "principal",
             (None, _) => open.push(left),
         }
     }
@@ -199,7 +189,7 @@ mod tests {
 
     #[test]
     fn opaque_is_what_could_mistake_unknown_for_absent() {
-        let absent = super::UNKNOWN_IN_LISTS;
+        let absent = ["arguments", "arguments_json", "facts", "approvals"];
         for condition in [
             "context has arguments",
             "context has facts",

@@ -7,8 +7,6 @@
 use cedar_policy::RestrictedExpression;
 use serde_json::{Map, Value, json};
 
-use super::reads::Reads;
-
 /// Deeper parts of a schema, and longer chains of `$ref`, become text.
 const DEPTH_MAX: u8 = 8;
 
@@ -192,7 +190,7 @@ pub(super) fn record_type(fields: &[Field]) -> Value {
     json!({"type": "Record", "attributes": attributes})
 }
 
-/// The arguments of a call that `reads` mentions, as the record that policies see.
+/// The arguments of a call that are `wanted`, as the record that policies see.
 ///
 /// # Errors
 /// [`Mismatch`] where one of these has not the declared type, or where `arguments` is neither null
@@ -200,11 +198,11 @@ pub(super) fn record_type(fields: &[Field]) -> Value {
 pub(super) fn typed(
     declared: &[Field],
     arguments: &Value,
-    reads: &Reads,
+    wanted: impl Fn(&str) -> bool,
 ) -> Result<RestrictedExpression, Mismatch> {
     match arguments {
         Value::Null => record(declared, &Map::new(), |_| false),
-        Value::Object(object) => record(declared, object, |name| reads.argument(name)),
+        Value::Object(object) => record(declared, object, wanted),
         _ => Err(Mismatch(String::new())),
     }
 }

@@ -6,117 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{
-    ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
-};
-use lockgate_model::{ConnectionName, Group};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use lockgate_model::Group;
 use miette::{Diagnostic, SourceSpan};
 
 use super::{
     SOURCE_MAX_BYTES, Source,
     fault::{File, PolicyFault, Report},
     reads::Reads,
-    vocabulary::{CALL_TOOL, tool_action},
+    rule::{Place, Rule},
 };
-
-/// One policy, with all that compiling needs to know of it.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// The policy under its final id.
-    pub(super) policy: Policy,
-    pub(super) file: File,
-    pub(super) span: SourceSpan,
-    /// `None` where the policy carries no `@approvers`.
-    pub(super) approvers: Option<Vec<Group>>,
-    pub(super) reads: Reads,
-    actions: ActionScope,
-}
-
-#[derive(Debug)]
-enum ActionScope {
-    Any,
-    /// Ids, and whether the group of all tools is among them.
-    These(BTreeSet<String>, bool),
-}
-
-impl Rule {
-    /// Its final id: the `@id`, or `file:number`.
-    pub(super) fn id(&self) -> String {
-        self.policy.id().to_string()
-    }
-
-    /// As written.
-    pub(super) fn text(&self) -> &str {
-        let start = self.span.offset();
-        self.file.text.get(start..start + self.span.len()).unwrap_or_default()
-    }
-
-    /// The line on which it starts, from 1.
-    pub(super) fn line(&self) -> usize {
-        let before = self.file.text.get(..self.span.offset()).unwrap_or_default();
-        before.matches('\n').count() + 1
-    }
-
-    /// A fault at the whole policy.
-    pub(super) fn fault(&self, message: impl Into<String>) -> PolicyFault {
-        self.file.fault(Some(self.span), message)
-    }
-
-    /// A fault at the first place where the policy has `word` in quotes, or at the whole policy.
-    pub(super) fn fault_at(&self, word: &str, message: impl Into<String>) -> PolicyFault {
-        let quoted = self.text().find(&format!("\"{word}\"")).map(|at| (at, word.len() + 2));
-        let found = quoted.or_else(|| self.text().find(word).map(|at| (at, word.len())));
-        let span = found.map_or(self.span, |(at, len)| (self.span.offset() + at, len).into());
-        self.file.fault(Some(span), message)
-    }
-
-    /// Whether the resource scope admits this connection.
-    pub(super) fn covers_connection(&self, connection: &ConnectionName) -> bool {
-        match self.policy.resource_constraint() {
-            ResourceConstraint::Any => true,
-            ResourceConstraint::Is(kind) => kind.to_string() == "Connection",
-            ResourceConstraint::Eq(uid)
-            | ResourceConstraint::In(uid)
-            | ResourceConstraint::IsIn(_, uid) => uid.id().unescaped() == connection.as_str(),
-        }
-    }
-
-    /// Whether the action scope admits this kind of action.
-    pub(super) fn covers_kind(&self, kind: &str) -> bool {
-        match &self.actions {
-            ActionScope::Any => true,
-            ActionScope::These(ids, _) => ids.contains(kind),
-        }
-    }
-
-    /// Whether the action scope admits this tool.
-    pub(super) fn covers_tool(&self, connection: &ConnectionName, tool: &str) -> bool {
-        match &self.actions {
-            ActionScope::Any => true,
-            ActionScope::These(ids, all_tools) => {
-                *all_tools || ids.contains(&tool_action(connection, tool))
-            }
-        }
-    }
-
-    /// Whether the scope is `action == Action::"call_tool"`, which no call satisfies.
-    pub(super) fn is_for_the_group_itself(&self) -> bool {
-        matches!(&self.actions, ActionScope::These(ids, false) if ids.contains(CALL_TOOL))
-    }
-}
-
-impl ActionScope {
-    fn of(policy: &Policy) -> Self {
-        let (uids, may_be_in) = match policy.action_constraint() {
-            ActionConstraint::Any => return Self::Any,
-            ActionConstraint::Eq(uid) => (vec![uid], false),
-            ActionConstraint::In(uids) => (uids, true),
-        };
-        let ids: BTreeSet<_> = uids.iter().map(|uid| uid.id().unescaped().to_owned()).collect();
-        let all_tools = may_be_in && ids.contains(CALL_TOOL);
-        Self::These(ids, all_tools)
-    }
-}
 
 /// Reads all files; what can't be read is reported and left out.
 pub(super) fn read(sources: &[Source], report: &mut Report) -> Vec<Rule> {
@@ -189,14 +88,9 @@ fn rule(
             return None;
         }
     };
-    let mut rule = Rule {
-        reads: Reads::of(&json),
-        actions: ActionScope::of(policy),
-        policy: policy.new_id(PolicyId::new(id)),
-        file: file.clone(),
-        span,
-        approvers: None,
-    };
+    let policy = policy.new_id(PolicyId::new(id));
+    let place = Place { file: file.clone(), span };
+    let mut rule = Rule::new(policy, place, Reads::of(&json));
     rule.approvers = approvers(&rule, report);
     check_annotations(&rule, report);
     check_width(&rule, report);
@@ -217,7 +111,7 @@ fn approvers(rule: &Rule, report: &mut Report) -> Option<Vec<Group>> {
         let help = "write qualified groups, separated by commas: `@approvers(\"dev/reviewers\")`";
         report.errors.push(fault.help(help));
     }
-    if rule.policy.effect() == Effect::Permit {
+    if rule.effect == Effect::Permit {
         let fault = rule.fault("`@approvers` on a permit holds nothing");
         let help = "put it on a `forbid … unless { context.approvals.contains(Group::\"…\") }`";
         report.errors.push(fault.help(help));
@@ -249,11 +143,7 @@ fn check_annotations(rule: &Rule, report: &mut Report) {
 
 /// Policies that say more than their author may think.
 fn check_width(rule: &Rule, report: &mut Report) {
-    let wide = matches!(rule.policy.principal_constraint(), PrincipalConstraint::Any)
-        && matches!(rule.policy.resource_constraint(), ResourceConstraint::Any)
-        && matches!(rule.actions, ActionScope::Any)
-        && !rule.policy.has_non_scope_constraint();
-    if wide && rule.policy.effect() == Effect::Permit {
+    if rule.is_everything() && rule.effect == Effect::Permit {
         let fault = rule.fault("every verified identity may do everything on every connection");
         report.warnings.push(fault.help("name a group, an action or a connection"));
     }
@@ -266,10 +156,11 @@ fn check_width(rule: &Rule, report: &mut Report) {
 fn refuse_twins(rules: &[Rule], report: &mut Report) {
     let mut seen: BTreeMap<String, &Rule> = BTreeMap::new();
     for rule in rules {
-        let id = rule.id();
+        let id = rule.id.clone();
         if let Some(first) = seen.get(&id) {
             let message = format!("a second policy with the id `{id}`");
-            let place = format!("the first is on line {} of {}", first.line(), first.file.name);
+            let place =
+                format!("the first is on line {} of {}", first.place.line(), first.place.file.name);
             report.errors.push(rule.fault_at(&id, message).help(place));
         }
         seen.entry(id).or_insert(rule);
