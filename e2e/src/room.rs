@@ -45,6 +45,8 @@ pub struct Room {
     pub gateway: Gateway,
     /// Its journal.
     pub records: Records,
+    /// What the gateway was started with.
+    pub settings: Value,
 }
 
 /// What a refused request must get.
@@ -64,21 +66,23 @@ impl Room {
     /// # Errors
     /// Where a part can't be started.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(|_, _| {})
+        Self::start_with(|_, _, _| {})
     }
 
     /// A room whose settings were changed before the start.
     ///
     /// # Errors
     /// Where a part can't be started.
-    pub fn start_with(change: impl FnOnce(&mut Value, &Upstream)) -> anyhow::Result<Self> {
+    pub fn start_with(
+        change: impl FnOnce(&mut Value, &MintIssuer, &Upstream),
+    ) -> anyhow::Result<Self> {
         let (issuer, upstream) = (MintIssuer::start()?, Upstream::start()?);
         let mut settings = settings(&issuer, &upstream.url());
-        change(&mut settings, &upstream);
+        change(&mut settings, &issuer, &upstream);
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::start(&plan)?;
         let records = gateway.records();
-        Ok(Self { issuer, upstream, gateway, records })
+        Ok(Self { issuer, upstream, gateway, records, settings: plan.settings })
     }
 
     /// A caller of `main` with a good token.

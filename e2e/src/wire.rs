@@ -158,6 +158,22 @@ impl Wire {
         Ok(Self { socket, buffer: Vec::new(), sent_at: Instant::now() })
     }
 
+    /// Connects from this loopback address instead of the usual one.
+    ///
+    /// # Errors
+    /// Whatever the socket says.
+    pub fn open_from(source: &str, address: SocketAddr) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let socket = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(source.parse()?, 0))?;
+            anyhow::Ok(socket.connect(address).await?.into_std()?)
+        })?;
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(WAIT))?;
+        Ok(Self { socket, buffer: Vec::new(), sent_at: Instant::now() })
+    }
+
     /// Sets the longest wait for the next byte.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ impl Upstream {
         self.server.connections()
     }
 
-    /// Does `act` instead of the tool, until [`Upstream::behave`].
+    /// Does `act` instead of the tool, method or `GET`, until [`Upstream::behave`].
     pub fn act(&self, tool: &str, act: Act) {
         let mut acts = self.state.acts.lock().unwrap_or_else(PoisonError::into_inner);
         acts.insert(tool.to_owned(), act);
@@ -144,6 +144,9 @@ impl State {
         let rpc = message["method"].as_str().unwrap_or_default().to_owned();
         let seen = Seen { heard: heard.clone(), rpc: rpc.clone() };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        if let ("GET", Some(act)) = (heard.method.as_str(), self.act_for("GET")) {
+            return act(heard, &message, socket);
+        }
         if heard.method != "POST" {
             let status = if heard.method == "DELETE" { 200 } else { 405 };
             return json_reply(socket, status, &[], "");
@@ -152,10 +155,7 @@ impl State {
         if rpc == "tools/call" {
             self.keep(&message["params"]["arguments"])?;
         }
-        let acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
-        let act = acts.get(&name).or_else(|| acts.get(&rpc)).cloned();
-        drop(acts);
-        if let Some(act) = act {
+        if let Some(act) = self.act_for(&name).or_else(|| self.act_for(&rpc)) {
             return act(heard, &message, socket);
         }
         if message["id"].is_null() {
@@ -179,6 +179,10 @@ impl State {
             headers.push(("Mcp-Session-Id", format!("upstream-session-{number}")));
         }
         json_reply(socket, 200, &headers, &self.result(&rpc, &message, &heard.body))
+    }
+
+    fn act_for(&self, name: &str) -> Option<Act> {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     fn keep(&self, arguments: &Value) -> io::Result<()> {

@@ -2,3 +2,15 @@
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod rows_c;
+#[cfg(test)]
+mod rows_h;
+#[cfg(test)]
+mod rows_j;
+#[cfg(test)]
+mod rows_p;
+#[cfg(test)]
+mod rows_t;
+#[cfg(test)]
+mod rows_v;
