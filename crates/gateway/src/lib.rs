@@ -7,7 +7,26 @@
 //! `lockgate-mcp`, no policy except through `lockgate-rules`, no file except through
 //! `lockgate-store`.
 
+pub mod body;
+pub mod clearance;
 pub mod clock;
+mod decline;
 pub mod egress;
+pub mod framing;
+pub mod gateway;
+mod host;
+pub mod keys;
+pub mod metrics;
+pub mod path;
+pub mod pin;
+mod record;
 pub mod secret;
+pub mod serve;
+pub mod session;
 pub mod settings;
+mod shelter;
+mod slots;
+pub mod snapshot;
+pub mod stage;
+pub mod token;
+pub mod upstream;

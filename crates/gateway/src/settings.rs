@@ -1,17 +1,16 @@
 //! The gateway's sections of the configuration. The binary reads them from a file and the
 //! environment; nothing here reads anything, and nothing here holds a secret.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use lockgate_model::{ConnectionName, Era, Limits};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::secret::SecretRef;
+use crate::{
+    secret::SecretRef,
+    token::{Algorithm, TokenType},
+};
 
 /// Everything that the gateway needs to serve, apart from the policies' texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,9 +99,9 @@ pub struct ConnectionSettings {
     /// When the recording of answers is on disk.
     #[serde(default)]
     pub durability: Durability,
-    /// Words for policies to refer to: `resource.labels.contains("production")`.
+    /// Words for policies to refer to: `resource.labels.env == "production"`.
     #[serde(default)]
-    pub labels: BTreeSet<String>,
+    pub labels: BTreeMap<String, String>,
     /// Web origins whose pages may call it; without any, a request with `Origin` is refused.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
@@ -156,11 +155,12 @@ pub struct StdioSettings {
     /// Its arguments, as they are.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Its whole environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`, by reference.
+    /// Its whole environment, by reference; of the gateway's own it gets nothing. What needs to
+    /// find other programs gets `PATH: env:PATH`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
     pub env: BTreeMap<String, SecretRef>,
-    /// Its working directory; the gateway's data directory where absent.
+    /// Its working directory; `/` where absent.
     #[serde(default)]
     pub cwd: Option<PathBuf>,
 }
@@ -196,9 +196,9 @@ impl EraSetting {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PinMode {
     /// Someone accepts every definition with `lockgate pins accept`.
+    #[default]
     Manual,
     /// The first definition ever seen under a name is accepted; every change waits for someone.
-    #[default]
     OnFirstUse,
 }
 
@@ -248,7 +248,7 @@ pub struct IssuerSettings {
     pub jwks_url: Option<Url>,
     /// Signature algorithms that are accepted.
     #[serde(default = "IssuerSettings::default_algorithms")]
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<Algorithm>,
     /// Audiences accepted on every connection that names this issuer.
     #[serde(default)]
     pub audiences: Vec<String>,
@@ -258,8 +258,11 @@ pub struct IssuerSettings {
     /// JSON pointers (RFC 6901) to claims that hold groups: `/groups`, `/realm_access/roles`.
     #[serde(default = "IssuerSettings::default_groups_claim")]
     pub groups_claim: Vec<String>,
-    /// Refuses tokens that carry no groups at all.
+    /// Splits a groups claim that is one text at its spaces; without this, such a text is refused.
     #[serde(default)]
+    pub groups_split: bool,
+    /// Refuses tokens that carry no groups claim at all.
+    #[serde(default = "IssuerSettings::default_groups_required")]
     pub groups_required: bool,
     /// Refuses tokens that live longer than this from `iat` to `exp`, in seconds.
     #[serde(default = "IssuerSettings::default_max_token_lifetime_s")]
@@ -270,9 +273,10 @@ pub struct IssuerSettings {
     /// How far its clock may be off, in seconds, at most 60.
     #[serde(default = "IssuerSettings::default_leeway_s")]
     pub leeway_s: u8,
-    /// Values of the token header's `typ` that are accepted; an absent `typ` counts as `JWT`.
+    /// What tokens may say they are: `at+jwt` and `JWT` by their header, where an absent `typ`
+    /// counts as `JWT`; `id` for ID tokens, which are told by their claims.
     #[serde(default = "IssuerSettings::default_token_types")]
-    pub token_types: Vec<String>,
+    pub token_types: Vec<TokenType>,
     /// Allows private and loopback addresses, and `http:`, for its keys.
     #[serde(default)]
     pub allow_private: bool,
@@ -319,12 +323,16 @@ impl LimitOverrides {
 }
 
 impl IssuerSettings {
-    fn default_algorithms() -> Vec<String> {
-        ["RS256", "PS256", "ES256", "EdDSA"].map(str::to_owned).to_vec()
+    fn default_algorithms() -> Vec<Algorithm> {
+        vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]
     }
 
     fn default_groups_claim() -> Vec<String> {
         vec!["/groups".to_owned()]
+    }
+
+    const fn default_groups_required() -> bool {
+        true
     }
 
     const fn default_max_token_lifetime_s() -> u32 {
@@ -335,8 +343,8 @@ impl IssuerSettings {
         60
     }
 
-    fn default_token_types() -> Vec<String> {
-        ["at+jwt", "JWT"].map(str::to_owned).to_vec()
+    fn default_token_types() -> Vec<TokenType> {
+        vec![TokenType::AtJwt, TokenType::Jwt]
     }
 
     const fn default_stale_max_s() -> u32 {

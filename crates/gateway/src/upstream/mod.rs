@@ -8,11 +8,12 @@ use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use lockgate_mcp::sse;
 use lockgate_model::{Era, Reason, Refusal};
-use tokio::sync::mpsc;
 
 use crate::clearance::Clearance;
 
+pub mod catalogue;
 pub mod http;
+pub mod stdio;
 
 /// One message on its way to the upstream.
 pub struct Outgoing {
@@ -77,14 +78,16 @@ pub enum Answer {
 pub enum EventStream {
     /// Decoded from an HTTP body.
     Http(Box<http::EventBody>),
-    /// Handed over by a stdio child's reader.
-    Channel(mpsc::Receiver<Result<sse::Event, Refusal>>),
+    /// Handed over by a child process.
+    Stdio(Box<stdio::Events>),
 }
 
 /// One protected MCP server.
 pub enum Upstream {
     /// Over streamable HTTP.
     Http(http::HttpUpstream),
+    /// Over the standard input and output of a child process.
+    Stdio(stdio::StdioUpstream),
 }
 
 impl Upstream {
@@ -96,6 +99,21 @@ impl Upstream {
     pub async fn send(&self, clearance: Clearance, outgoing: Outgoing) -> Result<Answer, Refusal> {
         match self {
             Self::Http(upstream) => upstream.send(clearance, outgoing).await,
+            Self::Stdio(upstream) => upstream.send(clearance, outgoing).await,
+        }
+    }
+
+    /// Ends what a probe of the modern era started and nothing will use.
+    async fn retire_probe(&self) {
+        if let Self::Stdio(upstream) = self {
+            upstream.retire_shared().await;
+        }
+    }
+
+    /// Ends what the upstream keeps running: child processes, within 5 s.
+    pub async fn shutdown(&self) {
+        if let Self::Stdio(upstream) = self {
+            upstream.shutdown().await;
         }
     }
 }
@@ -105,7 +123,7 @@ impl EventStream {
     pub async fn next(&mut self) -> Option<Result<sse::Event, Refusal>> {
         match self {
             Self::Http(body) => body.next().await,
-            Self::Channel(events) => events.recv().await,
+            Self::Stdio(events) => events.next().await,
         }
     }
 }
@@ -125,9 +143,9 @@ impl Answer {
     /// HTTP status.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Json { status, .. } | Self::Stream { status, .. } | Self::Empty { status, .. } => {
-                *status
-            }
+            Self::Json { status, .. }
+            | Self::Stream { status, .. }
+            | Self::Empty { status, .. } => *status,
         }
     }
 

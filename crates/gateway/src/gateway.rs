@@ -1,0 +1,301 @@
+//! The handle on a running gateway: the snapshot in force, what outlives it, and how it is replaced.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use lockgate_model::{Digest, Event, Reason, Refusal, Timestamp};
+use lockgate_rules::policy::PolicyFault;
+use lockgate_store::journal::Journal;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    clock,
+    metrics::Metrics,
+    session::Sessions,
+    slots::Slots,
+    snapshot::{Blueprint, BuildFault, Ground, Snapshot},
+    stage::{authenticate::IssuerStatus, resolve::Caller},
+    upstream::{Upstream, stdio::Launcher},
+};
+
+/// How often idle sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How long a call waits for a snapshot that knows a definition accepted a moment ago.
+const REBUILD_WAIT: Duration = Duration::from_secs(5);
+
+/// A running gateway. Share it in an `Arc`.
+pub struct Gateway {
+    /// What every snapshot stands on.
+    pub ground: Ground,
+    /// Legacy sessions and tasks.
+    pub sessions: Sessions,
+    /// Open requests of each identity.
+    pub slots: Arc<Slots>,
+    /// Counters.
+    pub metrics: Metrics,
+    snapshot: ArcSwap<Snapshot>,
+    /// Counts the snapshots, for those who wait for the next.
+    version: watch::Sender<u64>,
+    phase: watch::Sender<Phase>,
+    building: Mutex<Build>,
+}
+
+/// How far the gateway is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It takes requests.
+    Serving,
+    /// It takes no new ones and ends streams that would not end of their own accord.
+    Draining,
+    /// It ends everything.
+    Ending,
+}
+
+/// The parts without which calls are refused, each with what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// The journal; `None` where it takes records.
+    pub journal: Option<String>,
+    /// The keys of each issuer.
+    pub issuers: Vec<IssuerStatus>,
+    /// The last reload that was refused, while its predecessor is in force.
+    pub reload: Option<String>,
+    /// Connections whose tools are not known yet, or whose credential can't be had.
+    pub connections: Vec<(String, String)>,
+    /// Whether it is shutting down.
+    pub draining: bool,
+}
+
+/// What the next build starts from, and how the last one ended.
+#[derive(Default)]
+struct Build {
+    fault: Option<String>,
+}
+
+impl Gateway {
+    /// Builds the first snapshot. Nothing is listened to or dialled here.
+    ///
+    /// # Errors
+    /// [`BuildFault`]
+    pub fn open(
+        blueprint: Blueprint,
+        journal: Arc<Journal>,
+        pins: PathBuf,
+        launcher: Launcher,
+    ) -> Result<Arc<Self>, BuildFault> {
+        let ground = Ground { launcher, pins, journal, changed: Arc::new(Notify::new()) };
+        let snapshot = Snapshot::build(Arc::new(blueprint), &ground, None)?;
+        let gateway = Arc::new(Self {
+            metrics: Metrics::new(),
+            sessions: Sessions::default(),
+            slots: Arc::default(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            version: watch::Sender::new(0),
+            phase: watch::Sender::new(Phase::Serving),
+            building: Mutex::default(),
+            ground,
+        });
+        gateway.tell(&gateway.snapshot(), "first");
+        Ok(gateway)
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts a new blueprint in force; calls under way end under the old one.
+    ///
+    /// # Errors
+    /// [`BuildFault`]; the snapshot in force stays, and [`Self::readiness`] names the fault.
+    pub fn reload(&self, blueprint: Blueprint) -> Result<Vec<PolicyFault>, BuildFault> {
+        self.replace(Some(blueprint), "reloaded")
+    }
+
+    /// Keeps the gateway in step with its surroundings: keys, catalogues, accepted definitions,
+    /// idle sessions. Runs until the gateway ends.
+    pub async fn tend(self: &Arc<Self>) {
+        let snapshot = self.snapshot();
+        snapshot.authenticator.warm(clock::now()).await;
+        drop(snapshot);
+        self.list_all();
+        let mut phase = self.phase();
+        tokio::select! {
+            () = self.follow_pins() => {}
+            () = self.keep_keys() => {}
+            () = self.sweep_sessions() => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
+        }
+    }
+
+    /// What would keep calls from going through.
+    pub fn readiness(&self) -> Readiness {
+        let snapshot = self.snapshot();
+        let connections = snapshot.connections.iter().filter_map(|connection| {
+            let why = match (connection.credential.check(), connection.pins.accepted()) {
+                (Err(refusal), _) => refusal.to_string(),
+                (Ok(()), None) => "no definition was accepted yet".to_owned(),
+                (Ok(()), Some(_)) => return None,
+            };
+            Some((connection.name().to_string(), why))
+        });
+        Readiness {
+            journal: self.ground.journal.available().err().map(|fault| fault.to_string()),
+            issuers: snapshot.authenticator.status(clock::now()),
+            reload: self.building().fault.clone(),
+            connections: connections.collect(),
+            draining: self.is_draining(),
+        }
+    }
+
+    /// The phase, for those who must end with it.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Moves on to a later phase.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let later = phase > *now;
+            if later {
+                *now = phase;
+            }
+            later
+        });
+    }
+
+    /// Whether no new requests are taken.
+    pub fn is_draining(&self) -> bool {
+        *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// Ends the child processes of all connections.
+    pub async fn shutdown_upstreams(&self) {
+        let snapshot = self.snapshot();
+        let children = snapshot.connections.iter().filter_map(|one| match one.upstream.as_ref() {
+            Upstream::Stdio(stdio) => Some(stdio.shutdown()),
+            Upstream::Http(_) => None,
+        });
+        futures_util::future::join_all(children).await;
+    }
+
+    /// A snapshot whose policies were compiled against this definition of a tool: the caller's, or
+    /// the one that follows when the definition was accepted a moment ago.
+    ///
+    /// # Errors
+    /// [`Reason::CatalogueMissing`] where no such snapshot comes about.
+    pub async fn snapshot_knowing(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        definition: Digest,
+    ) -> Result<Arc<Snapshot>, Refusal> {
+        let knows = |snapshot: &Snapshot| {
+            snapshot
+                .connection(caller.connection.name())
+                .and_then(|connection| connection.tools.get(tool))
+                .is_some_and(|tool| tool.digest == definition)
+        };
+        if knows(&caller.snapshot) {
+            return Ok(Arc::clone(&caller.snapshot));
+        }
+        let mut version = self.version.subscribe();
+        let found = async {
+            loop {
+                let snapshot = self.snapshot();
+                if knows(&snapshot) {
+                    return snapshot;
+                }
+                if version.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::time::timeout(REBUILD_WAIT, found).await.map_err(|_| {
+            let detail = "the accepted definition is not in force yet";
+            Refusal::new(Reason::CatalogueMissing, detail)
+        })
+    }
+
+    fn replace(
+        &self,
+        blueprint: Option<Blueprint>,
+        why: &str,
+    ) -> Result<Vec<PolicyFault>, BuildFault> {
+        let mut building = self.building();
+        let before = self.snapshot();
+        let blueprint = blueprint.map_or_else(|| Arc::clone(&before.blueprint), Arc::new);
+        match Snapshot::build(blueprint, &self.ground, Some(&before)) {
+            Ok(snapshot) => {
+                building.fault = None;
+                let snapshot = Arc::new(snapshot);
+                self.snapshot.store(Arc::clone(&snapshot));
+                self.version.send_modify(|version| *version += 1);
+                self.tell(&snapshot, why);
+                Ok(snapshot.warnings.clone())
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "a new snapshot was refused; the old one stays");
+                building.fault = Some(fault.to_string());
+                Err(fault)
+            }
+        }
+    }
+
+    fn tell(&self, snapshot: &Snapshot, why: &str) {
+        let connections = snapshot.connections.len();
+        let summary = format!("{why}; {connections} connections");
+        let event = Event::Snapshot { version: snapshot.version, summary };
+        tracing::info!(version = %snapshot.version, why, connections, "snapshot in force");
+        if let Err(fault) = self.ground.journal.append(clock::now(), &event) {
+            tracing::error!(%fault, "a new snapshot is not recorded");
+        }
+    }
+
+    fn list_all(self: &Arc<Self>) {
+        for connection in &self.snapshot().connections {
+            let pins = Arc::clone(&connection.pins);
+            // Its own record and log tell how it went.
+            tokio::spawn(async move { drop(pins.refresh().await) });
+        }
+    }
+
+    /// Policies are compiled against accepted definitions, so each change needs a new snapshot.
+    async fn follow_pins(&self) {
+        loop {
+            self.ground.changed.notified().await;
+            // The fault is kept, logged and shown by readiness.
+            drop(self.replace(None, "accepted definitions changed"));
+        }
+    }
+
+    async fn keep_keys(&self) {
+        let mut version = self.version.subscribe();
+        loop {
+            let authenticator = Arc::clone(&self.snapshot().authenticator);
+            tokio::select! {
+                () = authenticator.keep_fresh() => {}
+                changed = version.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    async fn sweep_sessions(self: &Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let idle_ms = i64::from(self.snapshot().limits().session_idle_max_ms);
+            let before: Timestamp = clock::now().plus_millis(-idle_ms);
+            for session in self.sessions.take_idle(before) {
+                tracing::info!(connection = session.connection().as_str(), "idle session ended");
+            }
+        }
+    }
+
+    fn building(&self) -> std::sync::MutexGuard<'_, Build> {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,74 @@
+//! Counters for the admin listener. Labels are names from the configuration and codes of our own,
+//! never anything that a client or server sent (L6).
+
+use std::sync::atomic::AtomicU64;
+
+use lockgate_model::{ConnectionName, Reason};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The gateway's counters.
+pub struct Metrics {
+    registry: Registry,
+    refused: Family<Refused, Counter>,
+    requests: Counter,
+    sessions: Gauge<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    connection: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Counters at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("lockgate");
+        let refused = Family::default();
+        let requests = Counter::default();
+        let sessions = Gauge::default();
+        registry.register("refused", "Requests and calls that did not succeed", refused.clone());
+        registry.register("requests", "HTTP requests", requests.clone());
+        registry.register("sessions", "Open legacy sessions", sessions.clone());
+        Self { registry, refused, requests, sessions }
+    }
+
+    /// Counts a request.
+    pub fn request(&self) {
+        self.requests.inc();
+    }
+
+    /// Counts a call that did not succeed.
+    pub fn refused(&self, connection: &ConnectionName, reason: Reason) {
+        self.refused_request(Some(connection), reason);
+    }
+
+    /// Counts a request that was refused.
+    pub fn refused_request(&self, connection: Option<&ConnectionName>, reason: Reason) {
+        let connection = connection.map(ToString::to_string).unwrap_or_default();
+        self.refused.get_or_create(&Refused { connection, reason: reason.code() }).inc();
+    }
+
+    /// Notes how many legacy sessions are open.
+    pub fn sessions(&self, open: usize) {
+        self.sessions.set(open as u64);
+    }
+
+    /// All of it in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

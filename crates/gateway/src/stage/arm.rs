@@ -1,0 +1,102 @@
+//! Puts the service's own credential on a cleared call. The client's never comes this far, and this
+//! one never comes back: it lives between here and the upstream's socket.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lockgate_mcp::headers;
+use lockgate_model::{Reason, Refusal};
+
+use super::{clear::Cleared, outcome::OpenCall, parse::Part, respond::Stop};
+use crate::{
+    clearance::Clearance,
+    secret::Secret,
+    settings::UpstreamSettings,
+    upstream::{Outgoing, Verb},
+};
+
+/// A call as it will leave.
+pub struct Armed {
+    /// What must be recorded of its end.
+    pub open: OpenCall,
+    /// The right to send it.
+    pub clearance: Clearance,
+    /// What is sent.
+    pub outgoing: Outgoing,
+}
+
+/// The credential headers of one upstream. Clones share the one secret.
+#[derive(Clone)]
+pub struct Credential(Arc<Result<Vec<(HeaderName, Secret)>, Refusal>>);
+
+/// Dresses the call for its upstream.
+///
+/// # Errors
+/// [`Reason::CredentialUnavailable`]
+pub fn arm(cleared: Cleared) -> Result<Armed, Stop> {
+    let Cleared { open, clearance } = cleared;
+    let item = &open.item;
+    let mut headers = headers::toward_upstream(&open.caller.headers, item.call.era);
+    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers) {
+        return Err(open.refuse(refusal));
+    }
+    let outgoing = Outgoing {
+        era: item.call.era,
+        verb: match item.part {
+            Part::Request | Part::Notification | Part::Response => Verb::Post,
+            Part::Listen => Verb::Get,
+            Part::End => Verb::Delete,
+        },
+        headers,
+        body: item.body.clone(),
+        session: item.session.as_ref().map(|session| session.key.clone()),
+    };
+    Ok(Armed { open, clearance, outgoing })
+}
+
+impl Credential {
+    /// Reads the credential of an HTTP upstream from its places; a child process gets its own
+    /// through its environment. What can't be read is refused at each call, so that one missing
+    /// secret stops one connection only.
+    pub fn of(upstream: &UpstreamSettings) -> Self {
+        let UpstreamSettings::Http(http) = upstream else { return Self(Arc::new(Ok(Vec::new()))) };
+        let headers = http.headers.iter().map(|(name, place)| {
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| unavailable("a credential header's name is no header name"))?;
+            let secret = place.resolve()?;
+            value(&secret)?;
+            Ok((name, secret))
+        });
+        Self(Arc::new(headers.collect()))
+    }
+
+    /// Puts the credential into the headers of a message to the upstream.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialUnavailable`]
+    pub fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        for (name, secret) in self.0.as_ref().as_ref().map_err(Refusal::clone)? {
+            headers.insert(name.clone(), value(secret)?);
+        }
+        Ok(())
+    }
+
+    /// Why calls are refused at this stage, where they are.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialUnavailable`]
+    pub fn check(&self) -> Result<(), Refusal> {
+        self.0.as_ref().as_ref().map(|_| ()).map_err(Refusal::clone)
+    }
+}
+
+fn value(secret: &Secret) -> Result<HeaderValue, Refusal> {
+    let mut value = HeaderValue::from_str(secret.expose())
+        .map_err(|_| unavailable("a credential holds bytes that no header carries"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unavailable(detail: &'static str) -> Refusal {
+    Refusal::new(Reason::CredentialUnavailable, detail)
+}

@@ -1,0 +1,125 @@
+//! Records what was decided: durable before anything is forwarded, at least written for what is
+//! refused. No record, no call.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use lockgate_mcp::trace::TraceParent;
+use lockgate_model::{Action, Deny, Digest, Event, IntentEvent, Reason, Refusal, Verdict};
+use lockgate_store::journal::JournalFault;
+use serde_json::Value;
+
+use super::{judge::Judged, parse::Item, resolve::Caller, respond::Stop};
+use crate::{clearance::Entry, clock, gateway::Gateway, record};
+
+/// A recorded call.
+pub struct Recorded {
+    /// Who asks, and where.
+    pub caller: Arc<Caller>,
+    /// What is asked.
+    pub item: Item,
+    /// The proof of the record, with the verdict.
+    pub entry: Entry,
+    /// Where its outcome goes.
+    pub gateway: Arc<Gateway>,
+}
+
+/// Records the verdict.
+///
+/// # Errors
+/// [`Reason::JournalUnavailable`], or the verdict's own reason where it does not allow.
+pub async fn record(gateway: &Arc<Gateway>, judged: Judged) -> Result<Recorded, Stop> {
+    let event = event(&judged)?;
+    if judged.verdict.is_allow() {
+        let entry = Entry::record(&gateway.ground.journal, clock::now(), event).await;
+        let Judged { caller, item, .. } = judged;
+        let entry = entry.map_err(|refusal| Stop::from(refusal).of(&item))?;
+        return Ok(Recorded { caller, item, entry, gateway: Arc::clone(gateway) });
+    }
+    gateway
+        .ground
+        .journal
+        .append(clock::now(), &Event::Intent(Box::new(event)))
+        .map_err(unavailable)?;
+    Err(Stop::verdict(&judged))
+}
+
+fn event(judged: &Judged) -> Result<IntentEvent, Refusal> {
+    let Judged { caller, item, verdict, definition, snapshot, .. } = judged;
+    Ok(IntentEvent {
+        id: item.call.id.clone(),
+        action: item.call.action.kind().to_owned(),
+        target: record::inert(item.call.action.target()),
+        arguments: item.call.arguments.clone(),
+        arguments_digest: item.call.arguments_digest,
+        body_digest: sha256(&item.body),
+        definition: *definition,
+        verdict: verdict.clone(),
+        snapshot: snapshot.version,
+        ..about(caller, item, &item.call.method)?
+    })
+}
+
+/// An intent about a message that goes with `item`, without a target and denied.
+///
+/// # Errors
+/// [`Reason::Internal`] where the system gives no randomness.
+pub fn about(caller: &Caller, item: &Item, method: &str) -> Result<IntentEvent, Refusal> {
+    let identity = &caller.identity;
+    let trace = item.traceparent.as_deref().and_then(TraceParent::parse);
+    let trace = match trace {
+        Some(parent) => format!("{:032x}", parent.trace),
+        None => clock::random_id()?,
+    };
+    let none = Digest::from_bytes([0; 32]);
+    Ok(IntentEvent {
+        call: clock::random_id()?,
+        trace,
+        peer: caller.peer.to_string(),
+        issuer: identity.issuer.clone(),
+        subject: record::inert(&identity.subject),
+        client: identity.client.as_deref().map(record::inert),
+        groups: identity.groups.iter().map(|group| record::inert(&group.to_string())).collect(),
+        token: identity.token.id,
+        connection: caller.connection.name().to_string(),
+        session: item.session.as_ref().map(|session| sha256(session.key.as_str().as_bytes())),
+        era: item.call.era,
+        id: None,
+        method: method.to_owned(),
+        action: Action::Protocol.kind().to_owned(),
+        target: String::new(),
+        arguments: Value::Null,
+        arguments_digest: none,
+        body_digest: none,
+        definition: None,
+        verdict: Verdict::Deny(Deny { reason: Reason::Internal, policies: Vec::new() }),
+        snapshot: caller.snapshot.version,
+    })
+}
+
+/// What a failure of the journal means for a call.
+pub fn unavailable(fault: JournalFault) -> Refusal {
+    Refusal::new(Reason::JournalUnavailable, fault.to_string())
+}
+
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> Digest {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    Digest::from_bytes(digest.as_ref().try_into().unwrap_or_default())
+}
+
+impl Stop {
+    /// The refusal that a verdict stands for.
+    fn verdict(judged: &Judged) -> Self {
+        let (reason, detail) = match &judged.verdict {
+            Verdict::Allow { .. } => (Reason::Internal, "an allowed call was refused"),
+            Verdict::Ask(_) => (Reason::ApprovalUnavailable, "the call is held for approval"),
+            Verdict::Deny(Deny { reason, .. }) => (*reason, "the call is not permitted"),
+        };
+        let reason = if judged.visible { reason } else { Reason::TargetUnknown };
+        let mut stop = Self::from(Refusal::new(reason, detail)).of(&judged.item);
+        stop.policies = judged.verdict.policies().to_vec();
+        stop.recorded = true;
+        stop
+    }
+}

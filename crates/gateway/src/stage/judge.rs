@@ -1,0 +1,132 @@
+//! May this caller do this, here and now? Pins first, because policy is compiled against what was
+//! accepted; then policy. What fails is a denial with its own reason. Lists are judged by the same
+//! questions, item by item.
+
+use std::sync::Arc;
+
+use lockgate_mcp::call;
+use lockgate_model::{Action, Deny, Digest, Reason, Refusal, Verdict};
+use lockgate_rules::policy::Question;
+use lockgate_store::pins::PinKind;
+use serde_json::Value;
+
+use super::{
+    parse::{Item, Parsed},
+    resolve::Caller,
+    respond::Stop,
+};
+use crate::{clock, gateway::Gateway, snapshot::Snapshot};
+
+/// A decided call.
+pub struct Judged {
+    /// Who asks, and where.
+    pub caller: Arc<Caller>,
+    /// What is asked.
+    pub item: Item,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Whether the caller may know that the target exists.
+    pub visible: bool,
+    /// The accepted definition that it was decided on.
+    pub definition: Option<Digest>,
+    /// The version that decided.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// Decides.
+///
+/// # Errors
+/// [`Reason::Internal`] where a new version could not be had; a denial is no error but a verdict.
+pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Stop> {
+    let Parsed { caller, item } = parsed;
+    let action = &item.call.action;
+    let (definition, pinned) = match pin_of(action) {
+        Some((kind, name)) => match caller.connection.pins.check_call(kind, name).await {
+            Ok(digest) => (Some(digest), None),
+            Err(refusal) => (None, Some(refusal)),
+        },
+        None => (None, None),
+    };
+    let snapshot = match (action, definition) {
+        (Action::CallTool(name), Some(digest)) => {
+            gateway.snapshot_knowing(&caller, name, digest).await?
+        }
+        _ => Arc::clone(&caller.snapshot),
+    };
+    let mut verdict = ask(&snapshot, &caller, action, &item.call.arguments);
+    if verdict.is_allow()
+        && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
+    {
+        let policies = verdict.policies().to_vec();
+        verdict = Verdict::Deny(Deny { reason, policies });
+    }
+    let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item.call.action);
+    Ok(Judged { caller, item, verdict, visible, definition, snapshot })
+}
+
+/// Asks policy one question about one caller.
+pub fn ask(snapshot: &Snapshot, caller: &Caller, action: &Action, arguments: &Value) -> Verdict {
+    snapshot.policies.judge(&Question {
+        identity: &caller.identity,
+        connection: caller.connection.name(),
+        action,
+        arguments,
+        facts: &[],
+        approvals: &[],
+        peer: caller.peer,
+        now: clock::now(),
+    })
+}
+
+/// What stands in the way of a call that policy permits.
+fn barred(
+    gateway: &Gateway,
+    caller: &Caller,
+    item: &Item,
+    snapshot: &Snapshot,
+    pinned: Option<Refusal>,
+) -> Option<Reason> {
+    if let Some(refusal) = pinned {
+        return Some(refusal.reason);
+    }
+    match &item.call.action {
+        Action::CallTool(name) => {
+            let connection = snapshot.connection(caller.connection.name())?;
+            let tool = connection.tools.get(name);
+            // Headers that can't be checked against their arguments (V12).
+            tool.is_none_or(|tool| tool.param_headers.is_none()).then_some(Reason::TargetUnknown)
+        }
+        // A list of tasks can't be told apart by creator, and a foreign task does not exist.
+        Action::Task(task) => {
+            let name = caller.connection.name();
+            let own = !task.is_empty() && gateway.sessions.owns_task(task, &caller.identity, name);
+            (!own).then_some(Reason::TargetUnknown)
+        }
+        // A prompt that is not shown can't be asked about either (P10).
+        Action::Complete(target) if call::is_name(target) => {
+            let shown = ask(snapshot, caller, &Action::ListPrompt(target.clone()), &Value::Null);
+            (!shown.is_allow()).then_some(Reason::TargetUnknown)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a refused caller may be told that the target exists: where a list would show it.
+fn is_visible(snapshot: &Snapshot, caller: &Caller, action: &Action) -> bool {
+    let shown = match action {
+        Action::CallTool(name) => Action::ListTool(name.clone()),
+        Action::GetPrompt(name) => Action::ListPrompt(name.clone()),
+        Action::Complete(name) if call::is_name(name) => Action::ListPrompt(name.clone()),
+        Action::Task(_) => return false,
+        _ => return true,
+    };
+    ask(snapshot, caller, &shown, &Value::Null).is_allow()
+}
+
+fn pin_of(action: &Action) -> Option<(PinKind, &str)> {
+    match action {
+        Action::CallTool(name) => Some((PinKind::Tool, name)),
+        Action::GetPrompt(name) => Some((PinKind::Prompt, name)),
+        _ => None,
+    }
+}

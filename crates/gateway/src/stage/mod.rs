@@ -1,0 +1,26 @@
+//! The stages of one call, one file each, in the order in which the path calls them.
+
+pub mod accept;
+pub mod admit;
+pub mod authenticate;
+pub mod challenge;
+pub mod resolve;
+
+pub mod parse;
+
+pub mod judge;
+
+pub mod intent;
+
+pub mod clear;
+
+pub mod arm;
+
+pub mod send;
+
+pub mod answer;
+pub mod inspect;
+pub mod outcome;
+pub mod relay;
+
+pub mod respond;

@@ -1,0 +1,281 @@
+//! The body as a call: read within its bounds, parsed once and strictly, its era settled, its
+//! mirrored headers checked. From here on the call is a value, and its bytes are the ones that will
+//! be forwarded.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use lockgate_mcp::{
+    Fault, call, headers, json,
+    message::{self, Body, Message},
+};
+use lockgate_model::{Action, Call, Era, Reason, Refusal, RequestId, Revision};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{
+    resolve::{Caller, Claim, Resolved},
+    respond::Stop,
+};
+use crate::{
+    body::{self, BodyFault},
+    gateway::Gateway,
+    session::Session,
+    upstream::Verb,
+};
+
+/// A request whose body is understood.
+pub struct Parsed {
+    /// Who asks, and where.
+    pub caller: Arc<Caller>,
+    /// What is asked.
+    pub item: Item,
+}
+
+/// One message, or the lack of one.
+pub struct Item {
+    /// What it asks for.
+    pub call: Call,
+    /// What kind of thing it is.
+    pub part: Part,
+    /// Its exact bytes; empty where there are none.
+    pub body: Bytes,
+    /// The revision that it speaks.
+    pub revision: Revision,
+    /// The legacy session that it belongs to.
+    pub session: Option<Arc<Session>>,
+    /// The caller's own trace, as it stands in `_meta` or in the headers.
+    pub traceparent: Option<String>,
+}
+
+/// What kind of thing a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A message that wants an answer.
+    Request,
+    /// A message that wants none.
+    Notification,
+    /// The answer to a request of the server.
+    Response,
+    /// The legacy stream of server messages (GET).
+    Listen,
+    /// The end of a legacy session (DELETE).
+    End,
+}
+
+/// What a request carries.
+pub enum Spoken {
+    /// One message, or none.
+    One(Box<Parsed>),
+    /// Several, each to be decided on its own.
+    Batch(Vec<Parsed>),
+}
+
+/// The names under which what is no message stands in the record.
+const LISTEN: &str = "session/listen";
+const END: &str = "session/delete";
+const RESPONSE: &str = "response";
+
+/// Reads and parses the body.
+///
+/// # Errors
+/// A refusal of the parse stage, with the request's id where it could be read.
+pub async fn parse(gateway: &Gateway, resolved: Resolved) -> Result<Spoken, Stop> {
+    let Resolved { caller, verb, claim, body } = resolved;
+    let bytes = match verb {
+        Verb::Post => read(&caller, body).await?,
+        Verb::Get | Verb::Delete => Bytes::new(),
+    };
+    let caller = Arc::new(caller);
+    let reader = Reader { gateway, caller: &caller, claim: &claim };
+    if verb != Verb::Post {
+        let item = reader.bare(verb)?;
+        return Ok(Spoken::One(Box::new(Parsed { caller, item })));
+    }
+    match message::parse_client(&bytes, caller.connection.json)? {
+        Body::One(message) => {
+            let item = reader.one(&message, &bytes)?;
+            Ok(Spoken::One(Box::new(Parsed { caller, item })))
+        }
+        Body::Batch(messages) => {
+            let items = reader.batch(&messages, &bytes)?;
+            let parsed = |item| Parsed { caller: Arc::clone(&caller), item };
+            Ok(Spoken::Batch(items.into_iter().map(parsed).collect()))
+        }
+    }
+}
+
+async fn read(caller: &Caller, body: hyper::body::Incoming) -> Result<Bytes, Refusal> {
+    let limits = &caller.connection.limits;
+    let wait = Duration::from_millis(limits.body_wait_max_ms.into());
+    match timeout(wait, body::read(body, limits.request_max_bytes as usize)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(BodyFault::TooLarge)) => {
+            Err(Refusal::new(Reason::BodyTooLarge, "the body is larger than the limit"))
+        }
+        Ok(Err(BodyFault::Broken)) => {
+            Err(Refusal::new(Reason::HttpMalformed, "the body broke off, or its chunks are wrong"))
+        }
+        Err(_) => Err(Refusal::new(Reason::BodyTooSlow, "the body came too slowly")),
+    }
+}
+
+struct Reader<'a> {
+    gateway: &'a Gateway,
+    caller: &'a Caller,
+    claim: &'a Claim,
+}
+
+impl Reader<'_> {
+    /// GET and DELETE, which belong to a session.
+    fn bare(&self, verb: Verb) -> Result<Item, Stop> {
+        let revision = headers::revision(&self.caller.headers, None, self.claimed())?;
+        if revision.era() == Era::Modern {
+            let detail = "this revision has no sessions";
+            return Err(Refusal::new(Reason::MethodNotAllowed, detail).into());
+        }
+        let (part, method, action) = match verb {
+            Verb::Get => (Part::Listen, LISTEN, Action::Subscribe),
+            _ => (Part::End, END, Action::Protocol),
+        };
+        let session = self.session(revision, false)?;
+        if session.is_none() && part == Part::End {
+            return Err(Refusal::new(Reason::SessionMissing, "no session to end").into());
+        }
+        let call = silent_call(method, action, None);
+        Ok(self.item(call, part, Bytes::new(), revision, session))
+    }
+
+    fn one(&self, message: &Message<'_>, bytes: &Bytes) -> Result<Item, Stop> {
+        let id = message.request_id().cloned();
+        let revision = headers::revision(&self.caller.headers, Some(message), self.claimed());
+        let revision = revision.map_err(|fault| self.supported(fault, id.clone()))?;
+        self.message(message, bytes, revision)
+            .map_err(|stop| stop.about(revision.era(), id.as_ref()))
+    }
+
+    /// Each entry as if it had come alone; one bad entry refuses the batch.
+    fn batch(&self, messages: &[Message<'_>], bytes: &Bytes) -> Result<Vec<Item>, Stop> {
+        let revision = headers::revision(&self.caller.headers, None, self.claimed())?;
+        let modern = |message: &Message<'_>| message.protocol_version().is_some();
+        let opens = |message: &Message<'_>| message.method() == Some("initialize");
+        if revision != Revision::V2025_03_26 || messages.iter().any(modern) {
+            return Err(Fault::invalid("a batch outside revision 2025-03-26").into());
+        }
+        if messages.iter().any(opens) {
+            return Err(Fault::invalid("`initialize` in a batch").into());
+        }
+        messages.iter().map(|message| self.message(message, bytes, revision)).collect()
+    }
+
+    fn message(
+        &self,
+        message: &Message<'_>,
+        bytes: &Bytes,
+        revision: Revision,
+    ) -> Result<Item, Stop> {
+        let era = revision.era();
+        let setting = self.caller.connection.settings.era;
+        if !setting.admits(era) {
+            let detail = "the connection's server speaks the other era";
+            return Err(Refusal::new(Reason::EraMismatch, detail).into());
+        }
+        let session = self.session(revision, message.method() == Some("initialize"))?;
+        let (call, part) = match message {
+            Message::Request(request) => (call::of_request(request, revision)?, Part::Request),
+            Message::Notification(notification) => {
+                (call::of_notification(notification, revision)?, Part::Notification)
+            }
+            Message::Response(response) => {
+                let id = expected(response.id.as_ref(), session.as_deref(), era)?;
+                (silent_call(RESPONSE, Action::Protocol, Some(id)), Part::Response)
+            }
+        };
+        if era == Era::Modern {
+            self.check_mirror(message, &call)?;
+        }
+        let body = bytes.slice_ref(message.raw().as_bytes());
+        let mut item = self.item(call, part, body, revision, session);
+        if let Message::Request(request) = message
+            && let Some(own) = request.traceparent()
+        {
+            item.traceparent = Some(own.into_owned());
+        }
+        Ok(item)
+    }
+
+    fn check_mirror(&self, message: &Message<'_>, call: &Call) -> Result<(), Fault> {
+        let tool = match &call.action {
+            Action::CallTool(name) => self.caller.connection.tools.get(name),
+            _ => None,
+        };
+        let params = tool.and_then(|tool| tool.param_headers.as_deref()).unwrap_or_default();
+        headers::check_mirror(&self.caller.headers, message, params)
+    }
+
+    fn item(
+        &self,
+        call: Call,
+        part: Part,
+        body: Bytes,
+        revision: Revision,
+        session: Option<Arc<Session>>,
+    ) -> Item {
+        let traceparent = self.caller.headers.get("traceparent");
+        let traceparent = traceparent.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Item { call, part, body, revision, session, traceparent }
+    }
+
+    fn claimed(&self) -> Option<Revision> {
+        match self.claim {
+            Claim::Own(session) => Some(session.revision),
+            Claim::None | Claim::Foreign => None,
+        }
+    }
+
+    /// The session of a legacy message. Where the server gives ids, only `initialize` has none.
+    fn session(&self, revision: Revision, opens: bool) -> Result<Option<Arc<Session>>, Refusal> {
+        if revision.era() == Era::Modern {
+            return Ok(None);
+        }
+        match self.claim {
+            Claim::Own(session) if !opens => Ok(Some(Arc::clone(session))),
+            Claim::Foreign | Claim::Own(_) => {
+                Err(Refusal::new(Reason::SessionUnknown, "no such session of this caller"))
+            }
+            Claim::None
+                if !opens && self.gateway.sessions.gives_ids(self.caller.connection.name()) =>
+            {
+                Err(Refusal::new(Reason::SessionMissing, "the session id is missing"))
+            }
+            Claim::None => Ok(None),
+        }
+    }
+
+    /// A revision that nobody serves is told as such to modern clients alone: a client that could
+    /// fall back to `initialize` would take it for a modern server.
+    fn supported(&self, fault: Fault, id: Option<RequestId>) -> Stop {
+        let mut stop = Stop::from(fault);
+        stop.id = id;
+        stop
+    }
+}
+
+/// The id of a response that this session waits for (J20).
+fn expected(
+    id: Option<&RequestId>,
+    session: Option<&Session>,
+    era: Era,
+) -> Result<RequestId, Fault> {
+    match (id, session) {
+        (Some(id), Some(session)) if era == Era::Legacy && session.take_asked(id) => Ok(id.clone()),
+        _ => Err(Fault::invalid("a response to a request that nobody made")),
+    }
+}
+
+fn silent_call(method: &str, action: Action, id: Option<RequestId>) -> Call {
+    let arguments = Value::Null;
+    let arguments_digest = json::digest(&arguments);
+    let method = method.to_owned();
+    Call { era: Era::Legacy, id, method, action, arguments, arguments_digest }
+}

@@ -1,0 +1,420 @@
+//! What the client is told: the one place where a reason becomes an HTTP status and a JSON-RPC
+//! body, in the caller's era. Texts are constant for each reason, so that an answer tells no more
+//! than its code.
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION,
+        CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    },
+};
+use http_body_util::BodyExt as _;
+use lockgate_mcp::{Fault, answer, code, json::JsonLimits, message, sse};
+use lockgate_model::{Action, Era, Event, Reason, Refusal, RefusalEvent, RequestId, Revision};
+use serde_json::json;
+
+use super::{
+    answer::Answered,
+    parse::{Item, Part},
+};
+use crate::{body::AnswerBody, clock, gateway::Gateway, path::Trail, record, settings::EraSetting};
+
+/// A request that goes no further, with what is known of how to tell its client.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// Why.
+    pub refusal: Refusal,
+    /// The request's id.
+    pub id: Option<RequestId>,
+    /// Ids of the policies that decided, where one did.
+    pub policies: Vec<String>,
+    /// Whether the journal already knows.
+    pub recorded: bool,
+    era: Option<Era>,
+    /// The protocol's own error code, where the protocol has one.
+    rpc: Option<(u16, i32)>,
+    /// Whether it was a call of a tool, whose failures are results.
+    tool: bool,
+    part: Part,
+}
+
+impl Stop {
+    /// The same, about this message.
+    #[must_use]
+    pub fn of(mut self, item: &Item) -> Self {
+        self.id = item.call.id.clone().filter(|_| item.part == Part::Request);
+        self.era = Some(item.call.era);
+        self.tool = matches!(item.call.action, Action::CallTool(_)) && item.part == Part::Request;
+        self.part = item.part;
+        self
+    }
+
+    /// The same, about a message of this era and id.
+    #[must_use]
+    pub fn about(mut self, era: Era, id: Option<&RequestId>) -> Self {
+        self.era = Some(era);
+        self.id = self.id.or_else(|| id.cloned());
+        self
+    }
+
+    /// The same, known to the journal.
+    #[must_use]
+    pub const fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+
+    fn body(&self) -> (StatusCode, Vec<u8>) {
+        let reason = self.refusal.reason;
+        if let (true, Some(id), Some(era)) = (self.tool && is_verdict(reason), &self.id, self.era) {
+            let text = refusal_text(reason, &self.policies);
+            return (StatusCode::OK, answer::tool_error(id, era, &text));
+        }
+        let (status, code) = match self.rpc {
+            Some((status, code)) => {
+                (StatusCode::from_u16(status).unwrap_or(status_of(reason)), code)
+            }
+            None => (status_of(reason), code_of(reason)),
+        };
+        let body = match (reason, &self.id) {
+            (Reason::TargetUnknown, Some(id)) => answer::unknown_target(id),
+            (Reason::RevisionUnsupported, id) => {
+                answer::unsupported_revision(id.as_ref(), "", &[Revision::V2026_07_28.as_str()])
+            }
+            (_, id) => {
+                let data = json!({ "reason": reason.code(), "policies": self.policies });
+                answer::error(id.as_ref(), code, words(reason), Some(data))
+            }
+        };
+        (status, body)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            id: None,
+            policies: Vec::new(),
+            recorded: false,
+            era: None,
+            rpc: None,
+            tool: false,
+            part: Part::Request,
+        }
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        let rpc = Some((fault.http_status, fault.rpc_code));
+        let id = fault.id.clone();
+        Self { rpc, id, ..Self::from(Refusal::from(fault)) }
+    }
+}
+
+/// The answer to a call.
+pub fn respond(answered: Answered) -> Response<AnswerBody> {
+    let mut response = Response::new(answered.body);
+    *response.status_mut() = answered.status;
+    *response.headers_mut() = answered.headers;
+    response
+}
+
+/// The answer to a refused request, which is recorded unless it is already.
+pub fn stop(gateway: &Gateway, trail: &Trail, stop: Stop) -> Response<AnswerBody> {
+    let reason = stop.refusal.reason;
+    if !stop.recorded {
+        record_refusal(gateway, trail, &stop.refusal);
+    }
+    let mut stop = stop;
+    if reason == Reason::RevisionUnsupported && speaks_legacy_only(gateway, trail) {
+        // A client that could fall back to `initialize` must not take this for a modern server.
+        stop.refusal.reason = Reason::EraMismatch;
+        stop.rpc = None;
+    }
+    let (mut status, body) = stop.body();
+    if stop.part == Part::Listen && is_verdict(reason) {
+        // The one way in which a client takes no for an answer here.
+        status = StatusCode::METHOD_NOT_ALLOWED;
+    }
+    let mut response = Response::new(AnswerBody::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if status == StatusCode::UNAUTHORIZED
+        && let Some(name) = &trail.connection
+        && let Some(connection) = gateway.snapshot().connection(name)
+    {
+        headers.insert(WWW_AUTHENTICATE, connection.challenge.header(reason));
+    }
+    if closes(reason) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The answer where not even an id could be had.
+pub fn unrecorded(refusal: &Refusal) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::from(error_body(None, refusal.reason)));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}
+
+/// What every answer gets: CORS for an allowed origin, and the end of the connection where it must
+/// end.
+pub fn dress(response: &mut Response<AnswerBody>, trail: &Trail, close: bool) {
+    let headers = response.headers_mut();
+    if let Some(origin) = &trail.origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version"),
+        );
+    }
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// One entry's answer out of its response: the JSON, or the last message of its stream.
+pub async fn gather(response: Response<AnswerBody>, id: Option<RequestId>) -> Option<Bytes> {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.ok()?.to_bytes();
+    if head.headers.get(CONTENT_TYPE).is_none_or(|media| media != "text/event-stream") {
+        return Some(bytes).filter(|bytes| !bytes.is_empty());
+    }
+    let mut events = Vec::new();
+    sse::Decoder::new(usize::MAX).push(&bytes, &mut events).ok()?;
+    let answers = |event: &sse::Event| {
+        let data = event.message()?;
+        match message::parse_server(data, JsonLimits::default()).ok()? {
+            message::Body::One(message::Message::Response(response)) if response.id == id => {
+                Some(Bytes::copy_from_slice(data))
+            }
+            _ => None,
+        }
+    };
+    events.iter().find_map(answers)
+}
+
+/// One refused entry's answer; entries that want none get none.
+pub fn gather_stop(gateway: &Gateway, trail: &Trail, stop: &Stop) -> Option<Bytes> {
+    if !stop.recorded {
+        record_refusal(gateway, trail, &stop.refusal);
+    }
+    stop.id.is_some().then(|| stop.body().1.into())
+}
+
+/// The answer to a batch; 202 where no entry wanted one.
+pub fn batch(answers: Vec<Bytes>) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Whole(None));
+    if answers.is_empty() {
+        *response.status_mut() = StatusCode::ACCEPTED;
+        return response;
+    }
+    *response.body_mut() = answer::batch(&answers).into();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The JSON-RPC error for a reason.
+pub fn error_body(id: Option<&RequestId>, reason: Reason) -> Vec<u8> {
+    let data = json!({ "reason": reason.code() });
+    answer::error(id, code_of(reason), words(reason), Some(data))
+}
+
+/// Records a refused request.
+pub fn record_refusal(gateway: &Gateway, trail: &Trail, refusal: &Refusal) {
+    let identity = trail.identity.as_ref();
+    let event = Event::Refused(RefusalEvent {
+        request: trail.request.to_string(),
+        peer: trail.peer.to_string(),
+        connection: trail.connection.as_ref().map(ToString::to_string),
+        identity: identity.map(|who| record::inert(&format!("{}/{}", who.issuer, who.subject))),
+        reason: refusal.reason,
+        detail: record::inert(&refusal.detail),
+    });
+    gateway.metrics.refused_request(trail.connection.as_ref(), refusal.reason);
+    tracing::info!(
+        request = &*trail.request,
+        peer = %trail.peer,
+        reason = refusal.reason.code(),
+        detail = record::inert(&refusal.detail),
+        "request refused"
+    );
+    // The request is refused already; a journal that can't be written refuses all that follow.
+    if let Err(fault) = gateway.ground.journal.append(clock::now(), &event) {
+        tracing::error!(%fault, "a refusal is not recorded");
+    }
+}
+
+fn speaks_legacy_only(gateway: &Gateway, trail: &Trail) -> bool {
+    trail.connection.as_ref().is_some_and(|name| {
+        let snapshot = gateway.snapshot();
+        snapshot.connection(name).is_some_and(|one| one.settings.era == EraSetting::Legacy)
+    })
+}
+
+/// Reasons that a tool's caller is told as a result, which is what reaches the model.
+const fn is_verdict(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::PolicyNoPermit
+            | Reason::PolicyForbidden
+            | Reason::PolicyError
+            | Reason::ApprovalUnavailable
+            | Reason::PinNew
+            | Reason::PinChanged
+            | Reason::ServerRequestDenied
+    )
+}
+
+fn refusal_text(reason: Reason, policies: &[String]) -> String {
+    let mut text = format!("Lockgate refused this call: {} ({}).", words(reason), reason.code());
+    if !policies.is_empty() {
+        text.push_str(" Deciding policies: ");
+        text.push_str(&policies.join(", "));
+        text.push('.');
+    }
+    text
+}
+
+/// Reasons after which nothing more can be read from the connection.
+const fn closes(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::HttpMalformed
+            | Reason::HeadersTooLarge
+            | Reason::UriTooLong
+            | Reason::BodyTooLarge
+            | Reason::BodyTooSlow
+            | Reason::Draining
+    )
+}
+
+/// The HTTP status of a reason.
+fn status_of(reason: Reason) -> StatusCode {
+    use Reason as R;
+    match reason {
+        R::HttpMalformed | R::SessionMissing | R::EraMismatch => StatusCode::BAD_REQUEST,
+        R::JsonMalformed | R::JsonDuplicateKey | R::JsonLimit => StatusCode::BAD_REQUEST,
+        R::RpcInvalid | R::RpcParams | R::HeaderMismatch | R::RevisionUnsupported => {
+            StatusCode::BAD_REQUEST
+        }
+        R::HostForeign | R::OriginForeign => StatusCode::FORBIDDEN,
+        R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        R::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        R::UriTooLong => StatusCode::URI_TOO_LONG,
+        R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        R::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        R::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+        R::TooMany | R::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
+        R::ConnectionUnknown | R::SessionUnknown | R::RpcMethodUnknown => StatusCode::NOT_FOUND,
+        R::TokenMissing | R::TokenMalformed | R::TokenHeader | R::TokenKeyUnknown => {
+            StatusCode::UNAUTHORIZED
+        }
+        R::TokenSignature | R::TokenIssuer | R::TokenAudience | R::TokenExpired => {
+            StatusCode::UNAUTHORIZED
+        }
+        R::TokenNotYet | R::TokenLifetime | R::TokenAge | R::TokenClient | R::TokenClaims => {
+            StatusCode::UNAUTHORIZED
+        }
+        R::TokenBound | R::GroupsAbsent | R::GroupsOverage | R::GroupsMalformed => {
+            StatusCode::UNAUTHORIZED
+        }
+        R::Draining | R::IssuerUnavailable | R::CatalogueMissing | R::JournalUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        R::CredentialUnavailable | R::ChildUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::EgressDenied | R::UpstreamUnreachable | R::UpstreamUnauthorized | R::UpstreamInvalid => {
+            StatusCode::BAD_GATEWAY
+        }
+        R::UpstreamTooLarge | R::UpstreamEnded => StatusCode::BAD_GATEWAY,
+        R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        R::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        R::PolicyNoPermit | R::PolicyForbidden | R::PolicyError | R::ApprovalUnavailable => {
+            StatusCode::OK
+        }
+        R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
+        R::StreamExpired | R::StreamAge => StatusCode::OK,
+    }
+}
+
+/// The JSON-RPC code of a reason: the protocol's where it has one, else our own, which is 1000 and
+/// the HTTP status that comes nearest.
+fn code_of(reason: Reason) -> i32 {
+    match reason {
+        Reason::JsonMalformed => code::PARSE,
+        Reason::RpcInvalid => code::INVALID,
+        Reason::RpcMethodUnknown => code::METHOD,
+        Reason::RpcParams | Reason::TargetUnknown => code::PARAMS,
+        Reason::StreamExpired => 1_401,
+        _ => match status_of(reason) {
+            StatusCode::OK => 1_403,
+            status => 1_000 + i32::from(status.as_u16()),
+        },
+    }
+}
+
+/// What a person may read of a reason.
+const fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::PolicyNoPermit => "no policy permits it",
+        Reason::PolicyForbidden => "a policy forbids it",
+        Reason::PolicyError => "its policies could not be evaluated",
+        Reason::ApprovalUnavailable => "it needs an approval, and approvals are not set up",
+        Reason::PinNew => "its definition is new and waits to be accepted",
+        Reason::PinChanged => "its definition changed and waits to be accepted",
+        Reason::ServerRequestDenied => "the server asked for something that no policy permits",
+        Reason::TargetUnknown => answer::UNKNOWN_TARGET,
+        Reason::EraMismatch => "this connection's server speaks another era of the protocol",
+        Reason::ConnectionUnknown => "not found",
+        Reason::SessionUnknown => "session not found",
+        Reason::SessionMissing => "session id missing",
+        Reason::TooMany | Reason::TooManySessions => "too many at once",
+        Reason::Draining => "shutting down",
+        Reason::JournalUnavailable => "nothing can be recorded, so nothing is forwarded",
+        Reason::IssuerUnavailable => "tokens can't be verified at the moment",
+        Reason::CatalogueMissing => "the server's tools are not known yet",
+        Reason::CredentialUnavailable | Reason::ChildUnavailable => "the server is not available",
+        Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
+        Reason::UpstreamTimeout => "the server did not answer in time",
+        Reason::UpstreamUnauthorized => "the server refused the gateway's credential",
+        Reason::UpstreamInvalid | Reason::UpstreamEnded => "the server gave no valid answer",
+        Reason::UpstreamTooLarge => "the server's answer is too large",
+        Reason::StreamExpired => "the token expired",
+        Reason::StreamAge => "the stream reached its maximum age",
+        Reason::Internal => "internal error",
+        Reason::HostForeign | Reason::OriginForeign => "not allowed from there",
+        Reason::MethodNotAllowed => "method not allowed",
+        Reason::RpcMethodUnknown => "method not found",
+        _ => match_class(reason),
+    }
+}
+
+const fn match_class(reason: Reason) -> &'static str {
+    match reason {
+        Reason::JsonMalformed | Reason::JsonDuplicateKey | Reason::JsonLimit => "parse error",
+        Reason::RpcInvalid | Reason::RpcParams | Reason::HeaderMismatch => "invalid request",
+        Reason::RevisionUnsupported => "unsupported protocol version",
+        Reason::HttpMalformed
+        | Reason::HeadersTooLarge
+        | Reason::UriTooLong
+        | Reason::BodyTooLarge
+        | Reason::BodyTooSlow
+        | Reason::MediaType
+        | Reason::NotAcceptable => "bad request",
+        _ => "unauthorized",
+    }
+}
