@@ -87,17 +87,32 @@ fn write_authority(scheme: &str, authority: Option<&str>, out: &mut String) -> O
     if hides_dots(&host) || host.contains("%2f") || host.contains("%5c") {
         return None;
     }
-    let default_port = match scheme {
-        "http" | "ws" => ":80",
-        "https" | "wss" => ":443",
-        _ => ":",
-    };
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
-    let host = host.strip_suffix(':').unwrap_or(host);
+    let (host, port) = host_and_port(&host)?;
     if !(scheme == "file" && host == "localhost") {
         out.push_str(&lower_only_letters(host));
     }
+    match (scheme, port) {
+        (_, "") | ("http" | "ws", "80") | ("https" | "wss", "443") => {}
+        (_, port) => {
+            out.push(':');
+            out.push_str(port);
+        }
+    }
     Some(())
+}
+
+/// The host, with its brackets where it has them, and the digits of the port; `None` where readers
+/// could part them elsewhere.
+fn host_and_port(text: &str) -> Option<(&str, &str)> {
+    let end = match text.strip_prefix('[') {
+        Some(address) => address.find(']')? + 2,
+        None => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at(end);
+    let port = if port.is_empty() { "" } else { port.strip_prefix(':')? };
+    let plain = port.bytes().all(|c| c.is_ascii_digit());
+    let brackets = host.strip_prefix('[').unwrap_or(host).contains('[');
+    (plain && !brackets).then_some((host, port))
 }
 
 /// Escapes back in upper case, after everything was made lower.
