@@ -3,7 +3,7 @@
 
 use std::{fs, panic, path::Path, time::Instant};
 
-use lockgate_fuzz::TARGETS;
+use lockgate_fuzz::{TARGETS, Target};
 
 const INPUTS: u64 = 20_000;
 /// Mutated inputs don't grow beyond this, in bytes.
@@ -13,21 +13,22 @@ const LENGTH_MAX: usize = 4096;
 fn every_target_holds_on_mutated_inputs() {
     let inputs = std::env::var("LOCKGATE_FUZZ_INPUTS").ok().and_then(|text| text.parse().ok());
     let inputs = inputs.unwrap_or(INPUTS);
-    for (name, target) in TARGETS {
-        let seeds = seeds(name);
+    for target in &TARGETS {
+        let seeds = seeds(target.name);
         let start = Instant::now();
-        seeds.iter().for_each(|seed| check(name, target, seed));
+        seeds.iter().for_each(|seed| check(target, seed));
         for number in 0..inputs {
-            check(name, target, &mutated(&seeds, number));
+            check(target, &mutated(&seeds, number));
         }
-        let ran = seeds.len() as u64 + inputs;
+        let (name, ran) = (target.name, seeds.len() as u64 + inputs);
         println!("{name}: {ran} inputs, 0 crashes, {:.1} s", start.elapsed().as_secs_f64());
     }
 }
 
 /// Runs a target, and shows the input where it fails.
-fn check(name: &str, target: fn(&[u8]), input: &[u8]) {
-    if let Err(fault) = panic::catch_unwind(|| target(input)) {
+fn check(target: &Target, input: &[u8]) {
+    if let Err(fault) = panic::catch_unwind(|| (target.holds)(input)) {
+        let name = target.name;
         println!("{name} fails on: \"{}\"", input.escape_ascii());
         panic::resume_unwind(fault);
     }

@@ -1,4 +1,0 @@
-//! The harness of [`lockgate_fuzz::headers`] for `cargo fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| lockgate_fuzz::headers(input));
