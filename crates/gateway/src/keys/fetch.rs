@@ -33,7 +33,7 @@ pub(super) struct Source {
 
 /// Why a fetch brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchFault {
+pub(super) enum FetchFault {
     /// No connection, or not an allowed one.
     #[error("{url}: {refusal}")]
     Unreachable {

@@ -9,8 +9,8 @@ use lockgate_model::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    FetchFault, Key, KeyFault, KeySet, KeyStatus,
-    fetch::Source,
+    Key, KeyFault, KeySet, KeyStatus,
+    fetch::{FetchFault, Source},
     machine::{Lookup, Machine},
 };
 use crate::{egress::EgressFault, settings::IssuerSettings, token::Algorithm};

@@ -1,7 +1,7 @@
 //! The keys that issuers publish: which are usable, how long they are believed, how they are had.
 //!
-//! [`machine`] decides and is pure, [`fetch`] goes out, [`Keyring`] ties the two together. Keys come
-//! from the issuer's own metadata or the configured URL, never from a place that a token names.
+//! `machine` decides and is pure, `fetch` goes out, [`Keyring`] ties the two together. Keys come from
+//! the issuer's own metadata or the configured URL, never from a place that a token names.
 
 mod fetch;
 mod key;
@@ -9,7 +9,6 @@ mod keyring;
 mod machine;
 mod weak;
 
-pub use fetch::FetchFault;
 pub use key::{Key, KeySet};
 pub use keyring::Keyring;
 pub use machine::{KeyFault, KeyStatus};
