@@ -1,0 +1,55 @@
+//! The command line as types. Says what can be asked; the answers are in `commands`.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Lockgate: the layer-7 access gateway for MCP.
+///
+/// Checks the OIDC token of every call, decides by group and tool, records before it forwards, and
+/// shows each caller only what it may see.
+///
+/// Exit codes: 0 ok, 1 the answer is no, 2 usage or configuration, 3 cannot reach, 70 bug.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lockgate",
+    version,
+    arg_required_else_help = true,
+    before_help = "Examples:\n  lockgate demo\n  lockgate serve --config lockgate.yaml"
+)]
+pub(crate) struct Cli {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+// Every command; each has its file under `commands`. No doc comment: it would replace the help
+// above.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway
+    Serve(commands::serve::Args),
+    /// Check the configuration and the policies, without a network
+    Check(commands::check::Args),
+    /// Show what the configuration says, and from where
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// Ask and write policies
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
+    /// Look at and accept the tools of a server
+    #[command(subcommand)]
+    Pins(commands::pins::Command),
+    /// Read the recording
+    #[command(subcommand)]
+    Journal(commands::journal::Command),
+    /// Settings for MCP clients
+    #[command(subcommand)]
+    Client(commands::client::Command),
+    /// Walk through the story on this machine, with everything that it needs
+    Demo(commands::demo::Args),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+}

@@ -1,0 +1,74 @@
+//! `lockgate check`: is this configuration, with its policies, fit to serve? Needs no network.
+
+use serde::Serialize;
+
+use crate::{
+    config::{ConfigArgs, load},
+    failure::{Exit, Failure, Outcome, summary},
+    offline,
+    terminal::{Style, Terminal},
+};
+
+/// Check the configuration and the policies, without a network
+///
+/// Policies are checked against the pinned tools in the data folder, where there are any. Exits
+/// with 2 where something is wrong.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  \
+    lockgate check\n  \
+    lockgate check --config /etc/lockgate/lockgate.yaml --json")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// What was checked.
+#[derive(Debug, Serialize)]
+struct Report {
+    config: String,
+    connections: usize,
+    issuers: usize,
+    policy_files: usize,
+    /// Connections whose tools are not pinned yet, so that policies naming them can't be checked.
+    without_pins: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Answers.
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
+    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let compiled = offline::compile(&loaded)?;
+    let shapes = offline::shapes(&loaded)?;
+    let unpinned = shapes.iter().filter(|shape| shape.tools.is_none());
+    let mut warnings = loaded.warnings.clone();
+    warnings.extend(compiled.warnings.iter().map(|warning| summary(warning)));
+    let sources = crate::config::read_policies(&loaded.settings.policies);
+    let report = Report {
+        config: loaded.file.display().to_string(),
+        connections: loaded.gateway.connections.len(),
+        issuers: loaded.gateway.issuers.len(),
+        policy_files: sources.map_err(Failure::usage)?.len(),
+        without_pins: unpinned.map(|shape| shape.name.to_string()).collect(),
+        warnings,
+    };
+    if terminal.json {
+        return terminal.json(&report).map(|()| Exit::Ok);
+    }
+    for warning in &loaded.warnings {
+        terminal.talk(format_args!("warning: {warning}"));
+    }
+    for warning in &compiled.warnings {
+        terminal.talk(format_args!("warning: {}", summary(warning)));
+    }
+    for name in &report.without_pins {
+        terminal.talk(format_args!(
+            "note: the tools of `{name}` are not pinned; its policies are checked in part"
+        ));
+    }
+    let words = format!(
+        "{} is good: {} connections, {} issuers, {} policy files",
+        report.config, report.connections, report.issuers, report.policy_files
+    );
+    terminal.data(terminal.styled(Style::Good, &words));
+    Ok(Exit::Ok)
+}

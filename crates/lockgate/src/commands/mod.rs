@@ -1,0 +1,30 @@
+//! One file a command. Each reads what it needs, answers, and returns how it went.
+//!
+//! No command prints but through the terminal it is given.
+
+pub(crate) mod check;
+pub(crate) mod client;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod journal;
+pub(crate) mod pins;
+pub(crate) mod policy;
+pub(crate) mod serve;
+
+use crate::{cli::Command, failure::Outcome, terminal::Terminal};
+
+/// Runs one command to its end.
+pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
+    match command {
+        Command::Serve(args) => serve::run(&args, terminal),
+        Command::Check(args) => check::run(&args, terminal),
+        Command::Config(command) => config::run(command, terminal),
+        Command::Policy(command) => policy::run(command, terminal),
+        Command::Pins(command) => pins::run(command, terminal),
+        Command::Journal(command) => journal::run(command, terminal),
+        Command::Client(command) => client::run(&command, terminal),
+        Command::Demo(args) => demo::run(&args, terminal),
+        Command::Completions(args) => completions::run(&args, terminal),
+    }
+}

@@ -1,0 +1,136 @@
+//! The whole configuration as one value: the gateway's sections beside the process's own.
+//!
+//! Holds no secret, only references to them. Reading it is `load`'s business.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use lockgate_gateway::settings::{
+    ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
+};
+use lockgate_model::Limits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The settings of `lockgate.yaml`. A path that is not absolute starts at the file's folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Lockgate configuration")]
+pub(crate) struct Settings {
+    /// The URL under which clients know the gateway, without a path: `https://mcp.example.com`.
+    // Required; optional here because the environment may supply it.
+    #[schemars(with = "String", required)]
+    pub(crate) public_url: Option<Url>,
+    /// Where clients reach the gateway.
+    #[serde(default)]
+    pub(crate) listen: ListenSettings,
+    /// Further values that a request's `Host` may have, each `host` or `host:port`.
+    #[serde(default)]
+    pub(crate) hosts: Vec<String>,
+    /// Folder of what must outlive the process: the recording and the pins.
+    #[serde(default = "Settings::default_data")]
+    pub(crate) data: PathBuf,
+    /// Folder of the policies, one or more `*.cedar` files.
+    #[serde(default = "Settings::default_policies")]
+    pub(crate) policies: PathBuf,
+    /// Health, readiness and metrics.
+    #[serde(default)]
+    pub(crate) admin: AdminSettings,
+    /// The log on stderr.
+    #[serde(default)]
+    pub(crate) log: LogSettings,
+    /// The bound on everything.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// Who may vouch for callers.
+    #[serde(default)]
+    pub(crate) issuers: Vec<IssuerSettings>,
+    /// The protected MCP servers.
+    #[serde(default)]
+    pub(crate) connections: Vec<ConnectionSettings>,
+}
+
+/// The listener for operators. It has no authentication: keep it on loopback or behind a network
+/// policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AdminSettings {
+    /// Address and port of `/healthz`, `/readyz` and `/metrics`.
+    #[schemars(with = "String")]
+    pub(crate) address: SocketAddr,
+}
+
+/// What the log says, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogSettings {
+    /// The least important kind of line that is written.
+    pub(crate) level: LogLevel,
+    /// The shape of a line.
+    pub(crate) format: LogFormat,
+}
+
+/// How important a line must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogLevel {
+    /// Someone must act.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// What a developer wants to know.
+    Debug,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Settings {
+    fn default_data() -> PathBuf {
+        "lockgate-data".into()
+    }
+
+    fn default_policies() -> PathBuf {
+        "policies".into()
+    }
+
+    /// The gateway's part; `None` while `public_url` is missing.
+    pub(crate) fn gateway(&self) -> Option<GatewaySettings> {
+        Some(GatewaySettings {
+            listen: self.listen.clone(),
+            public_url: self.public_url.clone()?,
+            hosts: self.hosts.clone(),
+            limits: self.limits,
+            issuers: self.issuers.clone(),
+            connections: self.connections.clone(),
+        })
+    }
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+    }
+}
+
+/// The URL under which clients know a connection.
+pub(crate) fn connection_url(gateway: &GatewaySettings, connection: &ConnectionSettings) -> Url {
+    let mut url = connection.public_url.clone().unwrap_or_else(|| gateway.public_url.clone());
+    if url.path() == "/" {
+        url.set_path(&connection.path());
+    }
+    url
+}

@@ -1,0 +1,268 @@
+//! What the types alone can't rule out: names that point nowhere, addresses that are not safe,
+//! numbers out of range.
+//!
+//! Pure: looks at the settings and nothing else, so the same answer comes offline and in service.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use http::HeaderName;
+use lockgate_gateway::{
+    settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
+    token::{Rules, RulesFault},
+};
+use url::{Host, Url};
+
+use super::{fault::suggestion, overlay, settings::Settings};
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub(super) struct Finding {
+    /// The setting.
+    pub(super) path: Vec<String>,
+    /// What is wrong with it.
+    pub(super) what: String,
+    /// How to mend it.
+    pub(super) help: String,
+}
+
+/// Collects findings below one section.
+struct Section<'a> {
+    path: Vec<String>,
+    found: &'a mut Vec<Finding>,
+}
+
+impl Section<'_> {
+    /// Notes a finding at `key`, which may be several joined by dots, unless `good`.
+    fn check(&mut self, good: bool, key: &str, what: impl Into<String>, help: &str) {
+        if !good {
+            let keys: Vec<String> = key.split('.').map(str::to_owned).collect();
+            let path = [self.path.as_slice(), &keys].concat();
+            self.found.push(Finding { path, what: what.into(), help: help.to_owned() });
+        }
+    }
+}
+
+/// Everything that is wrong with `settings`; empty where they can be used.
+pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    limits(settings, &mut found);
+    let mut top = Section { path: Vec::new(), found: &mut found };
+    if let Some(url) = &settings.public_url {
+        public_url(url, &mut top);
+    }
+    let mut names = BTreeSet::new();
+    for (index, issuer) in settings.issuers.iter().enumerate() {
+        let path =
+            vec!["issuers".to_owned(), step(&issuer.name, index, names.insert(&issuer.name))];
+        check_issuer(issuer, index, settings, &mut Section { path, found: &mut found });
+    }
+    let mut names = BTreeSet::new();
+    for (index, connection) in settings.connections.iter().enumerate() {
+        let name = connection.name.as_str();
+        let path = vec!["connections".to_owned(), step(name, index, names.insert(name))];
+        check_connection(connection, index, settings, &mut Section { path, found: &mut found });
+    }
+    found
+}
+
+/// What is allowed but deserves a look.
+pub(super) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.connections.is_empty() {
+        warnings.push("no connections are configured; nothing is served".to_owned());
+    }
+    if !settings.admin.address.ip().is_loopback() {
+        let address = settings.admin.address;
+        warnings.push(format!("the admin listener at {address} has no authentication"));
+    }
+    for connection in settings.connections.iter().filter(|c| c.development_anonymous) {
+        let name = &connection.name;
+        warnings.push(format!("connection `{name}` lets ANYONE in without a token"));
+    }
+    warnings
+}
+
+/// An item goes by its name; the second of the same name goes by its index, to be pointed at.
+fn step(name: &str, index: usize, first: bool) -> String {
+    if first { name.to_owned() } else { index.to_string() }
+}
+
+fn limits(settings: &Settings, found: &mut Vec<Finding>) {
+    let tree = overlay::tree_of(settings).unwrap_or_default();
+    for (path, value) in overlay::leaves(&tree) {
+        if path.iter().any(|step| step == "limits") && value.as_u64() == Some(0) {
+            let what = format!("the limit `{}` is 0", path.join("."));
+            let help = "every limit is at least 1; leave it out for the default".to_owned();
+            found.push(Finding { path, what, help });
+        }
+    }
+}
+
+fn public_url(url: &Url, top: &mut Section<'_>) {
+    let origin_only = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    top.check(
+        origin_only && url.host().is_some() && url.username().is_empty(),
+        "public_url",
+        format!("`{url}` is more than scheme, host and port"),
+        "write it without a path: `https://mcp.example.com`",
+    );
+    top.check(
+        url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)),
+        "public_url",
+        "clients would send their tokens without encryption",
+        "use `https:`; `http:` is for loopback only",
+    );
+}
+
+fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut Section<'_>) {
+    let name = &issuer.name;
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    at.check(
+        fits && name.len() <= 63 && name != "development",
+        "name",
+        format!("`{name}` can't be an issuer's short name"),
+        "use 1 to 63 of A-Z, a-z, 0-9 and -; `development` is taken",
+    );
+    let twice = all.issuers.iter().take(index).any(|other| other.name == *name);
+    at.check(!twice, "name", format!("two issuers are named `{name}`"), "rename one of them");
+    let twin = all.issuers.iter().take(index).any(|other| other.issuer == issuer.issuer);
+    at.check(!twin, "issuer", "two issuers have the same `iss`", "keep one of them");
+    match Url::parse(&issuer.issuer) {
+        Ok(url) => key_source(&url, "issuer", issuer.allow_private, at),
+        Err(_) => at.check(
+            issuer.jwks_url.is_some(),
+            "issuer",
+            "it is no URL, so its keys can't be discovered",
+            "write the exact `iss` of its tokens as a URL, or set `jwks_url`",
+        ),
+    }
+    if let Some(url) = &issuer.jwks_url {
+        key_source(url, "jwks_url", issuer.allow_private, at);
+    }
+    if let Err(fault) = Rules::new(issuer.clone()) {
+        let key = match fault {
+            RulesFault::Algorithms => "algorithms",
+            RulesFault::TokenTypes => "token_types",
+            RulesFault::Leeway(_) => "leeway_s",
+            RulesFault::Pointer(_) => "groups_claim",
+        };
+        at.check(false, key, fault.to_string(), "leave it out for the default");
+    }
+}
+
+fn key_source(url: &Url, key: &str, allow_private: bool, at: &mut Section<'_>) {
+    at.check(
+        url.scheme() == "https" || (url.scheme() == "http" && allow_private),
+        key,
+        "keys that come without encryption prove nothing",
+        "use `https:`, or set `allow_private: true` for a test on your own machine",
+    );
+}
+
+fn check_connection(
+    connection: &ConnectionSettings,
+    index: usize,
+    all: &Settings,
+    at: &mut Section<'_>,
+) {
+    let earlier = || all.connections.iter().take(index);
+    let name = &connection.name;
+    let twice = earlier().any(|other| other.name == *name);
+    at.check(!twice, "name", format!("two connections are named `{name}`"), "rename one of them");
+    check_path(connection, at);
+    let path = connection.path();
+    let taken = !twice && earlier().any(|other| other.path() == path);
+    at.check(!taken, "path", format!("two connections answer at `{path}`"), "change one path");
+    let known: Vec<&str> = all.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+    for issuer in &connection.issuers {
+        if !known.contains(&issuer.as_str()) {
+            let what = format!("there is no issuer named `{issuer}`");
+            at.check(false, "issuers", what, &suggestion(issuer, &known));
+        }
+    }
+    at.check(
+        !connection.issuers.is_empty() || connection.development_anonymous,
+        "issuers",
+        format!("no issuer vouches for the callers of `{name}`"),
+        "name at least one of `issuers`",
+    );
+    check_anonymous(connection, all, at);
+    if let (Some(own), Some(_)) = (&connection.public_url, &connection.path) {
+        let same = own.path() == path;
+        at.check(same, "public_url", "its path is not `path`", "give both the same path");
+    }
+    match &connection.upstream {
+        UpstreamSettings::Http(http) => check_http(http, at),
+        UpstreamSettings::Stdio(stdio) => check_stdio(stdio, at),
+    }
+}
+
+fn check_path(connection: &ConnectionSettings, at: &mut Section<'_>) {
+    let path = connection.path();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    let clean = path.starts_with('/')
+        && path.bytes().all(plain)
+        && path.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != "..");
+    at.check(
+        clean && !path.starts_with("/.well-known"),
+        "path",
+        format!("`{path}` can't be a connection's path"),
+        "write it as `/c/name/mcp`: plain segments, no end slash, not below /.well-known",
+    );
+}
+
+/// Without tokens only this machine may come in, whatever a header claims.
+fn check_anonymous(connection: &ConnectionSettings, all: &Settings, at: &mut Section<'_>) {
+    let local = all.listen.address.ip().is_loopback()
+        && all.public_url.as_ref().is_none_or(is_loopback)
+        && connection.public_url.as_ref().is_none_or(is_loopback);
+    at.check(
+        local || !connection.development_anonymous,
+        "development_anonymous",
+        "this would let anyone in from the network without a token",
+        "listen on 127.0.0.1 and use a loopback public_url, or take it out",
+    );
+}
+
+fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
+    let url = &http.url;
+    at.check(
+        url.scheme() == "https" || (url.scheme() == "http" && http.allow_private),
+        "upstream.http.url",
+        "the upstream is reached without encryption",
+        "use `https:`, or set `allow_private: true` for a server on a private network",
+    );
+    at.check(
+        url.username().is_empty() && url.password().is_none(),
+        "upstream.http.url",
+        "the upstream's URL carries a credential",
+        "move it to `headers`, by reference: `Authorization: env:NAME`",
+    );
+    for name in http.headers.keys() {
+        let good = HeaderName::from_bytes(name.as_bytes()).is_ok();
+        at.check(
+            good,
+            "upstream.http.headers",
+            format!("`{name}` is no header name"),
+            "see RFC 9110 §5.1",
+        );
+    }
+}
+
+fn check_stdio(stdio: &StdioSettings, at: &mut Section<'_>) {
+    at.check(
+        stdio.command.is_absolute(),
+        "upstream.stdio.command",
+        format!("the command `{}` is no absolute path", stdio.command.display()),
+        "write the whole path: it is never looked up in PATH",
+    );
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,153 @@
+//! One MCP call of the story as a real HTTP request, in the modern era, and what came back.
+//!
+//! A client as plain as `curl`: no session, no retry, one connection a call.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+/// The most that an answer of the story may have, in bytes.
+const ANSWER_MAX_BYTES: usize = 1024 * 1024;
+const REVISION: &str = "2026-07-28";
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// Which tools are there?
+    ListTools,
+    /// Run a tool; the arguments are JSON.
+    CallTool(&'static str, &'static str),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The HTTP status.
+    pub(super) status: StatusCode,
+    /// The body, null where it is no JSON.
+    pub(super) body: Value,
+}
+
+impl Ask {
+    /// The JSON-RPC method.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::ListTools => "tools/list",
+            Self::CallTool(..) => "tools/call",
+        }
+    }
+
+    /// For people.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::ListTools => self.method().to_owned(),
+            Self::CallTool(tool, arguments) => format!("{} {tool} {arguments}", self.method()),
+        }
+    }
+
+    /// The JSON-RPC message.
+    pub(super) fn message(self) -> Value {
+        let mut params = json!({ "_meta": {
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientInfo": { "name": "lockgate-demo", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        } });
+        if let (Self::CallTool(tool, arguments), Some(map)) = (self, params.as_object_mut()) {
+            map.insert("name".to_owned(), tool.into());
+            let arguments = serde_json::from_str(arguments).unwrap_or_default();
+            map.insert("arguments".to_owned(), arguments);
+        }
+        json!({ "jsonrpc": "2.0", "id": 1, "method": self.method(), "params": params })
+    }
+
+    /// The headers that repeat the message (MCP 2026-07-28), besides the usual ones.
+    pub(super) fn headers(self) -> Vec<(&'static str, &'static str)> {
+        let mut headers = vec![
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", REVISION),
+            ("mcp-method", self.method()),
+        ];
+        if let Self::CallTool(tool, _) = self {
+            headers.push(("mcp-name", tool));
+        }
+        headers
+    }
+}
+
+impl Answer {
+    /// The names in a list of tools.
+    pub(super) fn tools(&self) -> Vec<&str> {
+        let tools = self.body.pointer("/result/tools").and_then(Value::as_array);
+        tools.into_iter().flatten().filter_map(|tool| tool.get("name")?.as_str()).collect()
+    }
+
+    /// The text of a tool's result, or of an error.
+    pub(super) fn text(&self) -> &str {
+        let text = |pointer| self.body.pointer(pointer).and_then(Value::as_str);
+        text("/result/content/0/text").or_else(|| text("/error/message")).unwrap_or_default()
+    }
+
+    /// Whether the tool's result is marked as an error.
+    pub(super) fn is_tool_error(&self) -> bool {
+        self.body.pointer("/result/isError").is_some_and(|flag| flag == true)
+    }
+
+    /// The JSON-RPC error code, where there is one.
+    pub(super) fn code(&self) -> Option<i64> {
+        self.body.pointer("/error/code").and_then(Value::as_i64)
+    }
+}
+
+/// POSTs `ask` to `path` at `address` with `token`.
+///
+/// # Errors
+/// Where nothing answers, or the answer breaks off.
+pub(super) async fn post(
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    ask: Ask,
+) -> anyhow::Result<Answer> {
+    let mut request = Request::post(path)
+        .header(header::HOST, address.to_string())
+        .header(header::AUTHORIZATION, format!("Bearer {token}"));
+    for (name, value) in ask.headers() {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(ask.message().to_string())))?;
+    let (status, body) = exchange(address, request).await?;
+    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+/// GETs `path` at `address`.
+///
+/// # Errors
+/// As [`post`].
+pub(super) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Answer> {
+    let request = Request::get(path).header(header::HOST, address.to_string());
+    let (status, body) = exchange(address, request.body(Full::default())?).await?;
+    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+async fn exchange(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, ANSWER_MAX_BYTES)
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
+    driver.abort();
+    Ok((head.status, body.to_bytes()))
+}

@@ -1,0 +1,254 @@
+//! The story: who calls what, and what must come of it. Each step is a real HTTP call through the
+//! gateway; what it printed is compared with what was told, and with the recording.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use http::StatusCode;
+use lockgate_gateway::clock;
+use lockgate_model::{Event, Reason, Verdict};
+use lockgate_store::journal;
+
+use super::{
+    call::{Answer, Ask, post},
+    issuer::{Issuer, Life, Persona},
+    server::Server,
+};
+use crate::{
+    record,
+    terminal::{Style, Terminal, inert},
+};
+
+/// One call, and what must come of it.
+struct Step {
+    title: &'static str,
+    who: Persona,
+    life: Life,
+    ask: Ask,
+    told: Told,
+}
+
+/// What must come of a call.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// A list of exactly these tools.
+    Shows(&'static [&'static str]),
+    /// A result with this text in it.
+    Answers(&'static str),
+    /// The answer that an unknown tool gets; the record names this policy.
+    Hides(&'static str),
+    /// A tool error whose text and record name this policy.
+    Refuses(&'static str),
+    /// 401, nothing reaches the server, and this reason on the record.
+    TurnsAway(Reason),
+}
+
+/// Where the story takes place.
+pub(super) struct Stage<'a> {
+    /// The gateway.
+    pub(super) gateway: SocketAddr,
+    /// The connection's path.
+    pub(super) path: &'a str,
+    /// The folder of the recording.
+    pub(super) journal: &'a Path,
+    /// Who signs tokens.
+    pub(super) issuer: &'a Issuer,
+    /// What is protected.
+    pub(super) server: &'a Arc<Server>,
+    /// Where it is told.
+    pub(super) terminal: Terminal,
+}
+
+/// `INVALID_PARAMS`, with which MCP servers answer for an unknown tool.
+const UNKNOWN_TOOL: i64 = -32602;
+
+const ALL_TOOLS: &[&str] = &["query_employees", "list_payments", "delete_employee"];
+
+const STEPS: &[Step] = &[
+    Step {
+        title: "An engineer looks around: every tool is there",
+        who: Persona::Engineer,
+        life: Life::Usual,
+        ask: Ask::ListTools,
+        told: Told::Shows(ALL_TOOLS),
+    },
+    Step {
+        title: "The engineer reads rows",
+        who: Persona::Engineer,
+        life: Life::Usual,
+        ask: Ask::CallTool("query_employees", r#"{"department":"engineering"}"#),
+        told: Told::Answers("Mei Castellanos"),
+    },
+    Step {
+        title: "Even an engineer may not delete the board: a policy looks at the arguments",
+        who: Persona::Engineer,
+        life: Life::Usual,
+        ask: Ask::CallTool("delete_employee", r#"{"employee_id":1}"#),
+        told: Told::Refuses("keep-the-board"),
+    },
+    Step {
+        title: "A contractor looks around: one tool is left",
+        who: Persona::Contractor,
+        life: Life::Usual,
+        ask: Ask::ListTools,
+        told: Told::Shows(&["query_employees"]),
+    },
+    Step {
+        title: "The contractor calls a hidden tool: to them it does not exist",
+        who: Persona::Contractor,
+        life: Life::Usual,
+        ask: Ask::CallTool("delete_employee", r#"{"employee_id":4}"#),
+        told: Told::Hides("contractors-never-delete"),
+    },
+    Step {
+        title: "A token that expired: refused before any traffic",
+        who: Persona::Engineer,
+        life: Life::Expired,
+        ask: Ask::CallTool("query_employees", "{}"),
+        told: Told::TurnsAway(Reason::TokenExpired),
+    },
+    Step {
+        title: "A token that lives for three weeks: refused, however well it is signed",
+        who: Persona::Engineer,
+        life: Life::Weeks,
+        ask: Ask::CallTool("query_employees", "{}"),
+        told: Told::TurnsAway(Reason::TokenLifetime),
+    },
+    Step {
+        title: "A CI job reads the payments that it checks",
+        who: Persona::CiJob,
+        life: Life::Usual,
+        ask: Ask::CallTool("list_payments", r#"{"employee_id":2}"#),
+        told: Told::Answers("8000"),
+    },
+];
+
+/// Tells the story. Returns the titles of the steps that did not come out as told.
+///
+/// # Errors
+/// Where a call can't be made or the recording can't be read.
+pub(super) async fn tell(stage: &Stage<'_>) -> anyhow::Result<Vec<&'static str>> {
+    let terminal = stage.terminal;
+    let begin = records(stage.journal, 0)?.len();
+    let mut failed = Vec::new();
+    for (index, step) in STEPS.iter().enumerate() {
+        let title = format!("{}. {}", index + 1, step.title);
+        terminal.data(terminal.styled(Style::Bold, &title));
+        if let Err(why) = play(stage, step).await? {
+            terminal.data(format_args!("   NOT AS TOLD: {why}"));
+            failed.push(step.title);
+        }
+    }
+    let title = format!("{}. The recording of it all", STEPS.len() + 1);
+    terminal.data(terminal.styled(Style::Bold, &title));
+    let told = records(stage.journal, begin)?;
+    for (record, event) in &told {
+        terminal.data(format_args!("   {}", record::line(record, event)));
+    }
+    if let Err(why) = is_whole(&told) {
+        terminal.data(format_args!("   NOT AS TOLD: {why}"));
+        failed.push("The recording of it all");
+    }
+    Ok(failed)
+}
+
+/// Plays one step and prints it; the inner error says what was not as told.
+async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), String>> {
+    let terminal = stage.terminal;
+    let token = stage.issuer.token(step.who, step.life, clock::now())?;
+    let (begin, hits) = (records(stage.journal, 0)?.len(), stage.server.hits());
+    terminal.data(format_args!("   > {} as {}", step.ask.words(), step.who.name()));
+    let answer = post(stage.gateway, stage.path, &token, step.ask).await?;
+    let hits = stage.server.hits() - hits;
+    let why = why(&records(stage.journal, begin)?);
+    let good = matches!(step.told, Told::Shows(_) | Told::Answers(_));
+    let word = terminal.styled(
+        if good { Style::Good } else { Style::Bad },
+        if good { "ALLOWED" } else { "REFUSED" },
+    );
+    terminal.data(format_args!("   < {word} {}", shown(step.told, &answer)));
+    terminal.data(format_args!("     why: {why}"));
+    Ok(step.told.compare(&answer, hits, &why))
+}
+
+/// The answer in a few words.
+fn shown(told: Told, answer: &Answer) -> String {
+    match told {
+        Told::Shows(_) => format!("tools: {}", inert(&answer.tools().join(", "))),
+        Told::TurnsAway(_) => format!("HTTP {}", answer.status),
+        _ => inert(answer.text()),
+    }
+}
+
+impl Told {
+    fn compare(self, answer: &Answer, hits: u64, why: &str) -> Result<(), String> {
+        let text = answer.text();
+        let named = |policy: &str| why.contains(policy);
+        let good = match self {
+            Self::Shows(tools) => answer.tools() == tools,
+            Self::Answers(part) => !answer.is_tool_error() && text.contains(part) && hits == 1,
+            Self::Hides(policy) => {
+                answer.code() == Some(UNKNOWN_TOOL) && named(policy) && hits == 0
+            }
+            Self::Refuses(policy) => {
+                answer.is_tool_error() && text.contains(policy) && named(policy) && hits == 0
+            }
+            Self::TurnsAway(reason) => {
+                answer.status == StatusCode::UNAUTHORIZED && named(reason.code()) && hits == 0
+            }
+        };
+        if good {
+            return Ok(());
+        }
+        let Answer { status, body } = answer;
+        Err(format!("wanted {self:?}; got HTTP {status} {body}, {hits} calls, record: {why}"))
+    }
+}
+
+type Records = Vec<(journal::Record, Event)>;
+
+/// The recording from its record number `skip` on.
+fn records(folder: &Path, skip: usize) -> anyhow::Result<Records> {
+    let mut found = Vec::new();
+    for record in journal::read(folder)?.skip(skip) {
+        let record = record?;
+        let event = record.event()?;
+        found.push((record, event));
+    }
+    Ok(found)
+}
+
+/// What the recording gives as the reason of the last decision.
+fn why(records: &Records) -> String {
+    let reason = records.iter().rev().find_map(|(_, event)| match event {
+        Event::Intent(intent) => Some(match &intent.verdict {
+            Verdict::Allow { policies } if policies.is_empty() => {
+                "the protocol itself is open to every identity of the connection".to_owned()
+            }
+            Verdict::Allow { policies } => format!("permitted by {}", policies.join(", ")),
+            Verdict::Ask(ask) => format!("held by {}", ask.policies.join(", ")),
+            Verdict::Deny(deny) => {
+                format!("{} by {}", deny.reason.code(), deny.policies.join(", "))
+            }
+        }),
+        Event::Refused(refused) => Some(format!("{}: {}", refused.reason.code(), refused.detail)),
+        _ => None,
+    });
+    reason.unwrap_or_else(|| "nothing on the record".to_owned())
+}
+
+/// Every step left its record, and every call that was let through has its end on it.
+fn is_whole(records: &Records) -> Result<(), String> {
+    let count = |kind: fn(&Event) -> bool| records.iter().filter(|(_, e)| kind(e)).count();
+    let intents = count(|event| matches!(event, Event::Intent(_)));
+    let refused = count(|event| matches!(event, Event::Refused(_)));
+    let ends = count(|event| matches!(event, Event::Outcome(_)));
+    let allowed =
+        count(|event| matches!(event, Event::Intent(intent) if intent.verdict.is_allow()));
+    if intents + refused == STEPS.len() && ends == allowed {
+        return Ok(());
+    }
+    let steps = STEPS.len();
+    Err(format!(
+        "{steps} steps left {intents} intents, {refused} refusals; {ends} of {allowed} ended"
+    ))
+}

@@ -1,0 +1,137 @@
+//! A look at what a server shows now, for `lockgate pins`: by listing it, or, while a gateway owns
+//! the data folder, by reading what that one saw last.
+//!
+//! Accepts nothing; a listing is on the record like any other call.
+
+use std::sync::Arc;
+
+use lockgate_gateway::{
+    clock,
+    pin::SEEN_FOLDER,
+    settings::ConnectionSettings,
+    snapshot::{Blueprint, Ground, Snapshot},
+    upstream::{catalogue::Lister, stdio::Launcher},
+};
+use lockgate_model::{ConnectionName, Event};
+use lockgate_store::{
+    journal::{Journal, JournalFault, JournalOptions},
+    pins::{Change, ChangeKind, PinFolder, Pins},
+};
+use tokio::sync::Notify;
+
+use crate::{config::Loaded, failure::Failure, offline, serve::process};
+
+/// What was seen, and where.
+pub(crate) struct Look {
+    /// Everything that the server shows.
+    pub(crate) pins: Pins,
+    /// Who looked.
+    pub(crate) source: Source,
+    /// The journal, where no gateway holds it.
+    journal: Option<Arc<Journal>>,
+}
+
+/// Who looked at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This process, just now.
+    Upstream,
+    /// The gateway that is running on the same data folder.
+    Gateway,
+}
+
+impl Look {
+    /// Looks at the server of one connection.
+    ///
+    /// # Errors
+    /// Where it can't be listed, or nothing was ever seen of it.
+    pub(crate) async fn at(
+        loaded: &Loaded,
+        settings: &ConnectionSettings,
+    ) -> Result<Self, Failure> {
+        let folder = offline::journal_folder(&loaded.settings.data);
+        match Journal::open(&folder, JournalOptions::default()) {
+            Ok((journal, _)) => list(loaded, settings, Arc::new(journal)).await,
+            Err(JournalFault::Locked { .. }) => last_seen(loaded, settings),
+            Err(fault) => Err(Failure::unreachable(fault)),
+        }
+    }
+
+    /// Puts an acceptance on the record. A running gateway does that itself when it takes the new
+    /// pins over.
+    ///
+    /// # Errors
+    /// Where the journal can't be written.
+    pub(crate) async fn record(
+        self,
+        connection: &ConnectionName,
+        changes: &[Change],
+    ) -> Result<(), Failure> {
+        let Some(journal) = self.journal else { return Ok(()) };
+        let (connection, summary) = (connection.to_string(), summary(changes));
+        let event = Event::Pins { connection, summary: format!("accepted: {summary}") };
+        let position = journal.append(clock::now(), &event).map_err(Failure::unreachable)?;
+        journal.synced(position).await.map_err(Failure::unreachable)
+    }
+}
+
+/// Changes in one sentence: `2 new, 1 changed, 0 gone`.
+pub(crate) fn summary(changes: &[Change]) -> String {
+    let count = |kind: fn(&ChangeKind) -> bool| changes.iter().filter(|c| kind(&c.kind)).count();
+    let new = count(|kind| matches!(kind, ChangeKind::Added));
+    let changed = count(|kind| matches!(kind, ChangeKind::Changed(_)));
+    let gone = count(|kind| matches!(kind, ChangeKind::Removed));
+    format!("{new} new, {changed} changed, {gone} gone")
+}
+
+fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Failure> {
+    let folder = offline::pins_folder(&loaded.settings.data).join(SEEN_FOLDER);
+    let seen = PinFolder::open(&folder)
+        .and_then(|folder| folder.load(&settings.name))
+        .map_err(Failure::unreachable)?;
+    let pins = match seen {
+        Some(pins) => pins,
+        // Where nothing ever differed, nothing was noted.
+        None => offline::load_pins(loaded, settings)?.ok_or_else(|| {
+            let name = &settings.name;
+            Failure::unreachable(format_args!("the running gateway could not list `{name}` yet"))
+        })?,
+    };
+    Ok(Look { pins, source: Source::Gateway, journal: None })
+}
+
+async fn list(
+    loaded: &Loaded,
+    settings: &ConnectionSettings,
+    journal: Arc<Journal>,
+) -> Result<Look, Failure> {
+    process::install_crypto();
+    // Policies take no part in a listing, and may name tools that are only now to be accepted.
+    let mut gateway = loaded.gateway.clone();
+    gateway.connections.retain(|connection| connection.name == settings.name);
+    let blueprint = Arc::new(Blueprint { settings: gateway, policies: Vec::new() });
+    let ground = Ground {
+        launcher: Launcher::this_program(),
+        pins: offline::pins_folder(&loaded.settings.data),
+        journal: Arc::clone(&journal),
+        changed: Arc::new(Notify::new()),
+    };
+    let snapshot = Snapshot::build(blueprint, &ground, None).map_err(Failure::usage_text)?;
+    let connection = snapshot
+        .connection(&settings.name)
+        .ok_or_else(|| Failure::bug("the snapshot lost its connection"))?;
+    let lister = Lister::new(
+        settings.name.clone(),
+        Arc::clone(&connection.upstream),
+        connection.credential.clone(),
+        settings.era,
+        connection.limits,
+        Arc::clone(&journal),
+    );
+    let listed = lister.list().await;
+    connection.upstream.shutdown().await;
+    let catalogue = listed.map_err(|refusal| {
+        Failure::unreachable(format_args!("`{}` can't be listed: {refusal}", settings.name))
+    })?;
+    Ok(Look { pins: catalogue.pins(), source: Source::Upstream, journal: Some(journal) })
+}

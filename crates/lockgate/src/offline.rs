@@ -1,0 +1,84 @@
+//! Policies from files and pins, compiled without a network: what `check`, `policy` and the
+//! client settings look at.
+//!
+//! The service builds its Snapshot in the gateway from the same texts and pins.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_gateway::settings::ConnectionSettings;
+use lockgate_rules::policy::{Compiled, ConnectionShape, Policies, ToolShape};
+use lockgate_store::pins::{PinFolder, PinKind, Pins};
+
+use crate::{
+    config::{Loaded, read_policies},
+    failure::Failure,
+};
+
+/// The folder of the recording below the data folder.
+pub(crate) fn journal_folder(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// The folder of the pins below the data folder.
+pub(crate) fn pins_folder(data: &Path) -> PathBuf {
+    data.join("pins")
+}
+
+/// Compiles the configured policies against the pinned tools. A connection without pins takes
+/// part without tools.
+///
+/// # Errors
+/// Where policies or pins can't be read, or a policy is wrong.
+pub(crate) fn compile(loaded: &Loaded) -> Result<Compiled, Failure> {
+    let sources = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
+    let shapes = shapes(loaded)?;
+    let issuers: Vec<String> = loaded.gateway.issuers.iter().map(|i| i.name.clone()).collect();
+    Policies::compile(&sources, &shapes, &issuers).map_err(Failure::usage)
+}
+
+/// Every connection as policy sees it.
+///
+/// # Errors
+/// Where a pin file can't be read.
+pub(crate) fn shapes(loaded: &Loaded) -> Result<Vec<ConnectionShape>, Failure> {
+    loaded
+        .gateway
+        .connections
+        .iter()
+        .map(|connection| Ok(shape(connection, load_pins(loaded, connection)?.as_ref())))
+        .collect()
+}
+
+/// What is accepted of one connection; `None` where nothing is.
+///
+/// # Errors
+/// Where the pin file can't be read.
+pub(crate) fn load_pins(
+    loaded: &Loaded,
+    connection: &ConnectionSettings,
+) -> Result<Option<Pins>, Failure> {
+    let folder = pins_folder(&loaded.settings.data);
+    // A check must not create the data folder.
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let folder = PinFolder::open(&folder).map_err(Failure::unreachable)?;
+    folder.load(&connection.name).map_err(Failure::unreachable)
+}
+
+fn shape(connection: &ConnectionSettings, pins: Option<&Pins>) -> ConnectionShape {
+    let tools = |pins: &Pins| {
+        let tools = pins.definitions.iter().filter(|pin| pin.kind == PinKind::Tool);
+        tools
+            .map(|pin| ToolShape {
+                name: pin.name.clone(),
+                input_schema: pin.definition.get("inputSchema").cloned().unwrap_or_default(),
+            })
+            .collect()
+    };
+    ConnectionShape {
+        name: connection.name.clone(),
+        labels: connection.labels.clone(),
+        tools: pins.map(tools),
+    }
+}

@@ -1,0 +1,87 @@
+//! One record of the journal as one line for people. What was recorded is shown inert: it can't
+//! steer the terminal.
+
+use lockgate_model::{Event, IntentEvent, OutcomeEvent, RefusalEvent, Timestamp, Verdict};
+use lockgate_store::journal::Record;
+
+use crate::terminal::inert;
+
+/// Characters of arguments or answers that a line shows at most.
+const EXCERPT_MAX_CHARS: usize = 60;
+
+/// `time #seq what`.
+pub(crate) fn line(record: &Record, event: &Event) -> String {
+    format!("{} #{:<4} {}", time(record.time), record.seq, inert(&words(event)))
+}
+
+fn words(event: &Event) -> String {
+    match event {
+        Event::Started { version, torn_bytes: 0 } => format!("started  version {version}"),
+        Event::Started { version, torn_bytes } => {
+            format!("started  version {version}; dropped a torn tail of {torn_bytes} bytes")
+        }
+        Event::Snapshot { version, summary } => {
+            format!("snapshot {} {summary}", short(&version.to_string()))
+        }
+        Event::Pins { connection, summary } => format!("pins     {connection}: {summary}"),
+        Event::Refused(refused) => refusal(refused),
+        Event::Intent(intent) => decision(intent),
+        Event::Message { call, body } => {
+            format!("message  {} {}", short(call), excerpt(body.get()))
+        }
+        Event::Outcome(outcome) => end(outcome),
+    }
+}
+
+fn refusal(refused: &RefusalEvent) -> String {
+    let who = refused.identity.as_deref().unwrap_or("nobody known");
+    let connection = refused.connection.as_deref().unwrap_or("no connection");
+    let RefusalEvent { peer, reason, detail, .. } = refused;
+    format!("REFUSED  {who} from {peer} at {connection}: {} ({detail})", reason.code())
+}
+
+fn decision(intent: &IntentEvent) -> String {
+    let word = match &intent.verdict {
+        Verdict::Allow { .. } => "ALLOW",
+        Verdict::Ask(_) => "ASK",
+        Verdict::Deny(_) => "DENY",
+    };
+    let why = match (&intent.verdict, intent.verdict.policies()) {
+        (Verdict::Deny(deny), []) => format!(" ({})", deny.reason.code()),
+        (Verdict::Deny(deny), ids) => format!(" ({} by {})", deny.reason.code(), ids.join(", ")),
+        (_, []) => String::new(),
+        (_, ids) => format!(" (by {})", ids.join(", ")),
+    };
+    let what = match intent.target.as_str() {
+        "" => intent.method.clone(),
+        target if intent.arguments.is_null() => format!("{} {target}", intent.method),
+        target => format!("{} {target} {}", intent.method, excerpt(&intent.arguments.to_string())),
+    };
+    let IntentEvent { call, issuer, subject, connection, .. } = intent;
+    format!("{word:<8} {} {issuer}/{subject} at {connection}: {what}{why}", short(call))
+}
+
+fn end(outcome: &OutcomeEvent) -> String {
+    let status = format!("{:?}", outcome.status).to_lowercase();
+    let reason = outcome.reason.map(|reason| format!(" {}", reason.code())).unwrap_or_default();
+    let body = outcome.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
+    let OutcomeEvent { call, elapsed_us, bytes, .. } = outcome;
+    format!("end      {} {status}{reason} in {elapsed_us} us, {bytes} bytes {body}", short(call))
+}
+
+/// Enough of an id to tell two calls apart by eye.
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT_MAX_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.millis())
+        .map_or_else(|_| at.millis().to_string(), |at| format!("{at:.3}"))
+}

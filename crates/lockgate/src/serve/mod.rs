@@ -1,0 +1,25 @@
+//! The gateway as a service: started from a configuration, kept up to date with it, and drained.
+//!
+//! Wires the rooms together. What happens to a call is the gateway's business alone.
+
+mod admin;
+mod health;
+mod logs;
+pub(crate) mod process;
+mod service;
+mod tls;
+mod watch;
+
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) use service::Service;
+
+use crate::failure::Failure;
+
+/// The runtime of this process.
+///
+/// # Errors
+/// Where the system gives no threads.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().enable_all().build().map_err(Failure::unreachable)
+}

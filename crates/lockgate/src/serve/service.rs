@@ -1,0 +1,307 @@
+//! One running gateway: its start, its reloads, its end.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use lockgate_gateway::{
+    clock,
+    gateway::Gateway,
+    secret::SecretRef,
+    serve::Tls,
+    settings::UpstreamSettings,
+    snapshot::{Blueprint, BuildFault},
+    upstream::stdio::Launcher,
+};
+use lockgate_model::Event;
+use lockgate_store::{
+    journal::{Journal, JournalOptions},
+    pins::PinFolder,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
+use tracing::{error, info, warn};
+
+use super::{admin, health::Health, logs, process, tls::config as tls_config, watch::Watch};
+use crate::{
+    config::{ConfigArgs, Loaded, load, read_policies},
+    failure::{Failure, summary},
+    offline, plain_http,
+};
+
+/// A configuration that was refused is tried again this often, besides on every change.
+const RETRY_EVERY: Duration = Duration::from_secs(10);
+
+/// A gateway that serves.
+pub(crate) struct Service {
+    args: ConfigArgs,
+    loaded: Loaded,
+    gateway: Arc<Gateway>,
+    tls: Arc<Tls>,
+    health: Arc<Health>,
+    watch: Watch,
+    watched: BTreeSet<PathBuf>,
+    /// Told once, when the public listener is to drain.
+    stop: watch::Sender<bool>,
+    /// The public listener; done when it has drained.
+    public: JoinHandle<()>,
+    /// Lookouts and the admin listener; they end with the service.
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// Reads the configuration, opens the journal, and serves.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, the data folder can't be used, or a port is taken.
+    pub(crate) async fn start(args: &ConfigArgs) -> Result<Self, Failure> {
+        let loaded = load(args).map_err(Failure::usage)?;
+        process::harden().map_err(Failure::unreachable)?;
+        process::install_crypto();
+        logs::install(loaded.settings.log);
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let tls = Arc::new(Tls::default());
+        install_tls(&loaded, &tls)?;
+        let public = bind(loaded.gateway.listen.address).await?;
+        let operators = bind(loaded.settings.admin.address).await?;
+        let gateway = open(&loaded)?;
+        let health = Arc::new(Health::new(Arc::clone(&gateway)));
+        let watched = folders(&loaded);
+        let watch = Watch::new(&watched).map_err(Failure::unreachable)?;
+        let (stop, stopped) = watch::channel(false);
+        let service = Self {
+            public: tokio::spawn(serve_public(
+                Arc::clone(&gateway),
+                public,
+                Arc::clone(&tls),
+                stopped,
+            )),
+            tasks: lookouts(&gateway, &health, operators),
+            args: args.clone(),
+            loaded,
+            gateway,
+            tls,
+            health,
+            watch,
+            watched,
+            stop,
+        };
+        service.announce();
+        Ok(service)
+    }
+
+    /// The one line that says what runs.
+    fn announce(&self) {
+        let settings = &self.loaded.settings;
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            config = %self.loaded.file.display(),
+            listen = %settings.listen.address,
+            admin = %settings.admin.address,
+            public_url = %self.loaded.gateway.public_url,
+            connections = settings.connections.len(),
+            snapshot = %self.gateway.snapshot().version,
+            "serving"
+        );
+    }
+
+    /// Serves and reloads until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// Where signals can't be waited for.
+    pub(crate) async fn until_told(&mut self) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unreachable)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::unreachable)?;
+        loop {
+            let refused = self.health.is_refused();
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                () = self.watch.changed() => self.reload(),
+                () = sleep(RETRY_EVERY), if refused => self.reload(),
+            }
+        }
+    }
+
+    /// Ends it: no new calls, the open ones within the limit, then everything else.
+    pub(crate) async fn drain(mut self) {
+        info!(within_ms = self.loaded.gateway.limits.drain_max_ms, "draining");
+        // The listener is gone already where nobody listens for this.
+        let _ = self.stop.send(true);
+        let _ = (&mut self.public).await;
+        self.gateway.shutdown_upstreams().await;
+        self.tasks.shutdown().await;
+        info!("stopped");
+    }
+
+    /// Reads everything again. What can't be used changes nothing, and says so.
+    fn reload(&mut self) {
+        let refused = self.renew().err().map(|failure| failure.summary());
+        let news = self.health.config(refused.as_deref());
+        match refused {
+            Some(why) if news => {
+                error!(%why, "the configuration is REFUSED; the version before stays in force");
+                self.record_refusal(&why);
+            }
+            None if news => info!("the newest configuration is in force again"),
+            _ => {}
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), Failure> {
+        let loaded = load(&self.args).map_err(Failure::usage)?;
+        self.warn_of_restart(&loaded);
+        let before = self.gateway.snapshot();
+        for connection in &before.connections {
+            connection.pins.reload().map_err(Failure::unreachable)?;
+        }
+        let warnings = self.gateway.reload(blueprint(&loaded)?).map_err(build_failure)?;
+        if self.gateway.snapshot().version != before.version {
+            warnings.iter().for_each(|warning| warn!("{}", summary(warning)));
+        }
+        install_tls(&loaded, &self.tls)?;
+        let watched = folders(&loaded);
+        if watched != self.watched {
+            self.watch = Watch::new(&watched).map_err(Failure::unreachable)?;
+            self.watched = watched;
+        }
+        self.loaded = loaded;
+        Ok(())
+    }
+
+    fn record_refusal(&self, why: &str) {
+        let version = self.gateway.snapshot().version;
+        let event = Event::Snapshot { version, summary: format!("refused: {why}") };
+        if let Err(fault) = self.gateway.ground.journal.append(clock::now(), &event) {
+            error!(%fault, "the refusal is not on the record");
+        }
+    }
+
+    /// Names what a reload can't change.
+    fn warn_of_restart(&self, new: &Loaded) {
+        let (old, new) = (&self.loaded.settings, &new.settings);
+        let fixed = [
+            ("listen.address", old.listen.address != new.listen.address),
+            ("admin.address", old.admin.address != new.admin.address),
+            ("data", old.data != new.data),
+            ("log", old.log != new.log),
+        ];
+        for (setting, _) in fixed.iter().filter(|(_, differs)| *differs) {
+            warn!(setting, "changed, which takes a restart");
+        }
+    }
+}
+
+async fn serve_public(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // A service that was dropped stops as well.
+    let told = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    lockgate_gateway::serve::serve(&gateway, listener, tls, told).await;
+}
+
+/// What runs beside the public listener.
+fn lookouts(gateway: &Arc<Gateway>, health: &Arc<Health>, operators: TcpListener) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let tended = Arc::clone(gateway);
+    tasks.spawn(async move { tended.tend().await });
+    let watched = Arc::clone(health);
+    tasks.spawn(async move { watched.watch().await });
+    let (health, gateway) = (Arc::clone(health), Arc::clone(gateway));
+    tasks.spawn(plain_http::serve(operators, move |request| {
+        let answer = admin::answer(&request, || health.parts(), || gateway.metrics.text());
+        async { answer }
+    }));
+    tasks
+}
+
+/// Opens the journal, puts the start on the record, and builds the first Snapshot.
+fn open(loaded: &Loaded) -> Result<Arc<Gateway>, Failure> {
+    let data = &loaded.settings.data;
+    // Before the journal, so that a wrong policy leaves no record of a start.
+    let blueprint = blueprint(loaded)?;
+    let (journal, recovery) =
+        Journal::open(&offline::journal_folder(data), JournalOptions::default())
+            .map_err(Failure::unreachable)?;
+    if recovery.torn_bytes > 0 {
+        warn!(bytes = recovery.torn_bytes, "dropped a torn tail of the journal");
+    }
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = Event::Started { version, torn_bytes: recovery.torn_bytes };
+    journal.append(clock::now(), &started).map_err(Failure::unreachable)?;
+    let pins = offline::pins_folder(data);
+    // Made here, because it is watched.
+    PinFolder::open(&pins).map_err(Failure::unreachable)?;
+    let gateway = Gateway::open(blueprint, Arc::new(journal), pins, Launcher::this_program())
+        .map_err(build_failure)?;
+    for warning in &gateway.snapshot().warnings {
+        warn!("{}", summary(warning));
+    }
+    Ok(gateway)
+}
+
+fn blueprint(loaded: &Loaded) -> Result<Blueprint, Failure> {
+    let policies = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
+    Ok(Blueprint { settings: loaded.gateway.clone(), policies })
+}
+
+fn build_failure(fault: BuildFault) -> Failure {
+    match fault {
+        BuildFault::Policies(errors) => Failure::usage(errors),
+        other => Failure::usage_text(other),
+    }
+}
+
+fn install_tls(loaded: &Loaded, tls: &Tls) -> Result<(), Failure> {
+    tls.set(loaded.gateway.listen.tls.as_ref().map(tls_config).transpose()?);
+    Ok(())
+}
+
+/// Every folder with a file that a Snapshot is made from.
+fn folders(loaded: &Loaded) -> BTreeSet<PathBuf> {
+    let settings = &loaded.settings;
+    let mut files = vec![loaded.file.clone()];
+    files.extend(settings.listen.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]).cloned());
+    files.extend(settings.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
+    for connection in &settings.connections {
+        let secrets = match &connection.upstream {
+            UpstreamSettings::Http(http) => {
+                files.extend(http.ca.clone());
+                &http.headers
+            }
+            UpstreamSettings::Stdio(stdio) => &stdio.env,
+        };
+        files.extend(secrets.values().filter_map(|secret| match secret {
+            SecretRef::File(file) => Some(file.clone()),
+            SecretRef::Env(_) => None,
+        }));
+    }
+    let folder = |file: PathBuf| match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut folders: BTreeSet<PathBuf> = files.into_iter().map(folder).collect();
+    folders.insert(settings.policies.clone());
+    folders.insert(offline::pins_folder(&settings.data));
+    // A secret's folder may come later; the secret is missed where it is needed.
+    folders.retain(|folder| folder.is_dir());
+    folders
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Failure::unreachable(format_args!("can't listen at {address}: {error}")))
+}
