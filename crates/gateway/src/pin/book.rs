@@ -105,11 +105,10 @@ impl PinBook {
             return Standing::Accepted(digest);
         }
         let accepted = known.as_ref().is_some_and(|entry| entry.accepted.is_some());
-        match known {
-            Some(entry) => entry.seen = Some(digest),
-            // A name that no listing showed needs no entry to be refused, and remembering every
-            // such name would let a server fill the memory.
-            None => {}
+        // A name that no listing showed needs no entry to be refused, and remembering every such
+        // name would let a server fill the memory.
+        if let Some(entry) = known {
+            entry.seen = Some(digest);
         }
         if accepted { Standing::Changed } else { Standing::New }
     }
@@ -162,18 +161,17 @@ impl PinBook {
 
     /// One sentence on what is not as accepted, where this listing differs from the one before.
     fn summary(&self, seen: &Pins, accepting: bool) -> Option<String> {
-        let entry = |pin: &Pin| {
-            self.names(pin.kind).get(&pin.name).copied().unwrap_or_default()
-        };
+        let entry = |pin: &Pin| self.names(pin.kind).get(&pin.name).copied().unwrap_or_default();
         let known = self.instructions_seen == Some(instructions_digest(seen))
             && self.seen_count() == seen.definitions.len()
             && seen.definitions.iter().all(|pin| entry(pin).seen == Some(pin.digest));
         if known {
             return None;
         }
-        let changed = seen.definitions.iter().filter(|pin| {
-            entry(pin).accepted.is_some_and(|accepted| accepted != pin.digest)
-        });
+        let changed = seen
+            .definitions
+            .iter()
+            .filter(|pin| entry(pin).accepted.is_some_and(|accepted| accepted != pin.digest));
         let shown = |kind, name: &str| {
             seen.definitions.iter().any(|pin| pin.kind == kind && pin.name == name)
         };

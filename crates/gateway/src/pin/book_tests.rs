@@ -58,12 +58,20 @@ fn d1_d3_every_change_of_a_definition_blocks_it() {
             let mut book = PinBook::new(mode, Some(accepted.clone()));
             assert_eq!(take(&mut book, &accepted), None, "{row} twin: nothing to tell");
             let good = accepted.definitions[0].digest;
-            assert_eq!(book.standing(PinKind::Tool, "read"), Standing::Accepted(good), "{row} twin");
+            assert_eq!(
+                book.standing(PinKind::Tool, "read"),
+                Standing::Accepted(good),
+                "{row} twin"
+            );
 
             let summary = take(&mut book, &pins(std::slice::from_ref(changed), ""));
             assert_eq!(summary.as_deref(), Some("changed and waiting: tool read"), "{row}");
             assert_eq!(book.standing(PinKind::Tool, "read"), Standing::Changed, "{row}");
-            assert_eq!(take(&mut book, &pins(std::slice::from_ref(changed), "")), None, "told once");
+            assert_eq!(
+                take(&mut book, &pins(std::slice::from_ref(changed), "")),
+                None,
+                "told once"
+            );
 
             book.accept(Some(pins(std::slice::from_ref(changed), "")));
             assert!(matches!(book.standing(PinKind::Tool, "read"), Standing::Accepted(_)), "{row}");

@@ -29,6 +29,10 @@ pub const SEEN_FOLDER: &str = "seen";
 /// Listings of one upstream are at least this far apart, however often it tells of changes (D5).
 const LISTING_MIN: Duration = Duration::from_secs(1);
 
+/// A client's list that differs from the last listing makes the next call look again at most this
+/// often, so that a server that shows every client something else slows nobody down.
+const DOUBT_MIN: Duration = Duration::from_secs(30);
+
 /// The pins of one connection.
 pub struct PinKeeper {
     connection: ConnectionName,
@@ -42,6 +46,7 @@ pub struct PinKeeper {
     /// The count of [`Stale`] that the last good listing holds for, plus one; 0 before the first.
     holds: AtomicU64,
     listing: tokio::sync::Mutex<Listing>,
+    doubted: Mutex<Option<Instant>>,
 }
 
 /// The last listing.
@@ -81,6 +86,7 @@ impl PinKeeper {
             book: Mutex::new(book),
             holds: AtomicU64::new(0),
             listing: tokio::sync::Mutex::default(),
+            doubted: Mutex::default(),
         })
     }
 
@@ -129,10 +135,19 @@ impl PinKeeper {
         let mut book = self.book();
         let before = book.standing(kind, name);
         let now = book.sight(kind, name, digest);
+        drop(book);
         if now != before {
-            self.stale.mark();
+            self.doubt();
         }
         matches!(now, Standing::Accepted(_))
+    }
+
+    fn doubt(&self) {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubted.is_none_or(|last| last.elapsed() >= DOUBT_MIN) {
+            *doubted = Some(Instant::now());
+            self.stale.mark();
+        }
     }
 
     /// Whether a client may be given these instructions.

@@ -199,7 +199,8 @@ impl Lister {
         if !supported {
             return Err(Refusal::new(Reason::UpstreamInvalid, "no modern revision in common"));
         }
-        let info = result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
+        let info =
+            result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
         Ok(Greeting::read(Era::Modern, revision, result, info, None))
     }
 
@@ -225,7 +226,8 @@ impl Lister {
         let session = session.map(SessionKey::new).transpose()?;
         let info = result.get("serverInfo");
         let greeting = Greeting::read(Era::Legacy, revision.into_owned(), result, info, session);
-        let done = greeting.question(Verb::Post, "notifications/initialized", request::initialized());
+        let done =
+            greeting.question(Verb::Post, "notifications/initialized", request::initialized());
         self.send(done).await?;
         Ok(greeting)
     }
@@ -314,9 +316,9 @@ impl Lister {
         let reason = outcome.as_ref().err().map(|refusal| refusal.reason);
         let event =
             OutcomeEvent { call, status, reason, elapsed_us, bytes, body_digest: None, body: None };
-        self.journal.append(clock::now(), &Event::Outcome(Box::new(event))).map_err(|fault| {
-            Refusal::new(Reason::JournalUnavailable, fault.to_string())
-        })?;
+        self.journal
+            .append(clock::now(), &Event::Outcome(Box::new(event)))
+            .map_err(|fault| Refusal::new(Reason::JournalUnavailable, fault.to_string()))?;
         outcome
     }
 

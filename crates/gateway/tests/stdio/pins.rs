@@ -42,7 +42,8 @@ impl Shop {
         let stale = Stale::default();
         let settings = UpstreamSettings::Stdio(stdio.clone());
         let upstream =
-            StdioUpstream::new(name(), stdio, Limits::default(), launcher(), stale.clone()).unwrap();
+            StdioUpstream::new(name(), stdio, Limits::default(), launcher(), stale.clone())
+                .unwrap();
         let (journal, _) =
             Journal::open(&folder.path().join("journal"), JournalOptions::default()).unwrap();
         let shop = Self {

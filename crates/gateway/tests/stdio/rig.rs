@@ -153,9 +153,7 @@ pub(crate) fn result(answer: Answer) -> Value {
 
 /// The events of a stream answer.
 pub(crate) fn events(answer: Answer) -> EventStream {
-    let Answer::Stream { events, .. } = answer else {
-        panic!("a stream, not {}", answer.status())
-    };
+    let Answer::Stream { events, .. } = answer else { panic!("a stream, not {}", answer.status()) };
     events
 }
 

@@ -19,10 +19,15 @@ async fn c1_c3_equal_ids_and_tokens_do_not_cross() {
             let seconds = f64::from(client % 7) / 50.0;
             let meta = json!({ "progressToken": 1 });
             let params = json!({ "seconds": seconds, "marker": marker, "_meta": meta });
-            let all = messages(events(rig.modern(&request(1, "slow", params)).await.unwrap())).await;
+            let all =
+                messages(events(rig.modern(&request(1, "slow", params)).await.unwrap())).await;
             assert_eq!(all.len(), 2, "C3: own progress, nobody else's");
             assert_eq!(all[0]["params"]["progressToken"], 1, "C3");
-            assert_eq!((&all[1]["id"], &all[1]["result"]["marker"]), (&json!(1), &json!(marker)), "C1");
+            assert_eq!(
+                (&all[1]["id"], &all[1]["result"]["marker"]),
+                (&json!(1), &json!(marker)),
+                "C1"
+            );
         })
     });
     for client in clients.collect::<Vec<_>>() {
@@ -107,7 +112,9 @@ async fn errors_have_the_status_that_a_server_over_http_would_give() {
 #[tokio::test]
 async fn a_lost_process_is_started_again_with_the_next_call() {
     let rig = Rig::new();
-    let pid = || async { result(rig.modern(&request(1, "state", json!({}))).await.unwrap())["pid"].clone() };
+    let pid = || async {
+        result(rig.modern(&request(1, "state", json!({}))).await.unwrap())["pid"].clone()
+    };
     let first = pid().await;
     assert!(rig.modern(&request(2, "exit", json!({ "code": 0 }))).await.is_err());
     assert_ne!(pid().await, first);

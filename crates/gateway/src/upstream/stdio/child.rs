@@ -90,7 +90,8 @@ impl Child {
         }
         let line_max_bytes = host.limits.answer_max_bytes as usize;
         let (process, output) =
-            Process::spawn(&host.launcher, &host.settings, &host.connection, line_max_bytes).await?;
+            Process::spawn(&host.launcher, &host.settings, &host.connection, line_max_bytes)
+                .await?;
         let child = Arc::new(Self {
             host: Arc::clone(host),
             process,

@@ -154,7 +154,10 @@ mod tests {
             assert!(check(&path).is_ok(), "X4 twin {name}: {:?}", check(&path));
         }
         for relative in ["sh", "./sh", "bin/sh", ""] {
-            assert!(matches!(check(Path::new(relative)), Err(CommandFault::Relative(_))), "{relative}");
+            assert!(
+                matches!(check(Path::new(relative)), Err(CommandFault::Relative(_))),
+                "{relative}"
+            );
         }
         for name in ["writable", "open/inner", "open/link", "chain"] {
             assert!(matches!(check(&at(name)), Err(CommandFault::Swappable(_))), "X4 {name}");

@@ -1,6 +1,6 @@
 //! One POST on a child: what it holds goes out as lines, and what comes back is its answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ::http::StatusCode;
 use bytes::Bytes;
@@ -15,10 +15,15 @@ use super::{
     child::Child,
     empty, json,
     queue::{Arrival, Inlet, Outlet, queue},
-    remap, stream,
+    remap,
     router::Exchange,
+    stream,
 };
 use crate::upstream::Answer;
+
+/// A legacy server may leave the question whether it is a modern one unanswered for ever, and its
+/// asker only goes on when he hears something.
+const DISCOVER_WAIT: Duration = Duration::from_secs(10);
 
 /// The events of one answer, or of a session's own stream. Dropping it gives up what is open.
 pub struct Events {
@@ -39,6 +44,16 @@ struct Open {
     cancels: bool,
 }
 
+/// What a POST comes to on a child.
+struct Prepared {
+    /// To be written in this order.
+    lines: Vec<Bytes>,
+    /// The requests among them, already waiting for their responses.
+    open: Vec<Open>,
+    /// How long the answer may take to begin.
+    wait: Duration,
+}
+
 /// Sends the message or batch in `body` and waits for the beginning of the answer.
 pub(super) async fn exchange(
     child: &Arc<Child>,
@@ -47,7 +62,7 @@ pub(super) async fn exchange(
 ) -> Result<Answer, Refusal> {
     child.touch();
     let (outlet, mut inlet) = queue(child.queue_max_bytes());
-    let (lines, mut open) = prepare(child, era, body, &outlet)?;
+    let Prepared { lines, mut open, wait } = prepare(child, era, body, &outlet)?;
     // From here on only the child's table can end the queue.
     drop(outlet);
     let begin = async {
@@ -56,7 +71,7 @@ pub(super) async fn exchange(
         }
         Ok::<_, Refusal>(if open.is_empty() { None } else { inlet.next().await })
     };
-    let Ok(first) = timeout(child.answer_wait(), begin).await else {
+    let Ok(first) = timeout(wait, begin).await else {
         // The one who gives up tells, whatever the era.
         open.iter_mut().for_each(|open| open.cancels = true);
         return Err(Refusal::new(Reason::UpstreamTimeout, "the child did not answer in time"));
@@ -76,48 +91,63 @@ pub(super) async fn exchange(
     }
 }
 
-/// The lines to write, and the requests among them, already waiting for their responses.
 fn prepare(
     child: &Arc<Child>,
     era: Era,
     body: &Bytes,
     outlet: &Outlet,
-) -> Result<(Vec<Bytes>, Vec<Open>), Refusal> {
-    let mut lines = Vec::new();
-    let mut open = Vec::new();
-    let messages = match message::parse_client(body, child.host.json_limits())? {
-        Body::One(message) => vec![(body.clone(), message)],
-        Body::Batch(messages) => messages
-            .into_iter()
-            .map(|message| (body.slice_ref(message.raw().as_bytes()), message))
-            .collect(),
-    };
-    for (text, message) in messages {
-        match message {
-            Message::Request(request) => {
-                let listens = request.method == "subscriptions/listen";
-                let (id, token, line, original) = if era == Era::Modern {
-                    let minted = child.mint();
-                    let (line, original) = remap::disguise(&text, &request, minted);
-                    let token = original.wants_progress().then_some(RequestId::Number(minted));
-                    (RequestId::Number(minted), token, line, Some(original))
-                } else {
-                    (request.id.clone(), request.progress_token(), text, None)
-                };
-                let exchange = Exchange { outlet: outlet.clone(), token, original, listens };
-                let number = child.router.open(id.clone(), exchange)?;
-                let cancels = era == Era::Modern;
-                open.push(Open { child: Arc::clone(child), id, number, cancels });
-                lines.push(line);
+) -> Result<Prepared, Refusal> {
+    let mut prepared = Prepared { lines: Vec::new(), open: Vec::new(), wait: child.answer_wait() };
+    match message::parse_client(body, child.host.json_limits())? {
+        Body::One(message) => prepared.add(child, era, body.clone(), &message, outlet)?,
+        Body::Batch(messages) => {
+            for message in &messages {
+                let text = body.slice_ref(message.raw().as_bytes());
+                prepared.add(child, era, text, message, outlet)?;
             }
-            Message::Notification(notice) if era == Era::Modern && names_a_request(&notice.method) => {
-                // It names a request by an id that on a shared child is another client's, or
-                // nobody's. In this era a client cancels by leaving.
-            }
-            Message::Notification(_) | Message::Response(_) => lines.push(text),
         }
     }
-    Ok((lines, open))
+    Ok(prepared)
+}
+
+impl Prepared {
+    fn add(
+        &mut self,
+        child: &Arc<Child>,
+        era: Era,
+        text: Bytes,
+        message: &Message<'_>,
+        outlet: &Outlet,
+    ) -> Result<(), Refusal> {
+        let Message::Request(request) = message else {
+            // On a shared child such an id is another client's, or nobody's. In the modern era a
+            // client cancels by leaving.
+            let foreign = era == Era::Modern && message.method().is_some_and(names_a_request);
+            if !foreign {
+                self.lines.push(text);
+            }
+            return Ok(());
+        };
+        if request.method == "server/discover" {
+            self.wait = self.wait.min(DISCOVER_WAIT);
+        }
+        let listens = request.method == "subscriptions/listen";
+        let (id, token, line, original) = match era {
+            Era::Legacy => (request.id.clone(), request.progress_token(), text, None),
+            Era::Modern => {
+                let minted = child.mint();
+                let (line, original) = remap::disguise(&text, request, minted);
+                let token = original.wants_progress().then_some(RequestId::Number(minted));
+                (RequestId::Number(minted), token, line, Some(original))
+            }
+        };
+        let exchange = Exchange { outlet: outlet.clone(), token, original, listens };
+        let number = child.router.open(id.clone(), exchange)?;
+        let cancels = era == Era::Modern;
+        self.open.push(Open { child: Arc::clone(child), id, number, cancels });
+        self.lines.push(line);
+        Ok(())
+    }
 }
 
 fn names_a_request(method: &str) -> bool {

@@ -62,7 +62,8 @@ impl Lines {
     fn push(&mut self, chunk: &[u8]) -> Vec<Text> {
         let mut whole = Vec::new();
         for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
-            let (text, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
+            let (text, ends) =
+                piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
             let room = LINE_MAX_BYTES - self.current.kept.len();
             self.current.cut |= text.len() > room;
             self.current.kept.extend(text.iter().take(room));

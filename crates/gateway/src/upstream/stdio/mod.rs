@@ -83,9 +83,7 @@ impl StdioUpstream {
                 let child = self.shared().await?;
                 exchange(&child, Era::Modern, &outgoing.body).await
             }
-            (Era::Modern, Verb::Get | Verb::Delete) => {
-                Ok(empty(StatusCode::METHOD_NOT_ALLOWED))
-            }
+            (Era::Modern, Verb::Get | Verb::Delete) => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
             (Era::Legacy, verb) => self.send_legacy(verb, outgoing).await,
         }
     }

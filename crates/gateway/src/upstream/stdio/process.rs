@@ -105,7 +105,9 @@ impl Process {
 /// space means the same.
 fn line(message: &[u8]) -> Bytes {
     let mut line = BytesMut::with_capacity(message.len() + 1);
-    line.extend(message.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    line.extend(
+        message.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+    );
     line.put_u8(b'\n');
     line.freeze()
 }

@@ -153,8 +153,7 @@ mod tests {
         let meta = r#""_meta":{"io.modelcontextprotocol/subscriptionId":7}"#;
         let own = r#""_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}"#;
         let result = format!(r#"{{"jsonrpc":"2.0","id":7,"result":{{{meta}}}}}"#);
-        let restored =
-            original.listen_response(result.as_bytes(), JsonLimits::default()).unwrap();
+        let restored = original.listen_response(result.as_bytes(), JsonLimits::default()).unwrap();
         assert_eq!(restored, format!(r#"{{"jsonrpc":"2.0","id":"sub","result":{{{own}}}}}"#));
 
         let notice =
