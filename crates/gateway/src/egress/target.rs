@@ -13,7 +13,7 @@ use super::{AddressClass, EgressFault, EgressRules};
 /// [`EgressFault::Url`] with what is wrong; [`EgressFault::Address`] for an address literal that
 /// `rules` don't allow.
 pub fn check_url(text: &str, rules: &EgressRules) -> Result<Url, EgressFault> {
-    let fault = |why| EgressFault::Url { url: text.escape_default().to_string(), why };
+    let fault = |why| EgressFault::Url { url: shown(text), why };
     if !text.bytes().all(|c| c.is_ascii_graphic() && c != b'\\') {
         return Err(fault("only visible ASCII without backslashes may stand in it"));
     }
@@ -35,6 +35,12 @@ pub fn check_url(text: &str, rules: &EgressRules) -> Result<Url, EgressFault> {
         rules.admit(address, url.scheme() == "https")?;
     }
     Ok(url)
+}
+
+/// The URL for a message, without the parts in which people put passwords.
+fn shown(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    text.rsplit('@').next().unwrap_or_default().escape_default().to_string()
 }
 
 /// Whether a server may listen on `port`: below 1024 live services that a crafted HTTP request

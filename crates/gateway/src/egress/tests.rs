@@ -145,6 +145,18 @@ fn rows_s1_to_s4_s8_and_s10_urls_that_are_refused_unresolved() {
 }
 
 #[tokio::test]
+async fn faults_show_no_password() {
+    let urls = ["http://u:hunter2@a.example/", "http://a.example/x?key=hunter2#hunter2"];
+    for url in urls {
+        let fault = check_url(url, &rules(false)).unwrap_err().to_string();
+        assert!(fault.contains("a.example") && !fault.contains("hunter2"), "{fault}");
+    }
+    let request = get("http://a.example:22/x?key=hunter2");
+    let fault = client(&rules(true)).unwrap().send(request).await.unwrap_err().to_string();
+    assert!(fault.contains("a.example") && !fault.contains("hunter2"), "{fault}");
+}
+
+#[tokio::test]
 async fn rows_s1_to_s6_s9_dialling_checks_every_address_itself() {
     let sinkhole = Sinkhole::open(OK).await;
     let port = sinkhole.address.port();

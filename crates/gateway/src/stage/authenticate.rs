@@ -132,10 +132,10 @@ impl Authenticator {
         }
         let digest = sha256(token);
         if let Some(verified) = self.remembered(&digest, now) {
-            return self.admit(&verified, access, now);
+            return self.check(&verified, access, now);
         }
         let verified = self.verify(token, access, now).await?;
-        let identity = self.admit(&verified, access, now)?;
+        let identity = self.check(&verified, access, now)?;
         self.cache.put(digest, verified);
         Ok(identity)
     }
@@ -190,7 +190,7 @@ impl Authenticator {
     }
 
     /// What is checked on every use of a verified token.
-    fn admit(
+    fn check(
         &self,
         verified: &Verified,
         access: &Access,

@@ -1,5 +1,6 @@
 //! Rows about the issuer's keys: which are used, when they are fetched, whose they are.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use lockgate_model::{Limits, Reason, Timestamp};
 use serde_json::{Value, json};
 
@@ -94,6 +95,14 @@ async fn rows_t18_to_t20_keys_that_are_not_used() {
             assert_eq!(gate.try_token(&token).await, expected, "{row} {member} {value} {alg}");
         }
     }
+    // The same point with the coordinates cut in the wrong place.
+    let mut jwks = gate.idp.keys.jwks();
+    let point = ["x", "y"].map(|name| jwks[1][name].as_str().unwrap().to_owned());
+    let point = point.map(|text| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap()).concat();
+    (jwks[1]["x"], jwks[1]["y"]) = (b64(&point[..31]).into(), b64(&point[31..]).into());
+    gate.idp.publish(&jwks);
+    gate.authenticator = fresh(&gate.idp);
+    assert_eq!(gate.try_claims(&gate.claims()).await, Err(Reason::TokenKeyUnknown), "T20");
 }
 
 #[tokio::test]
