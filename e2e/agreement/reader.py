@@ -8,6 +8,10 @@ import struct
 import sys
 
 
+class Members(list):
+    """The members of an object, every one, so that a key that stands twice shows."""
+
+
 def normal(value):
     if value is None:
         return "n"
@@ -19,15 +23,16 @@ def normal(value):
         return "#" + struct.pack(">d", value).hex()
     if isinstance(value, str):
         return '"' + value.encode("utf-8").hex()
-    if isinstance(value, list):
-        return "[" + ",".join(map(normal, value)) + "]"
-    members = sorted((key.encode("utf-8").hex(), normal(member)) for key, member in value.items())
-    return "{" + ",".join(key + ":" + member for key, member in members) + "}"
+    if isinstance(value, Members):
+        members = sorted((key.encode("utf-8").hex(), normal(member)) for key, member in value)
+        return "{" + ",".join(key + ":" + member for key, member in members) + "}"
+    return "[" + ",".join(map(normal, value)) + "]"
 
 
 def read(line):
     try:
-        return normal(json.loads(bytes.fromhex(line).decode("utf-8"), parse_int=float))
+        text = bytes.fromhex(line).decode("utf-8")
+        return normal(json.loads(text, parse_int=float, object_pairs_hook=Members))
     except (ValueError, RecursionError):
         return "!"
 

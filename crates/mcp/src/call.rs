@@ -142,7 +142,7 @@ fn call(
         return Err(Fault::method("a method that this revision does not know"));
     };
     let action = action(*asks, method, params)?;
-    let arguments = arguments(&action, params)?;
+    let arguments = arguments(params)?;
     let arguments_digest = digest(&arguments);
     let era = revision.era();
     Ok(Call { era, id, method: method.to_owned(), action, arguments, arguments_digest })
@@ -198,15 +198,12 @@ fn reference(params: Option<Node<'_, '_>>) -> Result<String, Fault> {
     }
 }
 
-/// `params.arguments` of tools and prompts, the completed argument otherwise; null where none is.
-fn arguments(action: &Action, params: Option<Node<'_, '_>>) -> Result<Value, Fault> {
+/// `params.arguments`: an object, or null where there is none.
+fn arguments(params: Option<Node<'_, '_>>) -> Result<Value, Fault> {
     let Some(node) = params.and_then(|params| params.get("arguments")) else {
         return Ok(Value::Null);
     };
-    if !matches!(action, Action::CallTool(_) | Action::GetPrompt(_)) {
-        return Ok(node.to_value());
-    }
-    if node.kind() != Kind::Object {
+    if !matches!(node.kind(), Kind::Object | Kind::Null) {
         return Err(Fault::params("`arguments` is no object"));
     }
     let value = node.to_value();

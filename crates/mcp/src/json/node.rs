@@ -151,7 +151,7 @@ impl<'d, 'a> Node<'d, 'a> {
 
     /// A whole number within 64 bits, written without fraction and exponent.
     pub fn integer(&self) -> Option<i64> {
-        self.raw().parse().ok().filter(|_| !self.raw().starts_with('+'))
+        self.raw().parse().ok()
     }
 
     /// The value as a tree; numbers keep their digits.

@@ -183,6 +183,7 @@ fn j21_requests_have_ids_and_notifications_have_none() {
 fn servers_are_read_by_spans_and_their_requests_in_full() {
     let server = |text: &'static str| parse_server(text.as_bytes(), JsonLimits::default());
     assert!(server(r#"{"jsonrpc":"2.0","id":1,"result":{"c":[{"a":1,"a":2}]}}"#).is_ok());
+    assert!(server(r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":""}}"#).is_ok());
     assert!(server(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#).is_ok());
     for bad in [
         r#"{"jsonrpc":"2.0","id":1,"result":{},"result":{}}"#,
