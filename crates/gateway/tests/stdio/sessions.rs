@@ -148,6 +148,22 @@ async fn a_client_that_leaves_cancels_nothing_but_a_limit_does() {
 }
 
 #[tokio::test]
+async fn a_cancelled_call_ends_even_where_the_server_never_answers() {
+    let rig = Rig::new();
+    let session = rig.session().await;
+    let silent = request("x", "silent", json!({}));
+    let cancel = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "x" },
+    });
+    let (ended, accepted) = tokio::join!(rig.legacy(&session, &silent), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        rig.legacy(&session, &cancel).await
+    });
+    assert_eq!(accepted.unwrap().status(), 202);
+    assert_eq!(ended.err().unwrap().reason, Reason::UpstreamEnded);
+}
+
+#[tokio::test]
 async fn a_session_in_which_nothing_happens_ends() {
     let rig = Rig::with(|_, limits| limits.session_idle_max_ms = 300);
     let session = rig.session().await;

@@ -9,7 +9,7 @@ use lockgate_mcp::{
     request, sse,
 };
 use lockgate_model::{Era, Reason, Refusal, RequestId};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     child::Child,
@@ -24,6 +24,9 @@ use crate::upstream::Answer;
 /// A legacy server may leave the question whether it is a modern one unanswered for ever, and its
 /// asker only goes on when he hears something.
 const DISCOVER_WAIT: Duration = Duration::from_secs(10);
+
+/// A server need not answer what was cancelled; where it has not by then, the POST ends without.
+const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 /// The events of one answer, or of a session's own stream. Dropping it gives up what is open.
 pub struct Events {
@@ -50,6 +53,8 @@ struct Prepared {
     lines: Vec<Bytes>,
     /// The requests among them, already waiting for their responses.
     open: Vec<Open>,
+    /// Requests of this session that the client cancels.
+    cancelled: Vec<RequestId>,
     /// How long the answer may take to begin.
     wait: Duration,
 }
@@ -62,13 +67,14 @@ pub(super) async fn exchange(
 ) -> Result<Answer, Refusal> {
     child.touch();
     let (outlet, mut inlet) = queue(child.queue_max_bytes());
-    let Prepared { lines, mut open, wait } = prepare(child, era, body, &outlet)?;
+    let Prepared { lines, mut open, cancelled, wait } = prepare(child, era, body, &outlet)?;
     // From here on only the child's table can end the queue.
     drop(outlet);
     let begin = async {
         for line in &lines {
             child.process.write(line).await?;
         }
+        cancelled.into_iter().for_each(|id| end_later(child, id));
         Ok::<_, Refusal>(if open.is_empty() { None } else { inlet.next().await })
     };
     let Ok(first) = timeout(wait, begin).await else {
@@ -97,7 +103,12 @@ fn prepare(
     body: &Bytes,
     outlet: &Outlet,
 ) -> Result<Prepared, Refusal> {
-    let mut prepared = Prepared { lines: Vec::new(), open: Vec::new(), wait: child.answer_wait() };
+    let mut prepared = Prepared {
+        lines: Vec::new(),
+        open: Vec::new(),
+        cancelled: Vec::new(),
+        wait: child.answer_wait(),
+    };
     match message::parse_client(body, child.host.json_limits())? {
         Body::One(message) => prepared.add(child, era, body.clone(), &message, outlet)?,
         Body::Batch(messages) => {
@@ -124,6 +135,7 @@ impl Prepared {
             // client cancels by leaving.
             let foreign = era == Era::Modern && message.method().is_some_and(names_a_request);
             if !foreign {
+                self.cancelled.extend(cancelled_id(message));
                 self.lines.push(text);
             }
             return Ok(());
@@ -148,6 +160,21 @@ impl Prepared {
         self.lines.push(line);
         Ok(())
     }
+}
+
+fn cancelled_id(message: &Message<'_>) -> Option<RequestId> {
+    let cancels = message.method() == Some("notifications/cancelled");
+    message::id_of(message.params().filter(|_| cancels)?.get("requestId")?)
+}
+
+fn end_later(child: &Arc<Child>, id: RequestId) {
+    let Some(number) = child.router.number(&id) else { return };
+    let child = Arc::clone(child);
+    tokio::spawn(async move {
+        sleep(CANCEL_WAIT).await;
+        let refusal = Refusal::new(Reason::UpstreamEnded, "the client cancelled the request");
+        child.router.fail(&id, number, refusal);
+    });
 }
 
 fn names_a_request(method: &str) -> bool {

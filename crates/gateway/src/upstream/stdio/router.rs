@@ -87,6 +87,21 @@ impl Router {
         Ok(number)
     }
 
+    /// The number of the exchange that is open under this id.
+    pub(super) fn number(&self, id: &RequestId) -> Option<u64> {
+        self.table().exchanges.get(id).map(|(number, _)| *number)
+    }
+
+    /// Ends an exchange without a response, where it is still open.
+    pub(super) fn fail(&self, id: &RequestId, number: u64, refusal: Refusal) {
+        let mut table = self.table();
+        if table.exchanges.get(id).is_some_and(|(opened, _)| *opened == number)
+            && let Some((_, exchange)) = table.exchanges.remove(id)
+        {
+            exchange.outlet.push(Arrival::Failed(refusal));
+        }
+    }
+
     /// Gives an exchange up; whether its response was still outstanding.
     pub(super) fn forget(&self, id: &RequestId, number: u64) -> bool {
         let mut table = self.table();

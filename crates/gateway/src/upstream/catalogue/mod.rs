@@ -4,43 +4,29 @@
 //! Its requests are recorded and cleared like a client's, in the name of the gateway. It decides
 //! nothing: what was found is compared and accepted by the pins.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use ::http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE},
-};
-use bytes::Bytes;
 use lockgate_mcp::{
+    Fault,
     definition::{self, Definition, Kind},
     headers,
     json::{JsonLimits, Node},
     message::{self, Body, Message, Response},
     request,
 };
-use lockgate_model::{
-    ConnectionName, Digest, Era, Event, IntentEvent, Limits, OutcomeEvent, OutcomeStatus, Reason,
-    Refusal, RequestId, Revision, Verdict,
-};
+use lockgate_model::{ConnectionName, Era, Limits, Reason, Refusal, RequestId, Revision};
 use lockgate_store::{
     journal::Journal,
     pins::{Pin, PinKind, Pins},
 };
-use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::{Answer, EventStream, Outgoing, SessionKey, Upstream, Verb};
-use crate::{
-    clearance::{Clearance, Entry},
-    clock,
-    pin::pin_instructions,
-    settings::EraSetting,
-    stage::arm::Credential,
-};
+use self::ask::Question;
+use super::{SessionKey, Upstream, Verb};
+use crate::{pin::pin_instructions, settings::EraSetting, stage::arm::Credential};
 
-/// The name under which the gateway's own calls stand in the record.
-const ISSUER: &str = "lockgate";
-const SUBJECT: &str = "catalogue";
+mod ask;
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A server that does not know `server/discover` may say nothing at all.
@@ -82,16 +68,6 @@ struct Greeting {
     server: String,
     instructions: Option<String>,
     kinds: Vec<Kind>,
-    session: Option<SessionKey>,
-}
-
-/// One request on its way.
-struct Question {
-    era: Era,
-    verb: Verb,
-    method: &'static str,
-    body: Vec<u8>,
-    revision: String,
     session: Option<SessionKey>,
 }
 
@@ -142,20 +118,17 @@ impl Lister {
     /// A refusal of the record or send stage, or [`Reason::UpstreamInvalid`] where the upstream's
     /// answers are no catalogue.
     pub async fn list(&self) -> Result<Catalogue, Refusal> {
-        let slow = |_| Refusal::new(Reason::UpstreamTimeout, "the listing took too long");
-        timeout(LISTING_WAIT, self.greet_and_list()).await.map_err(slow)?
-    }
-
-    async fn greet_and_list(&self) -> Result<Catalogue, Refusal> {
         let greeting = self.greet().await?;
-        let definitions = self.definitions(&greeting).await;
+        let slow = |_| Refusal::new(Reason::UpstreamTimeout, "the listing took too long");
+        let listed = timeout(LISTING_WAIT, self.definitions(&greeting)).await;
         if greeting.session.is_some() {
             // The listing stands, whether or not the server lets its session be ended.
             let end = greeting.question(Verb::Delete, "session/delete", Vec::new());
             drop(self.send(end).await);
         }
+        let definitions = listed.map_err(slow)??;
         let Greeting { era, revision, server, instructions, .. } = greeting;
-        Ok(Catalogue { era, revision, server, instructions, definitions: definitions? })
+        Ok(Catalogue { era, revision, server, instructions, definitions })
     }
 
     /// Asks in the modern era first. A legacy server answers that with any error or not at all.
@@ -218,21 +191,24 @@ impl Lister {
         let response = response(&answer, self.json_limits())?;
         let result = result(&response)?;
         let revision = result.get("protocolVersion").and_then(|version| version.text());
-        let revision = revision.filter(|revision| Revision::parse(revision).is_some());
+        let legacy = |text: &Cow<'_, str>| {
+            Revision::parse(text).is_some_and(|revision| revision.era() == Era::Legacy)
+        };
+        let revision = revision.filter(legacy);
         let Some(revision) = revision else {
             return Err(Refusal::new(Reason::UpstreamInvalid, "no legacy revision in common"));
         };
         let session = headers.get(headers::SESSION_ID).and_then(|id| id.to_str().ok());
         let session = session.map(SessionKey::new).transpose()?;
         let info = result.get("serverInfo");
-        let greeting = Greeting::read(Era::Legacy, revision.into_owned(), result, info, session);
-        let done =
-            greeting.question(Verb::Post, "notifications/initialized", request::initialized());
-        self.send(done).await?;
-        Ok(greeting)
+        Ok(Greeting::read(Era::Legacy, revision.into_owned(), result, info, session))
     }
 
     async fn definitions(&self, greeting: &Greeting) -> Result<Vec<Definition>, Refusal> {
+        if greeting.era == Era::Legacy {
+            let body = request::initialized();
+            self.send(greeting.question(Verb::Post, "notifications/initialized", body)).await?;
+        }
         let mut definitions = Vec::new();
         let mut pages = 0;
         let mut bytes = 0;
@@ -267,110 +243,6 @@ impl Lister {
             tracing::warn!(connection = %self.connection, rejected = ?twin, "definition set aside");
         }
         Ok(definitions)
-    }
-
-    /// Sends a question and waits for its response; what else comes first is not for the gateway.
-    async fn ask(&self, question: Question, id: &RequestId) -> Result<(Bytes, HeaderMap), Refusal> {
-        let answer = self.send(question).await?;
-        match answer {
-            Answer::Json { body, headers, .. } => Ok((body, headers)),
-            Answer::Stream { events, headers, .. } => {
-                Ok((self.response_of(events, id).await?, headers))
-            }
-            Answer::Empty { status, .. } => {
-                Err(Refusal::new(Reason::UpstreamInvalid, format!("status {status}, no answer")))
-            }
-        }
-    }
-
-    async fn response_of(&self, mut events: EventStream, id: &RequestId) -> Result<Bytes, Refusal> {
-        while let Some(event) = events.next().await {
-            let event = event?;
-            let Some(data) = event.message() else { continue };
-            let body = message::parse_server(data, self.json_limits())?;
-            if let Body::One(Message::Response(response)) = body
-                && response.id.as_ref() == Some(id)
-            {
-                return Ok(Bytes::copy_from_slice(data));
-            }
-        }
-        Err(Refusal::new(Reason::UpstreamEnded, "the stream ended without a response"))
-    }
-
-    /// Records, clears and sends one question, and records how it ended.
-    async fn send(&self, question: Question) -> Result<Answer, Refusal> {
-        let began = Instant::now();
-        let clearance = self.clearance(&question).await?;
-        let call = clearance.call().to_string();
-        let outcome = match self.outgoing(question) {
-            Ok(outgoing) => self.upstream.send(clearance, outgoing).await,
-            Err(refusal) => Err(refusal),
-        };
-        let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let (status, bytes) = match &outcome {
-            Ok(Answer::Json { body, .. }) => (OutcomeStatus::Result, body.len() as u64),
-            Ok(Answer::Stream { .. }) => (OutcomeStatus::Result, 0),
-            Ok(Answer::Empty { .. }) => (OutcomeStatus::Accepted, 0),
-            Err(_) => (OutcomeStatus::Failed, 0),
-        };
-        let reason = outcome.as_ref().err().map(|refusal| refusal.reason);
-        let event =
-            OutcomeEvent { call, status, reason, elapsed_us, bytes, body_digest: None, body: None };
-        self.journal
-            .append(clock::now(), &Event::Outcome(Box::new(event)))
-            .map_err(|fault| Refusal::new(Reason::JournalUnavailable, fault.to_string()))?;
-        outcome
-    }
-
-    async fn clearance(&self, question: &Question) -> Result<Clearance, Refusal> {
-        // Neither a token, nor a Snapshot, nor arguments take part in the gateway's own calls.
-        let none = Digest::from_bytes([0; 32]);
-        let intent = IntentEvent {
-            call: clock::random_id()?,
-            trace: clock::random_id()?,
-            peer: String::new(),
-            issuer: ISSUER.to_owned(),
-            subject: SUBJECT.to_owned(),
-            client: None,
-            groups: Vec::new(),
-            token: none,
-            connection: self.connection.to_string(),
-            session: None,
-            era: question.era,
-            id: None,
-            method: question.method.to_owned(),
-            action: "protocol".to_owned(),
-            target: String::new(),
-            arguments: serde_json::Value::Null,
-            arguments_digest: none,
-            body_digest: Digest::from_bytes(Sha256::digest(&question.body).into()),
-            definition: None,
-            verdict: Verdict::Allow { policies: Vec::new() },
-            snapshot: none,
-        };
-        Entry::record(&self.journal, clock::now(), intent).await?.clear()
-    }
-
-    fn outgoing(&self, question: Question) -> Result<Outgoing, Refusal> {
-        let Question { era, verb, method, body, revision, session } = question;
-        let fits = |text: &str| {
-            HeaderValue::from_str(text)
-                .map_err(|_| Refusal::new(Reason::UpstreamInvalid, "a value that fits no header"))
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if !revision.is_empty() {
-            headers.insert(headers::PROTOCOL_VERSION, fits(&revision)?);
-        }
-        if era == Era::Modern {
-            headers.insert(headers::METHOD, HeaderValue::from_static(method));
-        }
-        if let Some(session) = &session {
-            headers.insert(headers::SESSION_ID, fits(session.as_str())?);
-        }
-        self.credential.arm(&mut headers)?;
-        Ok(Outgoing { era, verb, headers, body: body.into(), session })
     }
 
     fn json_limits(&self) -> JsonLimits {
@@ -412,7 +284,7 @@ impl Greeting {
 }
 
 fn text(node: Option<Node<'_, '_>>) -> Option<String> {
-    node?.text().map(std::borrow::Cow::into_owned)
+    node?.text().map(Cow::into_owned)
 }
 
 /// Whether a failed probe may come from a server of the other era; nothing else is asked twice.
@@ -428,7 +300,7 @@ fn may_be_legacy(refusal: &Refusal) -> bool {
 
 /// What the gateway itself was told: read as strictly as what clients send.
 fn response(answer: &[u8], limits: JsonLimits) -> Result<Response<'_>, Refusal> {
-    match message::parse_client(answer, limits).map_err(lockgate_mcp::Fault::from_upstream)? {
+    match message::parse_client(answer, limits).map_err(Fault::from_upstream)? {
         Body::One(Message::Response(response)) => Ok(response),
         _ => Err(Refusal::new(Reason::UpstreamInvalid, "no response")),
     }
