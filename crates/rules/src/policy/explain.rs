@@ -9,7 +9,7 @@ use super::{
 
 impl Policies {
     pub(super) fn explanation(&self, question: &Question<'_>) -> Explanation {
-        let Ruling { verdict, mut notes } = self.rule(question);
+        let Ruling { verdict, mut notes } = self.ruling(question);
         match &verdict {
             Verdict::Deny(deny) => notes.extend(self.why_not(question, deny.reason)),
             Verdict::Ask(ask) => {

@@ -35,7 +35,7 @@ struct Findings<'a> {
 }
 
 impl Policies {
-    pub(super) fn rule(&self, question: &Question<'_>) -> Ruling {
+    pub(super) fn ruling(&self, question: &Question<'_>) -> Ruling {
         let (kind, view) = match question.action {
             Action::Protocol => return allow(Vec::new()),
             Action::CallTool(_) => (None, View::Call(question.approvals)),

@@ -13,12 +13,26 @@
 //! | `Group::"issuer/name"` | a group as one issuer means it |
 //! | `Connection::"name"` | the resource; `resource.labels.env` is a label from the configuration |
 //! | `Action::"connection/tool"` | a tool, in `Action::"call_tool"` |
-//! | `Action::"read_resource"`, … | the other kinds, in the README |
+//! | `Action::"read_resource"` | likewise `subscribe_resource`, `get_prompt`, `complete`, `task` |
+//! | `Action::"subscribe"` | a stream of notifications; likewise `set_log_level` |
+//! | `Action::"server_request"` | the server asks the client: sampling, elicitation, roots |
 //! | `context.arguments` | the tool's arguments, typed by its input schema |
 //! | `context.arguments_json` | all arguments as text: sorted keys, no spaces |
 //! | `context.target` | resource URI, prompt name, task id or method, where there is no tool |
-//! | `context.time`, `.peer`, `.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | the call |
+//! | `context.time` | now, in UTC; `context.peer` is the address of the socket's other end |
+//! | `context.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | what is known of the token |
 //! | `context.facts`, `.approvals` | what the guard found; which groups have approved |
+//!
+//! `@id` names a policy, else it is `file:number`; `@owner` is a note. A forbid with
+//! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
+//! groups would let the call pass.
+//!
+//! # Lists
+//!
+//! A tool, prompt or resource is listed by the same policies that decide on its use, asked without
+//! arguments, facts and approvals. It is shown if some use of it could be allowed as far as can be
+//! told, and absent if no permit can apply to the caller or a forbid applies whatever the call
+//! says. So every callable tool is listed, and a tool that is denied outright is not.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -91,7 +105,7 @@ impl Policies {
     /// - A list entry is allowed if some call of it could be: see `ListTool`, `ListPrompt` and
     ///   `ListResource` in [`Action`].
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
-        self.rule(question).verdict
+        self.ruling(question).verdict
     }
 
     /// Decides one question and says why; for people, not for the path of a call.

@@ -15,6 +15,8 @@ use super::{Asked, ConnectionShape, compile, group, name, short, staff, tool, tr
 const CONDITIONS: &[&str] = &[
     "true",
     "context.issuer == \"dev\"",
+    "principal in Group::\"dev/a\"",
+    "action in Action::\"call_tool\" && principal == User::\"dev/ann\"",
     "context has token_age_s && context.token_age_s > 5",
     "context.peer.isLoopback()",
     "context.facts.contains(\"sql.ddl\")",
@@ -44,6 +46,16 @@ const SCOPES: &[&str] = &[
     "principal, action in [Action::\"staff/u\", Action::\"other/t\"], resource",
     "principal, action in Action::\"call_tool\", resource == Connection::\"other\"",
     "principal, action == Action::\"subscribe\", resource",
+    "principal in User::\"dev/ann\", action, resource",
+    "principal == User::\"dev/bob\", action, resource",
+    "principal == Group::\"dev/a\", action, resource",
+    "principal is Group, action, resource",
+    "principal is Group in Group::\"dev/a\", action, resource",
+    "principal in Connection::\"staff\", action, resource",
+    "principal, action, resource is User",
+    "principal, action, resource in Group::\"dev/a\"",
+    "principal, action, resource is User in Connection::\"staff\"",
+    "principal, action in [], resource",
 ];
 
 fn connections() -> Vec<ConnectionShape> {
@@ -55,11 +67,12 @@ fn connections() -> Vec<ConnectionShape> {
 }
 
 fn clause() -> impl Strategy<Value = String> {
-    (select(CONDITIONS), select(CONDITIONS), 0..5_u8).prop_map(|(a, b, join)| match join {
+    (select(CONDITIONS), select(CONDITIONS), 0..6_u8).prop_map(|(a, b, join)| match join {
         0 => format!("when {{ ({a}) && ({b}) }}"),
         1 => format!("when {{ ({a}) || ({b}) }}"),
         2 => format!("when {{ {a} }} unless {{ {b} }}"),
         3 => format!("unless {{ {a} }}"),
+        4 => String::new(),
         _ => format!("when {{ {a} }}"),
     })
 }
@@ -120,7 +133,7 @@ fn questions() -> impl Strategy<Value = Vec<Asked>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// What may be called, at once or after approval, is shown.
     #[test]
