@@ -124,7 +124,9 @@ impl Gateway {
             .args(["serve", "--config"])
             .arg(self.folder.path().join("lockgate.yaml"))
             .current_dir(self.folder.path())
-            .env("LOCKGATE_E2E_CREDENTIAL", CREDENTIAL)
+            .env("ROWS_CREDENTIAL", CREDENTIAL)
+            // Names no setting of the gateway, which would say so.
+            .env_remove("LOCKGATE_BIN")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -196,7 +198,9 @@ impl Gateway {
         let output = Command::new(binary()?)
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("LOCKGATE_E2E_CREDENTIAL", CREDENTIAL)
+            .env("ROWS_CREDENTIAL", CREDENTIAL)
+            // Names no setting of the gateway, which would say so.
+            .env_remove("LOCKGATE_BIN")
             .stdin(Stdio::null())
             .output()?;
         let text = [output.stdout, output.stderr].concat();

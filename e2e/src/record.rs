@@ -77,6 +77,8 @@ pub struct Decision {
 
 fn decision(event: &Event) -> Option<Decision> {
     match event {
+        // The gateway's own listing is recorded as well.
+        Event::Intent(intent) if intent.issuer == "lockgate" => None,
         Event::Refused(refused) => Some(Decision { reason: Some(refused.reason), intent: None }),
         Event::Intent(intent) => {
             let reason = match &intent.verdict {

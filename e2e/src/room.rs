@@ -2,6 +2,8 @@
 //! tests hold and an upstream that writes everything down. It also knows what "refused" means for
 //! every row: the upstream heard nothing, one decision was recorded, no secret came back.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail, ensure};
 use lockgate_model::Reason;
 use serde_json::{Value, json};
@@ -82,7 +84,9 @@ impl Room {
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::start(&plan)?;
         let records = gateway.records();
-        Ok(Self { issuer, upstream, gateway, records, settings: plan.settings })
+        let room = Self { issuer, upstream, gateway, records, settings: plan.settings };
+        wait_for_tools(&room.alice()?)?;
+        Ok(room)
     }
 
     /// A caller of `main` with a good token.
@@ -213,12 +217,28 @@ pub fn connection(name: &str, upstream: &str) -> Value {
     json!({
         "name": name,
         "issuers": ["idp"],
+        "pins": "on_first_use",
         "upstream": { "http": {
             "url": upstream,
             "allow_private": true,
-            "headers": { "Authorization": "env:LOCKGATE_E2E_CREDENTIAL" },
+            "headers": { "Authorization": "env:ROWS_CREDENTIAL" },
         } },
     })
+}
+
+/// Waits until the gateway has seen and accepted the tools behind the caller's connection.
+///
+/// # Errors
+/// Where it never does.
+pub fn wait_for_tools(caller: &Caller) -> anyhow::Result<()> {
+    for _ in 0..250 {
+        let list = caller.send(&caller.modern(&json!(1), "tools/list", json!({})))?.json()?;
+        if list["result"]["tools"].as_array().is_some_and(|tools| !tools.is_empty()) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bail!("no tool of {} is listed", caller.path)
 }
 
 /// Fails where the answer shows the upstream's credential.

@@ -1,6 +1,8 @@
 //! The end-to-end proofs: every file is a room of its own around the real binary.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod rows_c;

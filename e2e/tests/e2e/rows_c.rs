@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     mcp::{Caller, LEGACY, meta},
     rig::{Act, Next, chunked_head, json_reply},
-    room::Room,
+    room::{POLICIES, Room},
     rows::Rows,
     wire::{Reply, Request, Wire, exchange, expect_status},
 };
@@ -29,6 +29,10 @@ fn class_c() {
         settings["limits"] = json!({ "identity_sessions_max": 8 });
     });
     let room = room.unwrap();
+    let streams =
+        "permit (principal in Group::\"idp/staff\", action == Action::\"subscribe\", resource);";
+    room.gateway.write_policies(&format!("{POLICIES}{streams}")).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
     let alice = room.alice().unwrap();
     let bob = person(&room, "bob", &["staff"]);
     let mut class = Class { rows: Rows::new("C"), room, alice, bob };

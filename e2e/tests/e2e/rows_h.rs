@@ -139,6 +139,24 @@ impl Class {
         let extension = format!("5;{}\r\nhello{rest}", "x".repeat(16 * 1024));
         self.doubted(5, "16 kB extension", &with(&te, extension.as_bytes()));
         self.twin(5, "honest chunks", &with(&te, &chunked));
+        self.twin(3, "Chunked", &with(&[("Transfer-Encoding", "Chunked")], &chunked));
+        self.twin(3, "TE: trailers", &with(&[te[0], ("TE", "trailers")], &chunked));
+        let whole = |size: &str| [size.as_bytes(), b"\r\n", &call.body, b"\r\n0\r\n\r\n"].concat();
+        let size = call.body.len();
+        for size in [format!("{size:X}"), format!("0000{size:x}"), format!("{size:x};a=b")] {
+            self.twin(5, &size, &with(&te, &whole(&size)));
+        }
+        let single = call.body.iter().flat_map(|byte| [b'1', b'\r', b'\n', *byte, b'\r', b'\n']);
+        let single = [single.collect::<Vec<u8>>(), b"0\r\n\r\n".to_vec()].concat();
+        self.twin(5, "one byte a chunk", &with(&te, &single));
+        self.twin(
+            4,
+            "leading zero",
+            &with(&[("Content-Length", &format!("0{length}"))], &call.body),
+        );
+        let summed = String::from_utf8(chunked.clone()).unwrap();
+        let summed = summed.replace("0\r\n\r\n", "0\r\nX-Sum: 1\r\n\r\n");
+        self.twin(6, "a harmless trailer", &with(&te, summed.as_bytes()));
         let end = String::from_utf8(chunked.clone()).unwrap();
         let trailer = end.replace(
             "0\r\n\r\n",
@@ -181,6 +199,16 @@ impl Class {
             } else {
                 self.doubted(7, case, &bytes);
             }
+        }
+        for text in [
+            "X-A:b",
+            "X-A: \tb \t",
+            "X-A:",
+            "x-a: b\r\nX-A: c",
+            "X-A: \u{e9}",
+            "X-!#$%&'*+-.^`|~: b",
+        ] {
+            self.twin(7, text, &line(text));
         }
         let host = format!("Host: {}", self.room.gateway.address);
         let replace = |by: &str| call.replacen(&host, by, 1).into_bytes();
@@ -352,6 +380,7 @@ impl Class {
         let mut expecting = self.call().header("Expect", "100-continue").bytes();
         expecting.truncate(expecting.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4);
         let outcome = (|| {
+            self.room.forget()?;
             let mut wire = Wire::open(self.room.gateway.address)?;
             let begun = Instant::now();
             wire.send(&expecting);
@@ -444,6 +473,7 @@ impl Class {
             let reply = exchange(self.room.gateway.address, &dressed.bytes())?;
             expect_status(&reply, 200)?;
             let seen = self.room.upstream.take_seen();
+            ensure!(seen.len() == 1, "{} requests reached the upstream", seen.len());
             let head = format!("{:?}", seen[0].heard.headers);
             for word in ["6.6.6.6", "root", "admin", "a=b", "Basic x"] {
                 ensure!(!head.contains(word), "{word} went through: {head}");
@@ -466,6 +496,7 @@ impl Class {
                 }
                 expect_status(&reply, 200)?;
                 let seen = self.room.upstream.take_seen();
+                ensure!(seen.len() == 1, "{} requests reached the upstream", seen.len());
                 ensure!(seen[0].heard.header("mcp-name") == Some("echo"), "Mcp-Name was dropped");
                 Ok(())
             })();
@@ -506,7 +537,6 @@ impl Class {
             let request = self.call().header("Content-Encoding", coding);
             self.refused(28, coding, &request.bytes(), 415, media);
         }
-        self.twin(28, "identity", &self.call().header("Content-Encoding", "identity").bytes());
         let nested = self.call().header("Content-Encoding", "gzip, gzip");
         self.refused(29, "gzip, gzip", &nested.bytes(), 415, media);
         for kind in ["text/plain", "application/json; charset=utf-16", "application/jsonp", ""] {
@@ -524,13 +554,23 @@ impl Class {
             self.room.one_decision(Some(&[Reason::MediaType, Reason::HttpMalformed])).map(drop)
         })();
         self.rows.row(30, "two", outcome);
-        let utf8 = self.call().with("Content-Type", "Application/JSON; charset=UTF-8");
-        self.twin(30, "charset=UTF-8", &utf8.bytes());
+        for kind in ["Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+            self.twin(30, kind, &self.call().with("Content-Type", kind).bytes());
+        }
+        let expecting = self.call().header("Expect", "100-continue");
+        self.twin(20, "Expect with a body", &expecting.bytes());
+        self.twin(25, "keep-alive", &self.call().header("Connection", "keep-alive").bytes());
         for accept in ["text/html", "image/*", "application/xml"] {
             let request = self.call().with("Accept", accept);
             self.refused(31, accept, &request.bytes(), 406, &[Reason::NotAcceptable]);
         }
-        self.twin(31, "any", &self.call().with("Accept", "*/*").bytes());
+        for accept in ["*/*", "application/json;q=0.9, text/event-stream", "application/*, text/*"]
+        {
+            self.twin(31, accept, &self.call().with("Accept", accept).bytes());
+        }
+        let apart =
+            self.call().with("Accept", "application/json").header("Accept", "text/event-stream");
+        self.twin(31, "two lines", &apart.bytes());
     }
 
     fn upstream_attacks(&mut self) {

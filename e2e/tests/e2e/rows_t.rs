@@ -55,7 +55,9 @@ fn class_t() {
     let Class { mut rows, bodies, .. } = class;
     let (_, first) = &bodies[0];
     let odd = bodies.iter().find(|(_, body)| body != first);
-    let same = odd.map_or(Ok(()), |(case, _)| Err(anyhow::anyhow!("{case} was told more")));
+    let same = odd.map_or(Ok(()), |(case, body)| {
+        Err(anyhow::anyhow!("{case} was told {}", String::from_utf8_lossy(body)))
+    });
     rows.row(1, "every refused token gets the same body", same);
     rows.finish();
 }
@@ -145,9 +147,11 @@ impl Class {
             let request = call.clone().header("Authorization", &format!("{scheme}{token}"));
             self.refused(3, scheme, &request, &[Reason::TokenMalformed]);
         }
-        let lower = call.clone().header("Authorization", &format!("bearer {token}"));
-        let outcome = self.room.passes(&lower).map(drop);
-        self.rows.twin(3, "lower-case scheme", outcome);
+        for scheme in ["bearer", "BEARER", "Bearer"] {
+            let other = call.clone().header("Authorization", &format!("{scheme} {token}"));
+            let outcome = self.room.passes(&other).map(drop);
+            self.rows.twin(3, scheme, outcome);
+        }
         let one = format!("Bearer {token}");
         for (case, two) in [("equal", one.as_str()), ("different", "Bearer other")] {
             let twice = call.clone().header("Authorization", &one).header("Authorization", two);
@@ -163,7 +167,10 @@ impl Class {
         self.refused(5, "cookie", &cookie, &[Reason::TokenMissing]);
         let form = Request { body: format!("access_token={token}").into_bytes(), ..call };
         let form = form.with("Content-Type", "application/x-www-form-urlencoded");
-        self.refused(5, "form", &form, &[Reason::TokenMissing]);
+        // A form is refused for what it is, before anyone looks for a token.
+        let expected = Refused { status: 415, code: None, reasons: &[Reason::MediaType] };
+        let outcome = self.room.refuses(&form, &expected).map(drop);
+        self.rows.row(5, "form", outcome);
         let logged = self.room.gateway.log().contains(&token);
         self.rows.row(5, "not logged", whether(!logged, "the token stands in the log"));
     }
@@ -366,6 +373,8 @@ impl Class {
         }
         let early = &[Reason::TokenNotYet];
         self.bad(26, "70 s ahead", &self.claim(json!({ "nbf": now_s() + 70 })), early);
+        self.good(26, "past", &self.claim(json!({ "nbf": now_s() - 30 })));
+        self.good(27, "30 s ahead", &self.claim(json!({ "iat": now_s() + 30 })));
         self.good(26, "30 s ahead", &self.claim(json!({ "nbf": now_s() + 30 })));
         let claims = json!({ "iat": now_s() + 75, "exp": now_s() + 300 });
         self.bad(27, "75 s ahead", &self.claim(claims), early);
@@ -542,6 +551,10 @@ impl Class {
         for name in ["staff ", " staff", "staff\u{0}", "\u{455}taff", "Staff", "staff\u{200b}"] {
             self.groupless(36, &format!("{name:?}"), json!({ "groups": [name] }));
         }
+        self.good(35, "none beside its own", &self.claim(json!({ "groups": ["staff", "staff"] })));
+        self.good(37, "a subject of the world", &self.claim(json!({ "sub": "\u{4e2d}|\u{e9}" })));
+        self.good(38, "4 kB", &self.claim(json!({ "pad": "x".repeat(3000) })));
+        self.good(34, "an unknown claim", &self.claim(json!({ "Exp": 1, "x": null, "y": [1] })));
         self.good(36, "among others", &self.claim(json!({ "groups": ["x", "staff"] })));
     }
 

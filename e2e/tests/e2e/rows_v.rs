@@ -166,6 +166,7 @@ impl Class {
                 .header("Mcp-Method", "x");
             expect_status(&exchange(self.alice.address, &request.bytes())?, 200)?;
             let seen = self.room.upstream.take_seen();
+            ensure!(seen.len() == 1, "{} requests reached the upstream", seen.len());
             let head = &seen[0].heard;
             let mirrored = head.header("mcp-name").or(head.header("mcp-method"));
             ensure!(mirrored.is_none(), "mirrored headers went to a legacy server: {mirrored:?}");
@@ -229,15 +230,21 @@ impl Class {
         let outcome = self.room.refuses(&request, &expected).map(drop);
         self.rows.row(12, "not callable", outcome);
         for (case, answer) in [
-            ("no resultType", r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#),
             ("a batch", r#"[{"jsonrpc":"2.0","id":1,"result":{"content":[]}}]"#),
             ("a request", r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#),
         ] {
             let outcome = self.answered(answer);
             self.rows.row(13, case, outcome);
         }
-        self.room.upstream.behave();
+        // Servers in the wild leave `resultType` out, and clients take that for `complete`.
+        let lenient = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+        self.room.upstream.act(
+            "echo",
+            std::sync::Arc::new(move |_, _, socket| json_reply(socket, 200, &[], lenient)),
+        );
         let request = self.call();
+        self.twin(13, "no resultType", &request);
+        self.room.upstream.behave();
         self.twin(13, "its own era", &request);
     }
 
