@@ -263,7 +263,7 @@ fn pins_are_listed_as_accepted() {
 
 #[test]
 fn pins_are_not_accepted_without_a_look() {
-    let private = "https://127.0.0.1:1/mcp\n        allow_private: true";
+    let private = "https://127.0.0.1:59999/mcp\n        allow_private: true";
     let folder = with("https://staff.example.com/mcp", private);
     let credential = [("STAFF_AUTHORIZATION", "Bearer x")];
     let output = folder.run_with(&["pins", "accept", "staff", "--yes"], &credential);

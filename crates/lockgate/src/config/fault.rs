@@ -90,7 +90,8 @@ fn words_for(error: &serde_saphyr::Error) -> (String, String, Option<String>) {
         ),
         Yaml::SerdeInvalidType { unexpected, expected, .. }
         | Yaml::SerdeInvalidValue { unexpected, expected, .. } => {
-            (format!("found {unexpected}, expected {expected}"), "this value".to_owned(), None)
+            let expected = without_types(&format!("expected {expected}"));
+            (format!("found {unexpected}, {expected}"), "this value".to_owned(), None)
         }
         Yaml::Unexpected { expected: "sequence start", .. } => (
             "expected a list".to_owned(),
@@ -99,6 +100,9 @@ fn words_for(error: &serde_saphyr::Error) -> (String, String, Option<String>) {
         ),
         Yaml::Unexpected { expected: "mapping start", .. } => {
             ("expected settings with keys of their own".to_owned(), "this value".to_owned(), None)
+        }
+        Yaml::InvalidScalar { ty, .. } => {
+            (format!("expected{}", without_types(&format!(" {ty}"))), "this value".to_owned(), None)
         }
         Yaml::DuplicateMappingKey { key, .. } => (
             match key {
@@ -118,9 +122,16 @@ fn plain(error: &serde_saphyr::Error) -> String {
     let first = text.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
     match first.rfind(" at line ") {
-        Some(end) => first.get(..end).unwrap_or(first).to_owned(),
-        None => first.to_owned(),
+        Some(end) => without_types(first.get(..end).unwrap_or(first)),
+        None => without_types(first),
     }
+}
+
+/// A reader's words with numbers in place of Rust's names for them.
+pub(super) fn without_types(text: &str) -> String {
+    ["u8", "u16", "u32", "u64", "i64", "usize"].iter().fold(text.to_owned(), |text, name| {
+        text.replace(&format!(" {name}"), " a whole number that fits")
+    })
 }
 
 /// "did you mean", or the whole choice where nothing is near.

@@ -101,7 +101,8 @@ pub(crate) fn apply(settings: Settings, overrides: &[Override]) -> Result<Settin
         };
         *place = read(text, place);
         settings = serde_json::from_value(tree).map_err(|error| {
-            ConfigFault::new(format!("`{source}` does not fit `{}`: {error}", path.join(".")))
+            let why = fault::without_types(&error.to_string());
+            ConfigFault::new(format!("`{source}` does not fit `{}`: {why}", path.join(".")))
         })?;
     }
     Ok(settings)

@@ -3,10 +3,11 @@
 //!
 //! Pure: looks at the settings and nothing else, so the same answer comes offline and in service.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use http::HeaderName;
 use lockgate_gateway::{
+    egress::{EgressRules, check_url},
     settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
     token::{Rules, RulesFault},
 };
@@ -127,17 +128,9 @@ fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut 
     at.check(!twice, "name", format!("two issuers are named `{name}`"), "rename one of them");
     let twin = all.issuers.iter().take(index).any(|other| other.issuer == issuer.issuer);
     at.check(!twin, "issuer", "two issuers have the same `iss`", "keep one of them");
-    match Url::parse(&issuer.issuer) {
-        Ok(url) => key_source(&url, "issuer", issuer.allow_private, at),
-        Err(_) => at.check(
-            issuer.jwks_url.is_some(),
-            "issuer",
-            "it is no URL, so its keys can't be discovered",
-            "write the exact `iss` of its tokens as a URL, or set `jwks_url`",
-        ),
-    }
-    if let Some(url) = &issuer.jwks_url {
-        key_source(url, "jwks_url", issuer.allow_private, at);
+    match &issuer.jwks_url {
+        Some(url) => check_dialled(url.as_str(), "jwks_url", issuer.allow_private, at),
+        None => check_dialled(&issuer.issuer, "issuer", issuer.allow_private, at),
     }
     if let Err(fault) = Rules::new(issuer.clone()) {
         let key = match fault {
@@ -150,13 +143,13 @@ fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut 
     }
 }
 
-fn key_source(url: &Url, key: &str, allow_private: bool, at: &mut Section<'_>) {
-    at.check(
-        url.scheme() == "https" || (url.scheme() == "http" && allow_private),
-        key,
-        "keys that come without encryption prove nothing",
-        "use `https:`, or set `allow_private: true` for a test on your own machine",
-    );
+/// Only what the gateway would dial in service passes here.
+fn check_dialled(url: &str, key: &str, allow_private: bool, at: &mut Section<'_>) {
+    let rules = EgressRules { allow_private, ca: None, connect_wait_max: Duration::ZERO };
+    if let Err(fault) = check_url(url, &rules) {
+        let help = "`allow_private: true` beside it allows `http:` and private addresses";
+        at.check(false, key, fault.to_string(), help);
+    }
 }
 
 fn check_connection(
@@ -225,19 +218,7 @@ fn check_anonymous(connection: &ConnectionSettings, all: &Settings, at: &mut Sec
 }
 
 fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
-    let url = &http.url;
-    at.check(
-        url.scheme() == "https" || (url.scheme() == "http" && http.allow_private),
-        "upstream.http.url",
-        "the upstream is reached without encryption",
-        "use `https:`, or set `allow_private: true` for a server on a private network",
-    );
-    at.check(
-        url.username().is_empty() && url.password().is_none(),
-        "upstream.http.url",
-        "the upstream's URL carries a credential",
-        "move it to `headers`, by reference: `Authorization: env:NAME`",
-    );
+    check_dialled(http.url.as_str(), "upstream.http.url", http.allow_private, at);
     for name in http.headers.keys() {
         let good = HeaderName::from_bytes(name.as_bytes()).is_ok();
         at.check(

@@ -4,6 +4,7 @@
 
 mod admin;
 mod health;
+mod inputs;
 mod logs;
 pub(crate) mod process;
 mod service;

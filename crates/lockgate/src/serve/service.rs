@@ -1,18 +1,11 @@
 //! One running gateway: its start, its reloads, its end.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use lockgate_gateway::{
     clock,
     gateway::Gateway,
-    secret::SecretRef,
     serve::Tls,
-    settings::UpstreamSettings,
     snapshot::{Blueprint, BuildFault},
     upstream::stdio::Launcher,
 };
@@ -30,7 +23,9 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{admin, health::Health, logs, process, tls::config as tls_config, watch::Watch};
+use super::{
+    admin, health::Health, inputs::Inputs, logs, process, tls::config as tls_config, watch::Watch,
+};
 use crate::{
     config::{ConfigArgs, Loaded, load, read_policies},
     failure::{Failure, summary},
@@ -48,7 +43,7 @@ pub(crate) struct Service {
     tls: Arc<Tls>,
     health: Arc<Health>,
     watch: Watch,
-    watched: BTreeSet<PathBuf>,
+    inputs: Inputs,
     /// Told once, when the public listener is to drain.
     stop: watch::Sender<bool>,
     /// The public listener; done when it has drained.
@@ -76,8 +71,8 @@ impl Service {
         let operators = bind(loaded.settings.admin.address).await?;
         let gateway = open(&loaded)?;
         let health = Arc::new(Health::new(Arc::clone(&gateway)));
-        let watched = folders(&loaded);
-        let watch = Watch::new(&watched).map_err(Failure::unreachable)?;
+        let inputs = Inputs::of(&loaded);
+        let watch = Watch::new(&inputs).map_err(Failure::unreachable)?;
         let (stop, stopped) = watch::channel(false);
         let service = Self {
             public: tokio::spawn(serve_public(
@@ -93,7 +88,7 @@ impl Service {
             tls,
             health,
             watch,
-            watched,
+            inputs,
             stop,
         };
         service.announce();
@@ -170,10 +165,10 @@ impl Service {
             warnings.iter().for_each(|warning| warn!("{}", summary(warning)));
         }
         install_tls(&loaded, &self.tls)?;
-        let watched = folders(&loaded);
-        if watched != self.watched {
-            self.watch = Watch::new(&watched).map_err(Failure::unreachable)?;
-            self.watched = watched;
+        let inputs = Inputs::of(&loaded);
+        if inputs != self.inputs {
+            self.watch = Watch::new(&inputs).map_err(Failure::unreachable)?;
+            self.inputs = inputs;
         }
         self.loaded = loaded;
         Ok(())
@@ -231,7 +226,8 @@ fn lookouts(gateway: &Arc<Gateway>, health: &Arc<Health>, operators: TcpListener
 /// Opens the journal, puts the start on the record, and builds the first Snapshot.
 fn open(loaded: &Loaded) -> Result<Arc<Gateway>, Failure> {
     let data = &loaded.settings.data;
-    // Before the journal, so that a wrong policy leaves no record of a start.
+    // Before the journal is touched, so that wrong policies leave no record of a start.
+    offline::compile(loaded)?;
     let blueprint = blueprint(loaded)?;
     let (journal, recovery) =
         Journal::open(&offline::journal_folder(data), JournalOptions::default())
@@ -268,37 +264,6 @@ fn build_failure(fault: BuildFault) -> Failure {
 fn install_tls(loaded: &Loaded, tls: &Tls) -> Result<(), Failure> {
     tls.set(loaded.gateway.listen.tls.as_ref().map(tls_config).transpose()?);
     Ok(())
-}
-
-/// Every folder with a file that a Snapshot is made from.
-fn folders(loaded: &Loaded) -> BTreeSet<PathBuf> {
-    let settings = &loaded.settings;
-    let mut files = vec![loaded.file.clone()];
-    files.extend(settings.listen.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]).cloned());
-    files.extend(settings.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
-    for connection in &settings.connections {
-        let secrets = match &connection.upstream {
-            UpstreamSettings::Http(http) => {
-                files.extend(http.ca.clone());
-                &http.headers
-            }
-            UpstreamSettings::Stdio(stdio) => &stdio.env,
-        };
-        files.extend(secrets.values().filter_map(|secret| match secret {
-            SecretRef::File(file) => Some(file.clone()),
-            SecretRef::Env(_) => None,
-        }));
-    }
-    let folder = |file: PathBuf| match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut folders: BTreeSet<PathBuf> = files.into_iter().map(folder).collect();
-    folders.insert(settings.policies.clone());
-    folders.insert(offline::pins_folder(&settings.data));
-    // A secret's folder may come later; the secret is missed where it is needed.
-    folders.retain(|folder| folder.is_dir());
-    folders
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

@@ -1,9 +1,8 @@
-//! When to look at the configuration again: a change in its folders, or SIGHUP.
+//! When to look at the configuration again: a change of one of its files, or SIGHUP.
 //!
-//! Folders are watched rather than files: editors replace files, and Kubernetes swaps a `..data`
-//! symlink beside them. What changed is not asked; everything is read again.
+//! What changed is not asked; everything is read again.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
@@ -12,38 +11,42 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::inputs::Inputs;
+
 /// Changes come in bursts; the configuration is read this long after the last one…
 const QUIET: Duration = Duration::from_millis(200);
 /// …or this long after the first, whatever still changes.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+const QUIET_MAX: Duration = Duration::from_secs(2);
 
 /// Reports that something may have changed.
 pub(crate) struct Watch {
     changes: mpsc::Receiver<()>,
     hangup: Signal,
     /// Watching ends when it is dropped.
-    watcher: RecommendedWatcher,
+    _watcher: RecommendedWatcher,
 }
 
 impl Watch {
-    /// Watches `folders`, which must exist.
+    /// Watches the folders of `inputs`.
     ///
     /// # Errors
     /// Where the system can't watch one of them.
-    pub(crate) fn new(folders: &BTreeSet<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn new(inputs: &Inputs) -> anyhow::Result<Self> {
         // One waiting change says as much as many.
         let (tell, changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading the files is an event too; it must not cause another reading.
-            if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
-                let _ = tell.try_send(());
+        let of_interest = inputs.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<_>| {
+            // What can't be told apart counts as a change.
+            if event.is_ok_and(|event| !matters(&event, &of_interest)) {
+                return;
             }
+            let _ = tell.try_send(());
         })?;
-        let mut watch = Self { changes, hangup: signal(SignalKind::hangup())?, watcher };
-        for folder in folders {
-            watch.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        for folder in inputs.folders() {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
         }
-        Ok(watch)
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self { changes, hangup, _watcher: watcher })
     }
 
     /// Waits for the next change and for the quiet after it.
@@ -59,4 +62,10 @@ impl Watch {
             () = sleep(QUIET_MAX) => {}
         }
     }
+}
+
+/// Reading a file is an event too; it must not cause another reading.
+fn matters(event: &notify::Event, inputs: &Inputs) -> bool {
+    let read = matches!(event.kind, EventKind::Access(_));
+    !read && (event.need_rescan() || event.paths.iter().any(|path| inputs.concerns(path)))
 }

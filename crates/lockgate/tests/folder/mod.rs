@@ -1,5 +1,7 @@
 //! A folder of its own for each run of the binary.
 
+#![expect(dead_code, reason = "each test program uses a part of it")]
+
 use std::{
     fs,
     process::{Command, Output},
@@ -21,6 +23,11 @@ impl Folder {
         let file = self.0.path().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
+    }
+
+    /// Reads one file.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap()
     }
 
     /// Removes one file.
@@ -49,15 +56,14 @@ impl Folder {
     }
 
     fn output(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_lockgate"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env_clear()
-            .env("LANG", "C.UTF-8")
-            .env("NO_COLOR", "1")
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap()
+        self.command().args(arguments).envs(variables.iter().copied()).output().unwrap()
+    }
+
+    /// The binary in this folder, with an environment of its own.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockgate"));
+        command.current_dir(self.0.path()).env_clear().env("LANG", "C.UTF-8").env("NO_COLOR", "1");
+        command
     }
 }
 
