@@ -6,6 +6,11 @@ use std::{env, fmt, fs, path::PathBuf};
 use lockgate_model::{Reason, Refusal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// What the reader of a configuration says where a secret itself may stand in place of its
+/// reference, so that the place is not quoted.
+pub const REFERENCE_WANTED: &str =
+    "a secret is named by reference: `env:NAME` or `file:/absolute/path`";
+
 /// The longest secret that is read, in bytes.
 const SECRET_MAX_BYTES: u64 = 64 * 1024;
 
@@ -81,9 +86,8 @@ impl Serialize for SecretRef {
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The text is not quoted back: it may be the secret itself, written in the wrong place.
-        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| {
-            D::Error::custom("a secret is named by reference: `env:NAME` or `file:/absolute/path`")
-        })
+        Self::parse(&String::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom(REFERENCE_WANTED))
     }
 }
 
