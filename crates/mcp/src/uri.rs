@@ -133,9 +133,7 @@ fn path_of(scheme: &str, authority: bool, path: &str) -> Option<String> {
     }
     if !path.starts_with('/') {
         // Nothing to resolve dots against: such a path must have none.
-        let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
-        let rootless_file = scheme == "file";
-        return (!dots && !rootless_file && !hides_dots(&path)).then_some(path);
+        return (scheme != "file" && !hides_dots(&path)).then_some(path);
     }
     let merge = scheme == "file";
     let mut kept: Vec<&str> = Vec::new();
