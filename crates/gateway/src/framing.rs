@@ -438,3 +438,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use lockgate_model::{Digest, Event, Reason, Refusal, Timestamp};
+use lockgate_model::{Event, Reason, Refusal, Timestamp};
 use lockgate_rules::policy::PolicyFault;
 use lockgate_store::journal::Journal;
 use tokio::sync::{Notify, watch};
@@ -183,31 +183,27 @@ impl Gateway {
         futures_util::future::join_all(children).await;
     }
 
-    /// A snapshot whose policies were compiled against this definition of a tool: the caller's, or
-    /// the one that follows when the definition was accepted a moment ago.
+    /// A snapshot whose policies were compiled against what is accepted now: the caller's, or the
+    /// one that follows when something was accepted a moment ago.
     ///
     /// # Errors
     /// [`Reason::CatalogueMissing`] where no such snapshot comes about.
-    pub async fn snapshot_knowing(
-        &self,
-        caller: &Caller,
-        tool: &str,
-        definition: Digest,
-    ) -> Result<Arc<Snapshot>, Refusal> {
-        let knows = |snapshot: &Snapshot| {
-            snapshot
-                .connection(caller.connection.name())
-                .and_then(|connection| connection.tools.get(tool))
-                .is_some_and(|tool| tool.digest == definition)
-        };
-        if knows(&caller.snapshot) {
+    pub async fn settled(&self, caller: &Caller) -> Result<Arc<Snapshot>, Refusal> {
+        let accepted = caller.connection.pins.generation();
+        if caller.connection.accepted_count == accepted {
             return Ok(Arc::clone(&caller.snapshot));
         }
+        // A connection that is gone from the newest snapshot is denied there.
+        let knows = |snapshot: &Snapshot| {
+            let connection = snapshot.connection(caller.connection.name());
+            connection.is_none_or(|connection| connection.accepted_count >= accepted)
+        };
         let mut version = self.version.subscribe();
         let found = async {
             loop {
                 let snapshot = self.snapshot();
-                if knows(&snapshot) {
+                // After a build that failed, the old policies decide; what they don't know, they deny.
+                if knows(&snapshot) || self.building().fault.is_some() {
                     return snapshot;
                 }
                 if version.changed().await.is_err() {
@@ -235,12 +231,15 @@ impl Gateway {
                 let snapshot = Arc::new(snapshot);
                 self.snapshot.store(Arc::clone(&snapshot));
                 self.version.send_modify(|version| *version += 1);
-                self.tell(&snapshot, why);
+                if snapshot.version != before.version {
+                    self.tell(&snapshot, why);
+                }
                 Ok(snapshot.warnings.clone())
             }
             Err(fault) => {
                 tracing::error!(%fault, "a new snapshot was refused; the old one stays");
                 building.fault = Some(fault.to_string());
+                self.version.send_modify(|version| *version += 1);
                 Err(fault)
             }
         }

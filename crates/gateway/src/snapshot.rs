@@ -100,6 +100,8 @@ pub struct Connection {
     pub pins: Arc<PinKeeper>,
     /// The accepted tools that this version's policies were compiled against.
     pub tools: HashMap<String, Tool>,
+    /// [`PinKeeper::generation`] of these tools.
+    pub accepted_count: u64,
     /// The credential for its upstream.
     pub credential: Credential,
     /// Marked when its server tells that definitions changed.
@@ -237,9 +239,16 @@ impl Connection {
             None => Arc::new(upstream(settings, limits, ground, &stale)?),
         };
         let pins = match same {
-            Some(same) if same.settings.pins == settings.pins => Arc::clone(&same.pins),
+            Some(same) if same.settings.pins == settings.pins => {
+                same.pins.reload().map_err(|fault| BuildFault::Connection {
+                    connection: settings.name.clone(),
+                    fault: fault.to_string(),
+                })?;
+                Arc::clone(&same.pins)
+            }
             _ => pins(settings, limits, ground, &upstream, &credential, &stale)?,
         };
+        let accepted_count = pins.generation();
         let accepted = pins.accepted();
         let public_url = public_url(settings, &gateway.public_url);
         let issuers = gateway.issuers.iter().filter(|one| settings.issuers.contains(&one.name));
@@ -276,6 +285,7 @@ impl Connection {
             public_url,
             upstream,
             pins,
+            accepted_count,
             stale,
         })
     }

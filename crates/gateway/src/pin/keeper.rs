@@ -45,6 +45,8 @@ pub struct PinKeeper {
     book: Mutex<PinBook>,
     /// The count of [`Stale`] that the last good listing holds for, plus one; 0 before the first.
     holds: AtomicU64,
+    /// Counts the changes of what is accepted.
+    generation: AtomicU64,
     listing: tokio::sync::Mutex<Listing>,
     doubted: Mutex<Option<Instant>>,
 }
@@ -85,6 +87,7 @@ impl PinKeeper {
             changed,
             book: Mutex::new(book),
             holds: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             listing: tokio::sync::Mutex::default(),
             doubted: Mutex::default(),
         })
@@ -102,7 +105,14 @@ impl PinKeeper {
     pub fn reload(&self) -> Result<(), PinFault> {
         let accepted = self.accepted.load(&self.connection)?;
         self.book().accept(accepted);
+        self.generation.fetch_add(1, SeqCst);
         Ok(())
+    }
+
+    /// How often what is accepted has changed; what was compiled at one count holds until it
+    /// differs.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(SeqCst)
     }
 
     /// The accepted definition under `name`, for a call of it. Lists the upstream first where
@@ -233,6 +243,7 @@ impl PinKeeper {
         book.observe(seen);
         if let Some(pins) = findings.accept {
             book.accept(Some(pins));
+            self.generation.fetch_add(1, SeqCst);
             self.changed.notify_one();
         }
         Ok(())

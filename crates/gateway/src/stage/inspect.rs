@@ -61,7 +61,7 @@ pub fn inspect(
         open.gateway.sessions.remember_task(&task, owner(caller));
     }
     for request in outcome::input_requests(&response, limits)? {
-        permit_request(caller, &request.method)?;
+        permit_request(open, &request.method)?;
     }
     if awaited.method == "initialize" {
         open_session(open, headers, &response)?;
@@ -70,7 +70,7 @@ pub fn inspect(
     let status = if failed { OutcomeStatus::Error } else { OutcomeStatus::Result };
     drop(response);
     let body = match Kind::of_method(&awaited.method) {
-        Some(kind) => filter(caller, awaited.era, kind, &body)?,
+        Some(kind) => filter(open, awaited.era, kind, &body)?,
         None if matches!(awaited.method.as_str(), "initialize" | "server/discover") => {
             let pins = &caller.connection.pins;
             pin::screen(&body, limits, |digest| pins.admits_instructions(digest))?.body
@@ -84,9 +84,10 @@ pub fn inspect(
 ///
 /// # Errors
 /// [`Reason::ServerRequestDenied`], or [`Reason::UpstreamInvalid`] for what no server may ask.
-pub fn permit_request(caller: &Caller, method: &str) -> Result<(), Refusal> {
+pub fn permit_request(open: &OpenCall, method: &str) -> Result<(), Refusal> {
     let action = lockgate_mcp::call::of_server_request(method)?;
-    if ask(&caller.snapshot, caller, &action, &Value::Null).is_allow() {
+    // The newest policy decides, however old the stream is.
+    if ask(&open.gateway.snapshot(), &open.caller, &action, &Value::Null).is_allow() {
         Ok(())
     } else {
         let detail = "no policy lets the server ask the client for this";
@@ -104,8 +105,10 @@ fn check_era(awaited: &Awaited, response: &Response<'_>) -> Result<(), Refusal> 
 }
 
 /// The list without what this caller may not see or nobody accepted.
-fn filter(caller: &Caller, era: Era, kind: Kind, body: &[u8]) -> Result<Bytes, Refusal> {
+fn filter(open: &OpenCall, era: Era, kind: Kind, body: &[u8]) -> Result<Bytes, Refusal> {
+    let caller = open.caller.as_ref();
     let connection = &caller.connection;
+    let snapshot = open.gateway.snapshot();
     let keep = |item: &list::Item<'_, '_>| {
         let name = item.name.clone();
         let (action, pinned) = match kind {
@@ -113,7 +116,7 @@ fn filter(caller: &Caller, era: Era, kind: Kind, body: &[u8]) -> Result<Bytes, R
             Kind::Prompt => (Action::ListPrompt(name), Some(PinKind::Prompt)),
             Kind::Resource | Kind::Template => (Action::ListResource(name), None),
         };
-        if !ask(&caller.snapshot, caller, &action, &Value::Null).is_allow() {
+        if !ask(&snapshot, caller, &action, &Value::Null).is_allow() {
             return false;
         }
         let Some(pinned) = pinned else { return true };

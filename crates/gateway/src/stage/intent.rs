@@ -116,7 +116,9 @@ impl Stop {
             Verdict::Ask(_) => (Reason::ApprovalUnavailable, "the call is held for approval"),
             Verdict::Deny(Deny { reason, .. }) => (*reason, "the call is not permitted"),
         };
-        let reason = if judged.visible { reason } else { Reason::TargetUnknown };
+        // Where no definition was accepted yet, every name gets the same answer.
+        let tells = judged.visible || reason == Reason::CatalogueMissing;
+        let reason = if tells { reason } else { Reason::TargetUnknown };
         let mut stop = Self::from(Refusal::new(reason, detail)).of(&judged.item);
         stop.policies = judged.verdict.policies().to_vec();
         stop.recorded = true;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use lockgate_mcp::call;
+use lockgate_mcp::{call, definition::Kind};
 use lockgate_model::{Action, Deny, Digest, Reason, Refusal, Verdict};
 use lockgate_rules::policy::Question;
 use lockgate_store::pins::PinKind;
@@ -47,12 +47,11 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         },
         None => (None, None),
     };
-    let snapshot = match (action, definition) {
-        (Action::CallTool(name), Some(digest)) => {
-            gateway.snapshot_knowing(&caller, name, digest).await?
-        }
-        _ => Arc::clone(&caller.snapshot),
-    };
+    if Kind::of_method(&item.call.method).is_some() {
+        // A list shows what is accepted. Where the look fails, it shows what was accepted before.
+        drop(caller.connection.pins.refresh().await);
+    }
+    let snapshot = gateway.settled(&caller).await?;
     let mut verdict = ask(&snapshot, &caller, action, &item.call.arguments);
     if verdict.is_allow()
         && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)

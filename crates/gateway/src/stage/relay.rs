@@ -212,14 +212,15 @@ impl Relay {
                 Reason::ServerRequestDenied,
                 "a request outside a session, where no answer can be told apart",
             )),
-            (Era::Legacy, Some(session)) => permit_request(&self.open.caller, &request.method)
-                .and_then(|()| {
+            (Era::Legacy, Some(session)) => {
+                permit_request(&self.open, &request.method).and_then(|()| {
                     if session.ask(&request.id) {
                         Ok(())
                     } else {
                         Err(invalid("a request whose id is open, or one too many"))
                     }
-                }),
+                })
+            }
         };
         if let Err(refusal) = permitted {
             decline::decline(&self.open, request, &refusal).await?;

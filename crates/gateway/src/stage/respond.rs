@@ -276,6 +276,7 @@ const fn is_verdict(reason: Reason) -> bool {
             | Reason::PinNew
             | Reason::PinChanged
             | Reason::ServerRequestDenied
+            | Reason::CatalogueMissing
     )
 }
 
@@ -386,7 +387,7 @@ const fn words(reason: Reason) -> &'static str {
         Reason::Draining => "shutting down",
         Reason::JournalUnavailable => "nothing can be recorded, so nothing is forwarded",
         Reason::IssuerUnavailable => "tokens can't be verified at the moment",
-        Reason::CatalogueMissing => "the server's tools are not known yet",
+        Reason::CatalogueMissing => "none of the server's tools is accepted yet",
         Reason::CredentialUnavailable | Reason::ChildUnavailable => "the server is not available",
         Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
         Reason::UpstreamTimeout => "the server did not answer in time",

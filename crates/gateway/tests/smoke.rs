@@ -1,0 +1,225 @@
+//! Calls through a whole gateway in one process, against a small server made for it. The real
+//! binary with real servers is tested elsewhere; this is the quick look that a call still goes
+//! through.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use lockgate_gateway::{
+    gateway::Gateway,
+    serve::{self, Tls},
+    snapshot::Blueprint,
+    upstream::stdio::Launcher,
+};
+use lockgate_rules::policy::Source;
+use lockgate_store::journal::{Journal, JournalOptions};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+#[path = "smoke/server.rs"]
+mod server;
+
+/// A gateway in front of [`server`], with its data in a folder of its own.
+struct Rig {
+    address: String,
+    data: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+/// An answer as it came.
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Rig {
+    async fn start(policy: &str) -> Self {
+        let upstream = server::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let data = tempfile::tempdir().unwrap();
+        let settings = json!({
+            "listen": { "address": address },
+            "public_url": format!("http://{address}"),
+            "connections": [{
+                "name": "small",
+                "upstream": { "http": { "url": upstream, "allow_private": true } },
+                "era": "legacy",
+                "pins": "on_first_use",
+                "development_anonymous": true,
+            }],
+        });
+        let blueprint = Blueprint {
+            settings: serde_json::from_value(settings).unwrap(),
+            policies: vec![Source { name: "test.cedar".into(), text: policy.into() }],
+        };
+        let journal = data.path().join("journal");
+        let (journal, _) = Journal::open(&journal, JournalOptions::default()).unwrap();
+        let launcher = Launcher { program: "/bin/false".into(), arguments: Vec::new() };
+        let pins = data.path().join("pins");
+        let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(async move {
+            let shutdown = async { drop(stopped.await) };
+            let tls = Arc::new(Tls::default());
+            tokio::select! {
+                () = serve::serve(&gateway, listener, tls, shutdown) => {}
+                () = gateway.tend() => panic!("tending ended first"),
+            }
+        });
+        Self { address, data, stop: Some(stop), served }
+    }
+
+    async fn raw(&self, text: &str) -> Reply {
+        let mut socket = TcpStream::connect(&self.address).await.unwrap();
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut bytes))
+            .await
+            .expect("an end")
+            .unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.get(9..12).and_then(|s| s.parse().ok()).unwrap_or_default();
+        Reply { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    async fn post(&self, session: Option<&str>, body: &Value) -> Reply {
+        let body = body.to_string();
+        let session = session.map(|id| format!("Mcp-Session-Id: {id}\r\n")).unwrap_or_default();
+        self.raw(&format!(
+            "POST /c/small/mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{session}\
+             Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len(),
+        ))
+        .await
+    }
+
+    async fn session(&self) -> String {
+        let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": { "name": "t", "version": "0" } } });
+        let reply = self.post(None, &body).await;
+        assert_eq!(reply.status, 200, "{} {}", reply.head, reply.body);
+        let at = reply.head.find("mcp-session-id: ").expect("a session") + 16;
+        reply.head[at..].lines().next().unwrap().to_owned()
+    }
+
+    fn journal(&self) -> String {
+        let folder = std::fs::read_dir(self.data.path().join("journal")).unwrap();
+        let mut paths: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    }
+}
+
+fn call(id: u32, tool: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": { "name": tool, "arguments": { "text": "hello" } } })
+}
+
+const ALLOW_ALL: &str = "@id(\"all\") permit (principal, action, resource);";
+
+#[tokio::test]
+async fn a_call_goes_through_and_is_recorded() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    let reply = rig.post(Some(&session), &call(1, "echo")).await;
+    assert_eq!(reply.status, 200, "{} {}", reply.head, reply.body);
+    assert!(reply.body.contains("\"text\":\"hello\""), "{} {}", reply.body, rig.journal());
+    let reply = rig.post(Some(&session), &call(2, "stream")).await;
+    assert!(reply.head.contains("text/event-stream"), "{}", reply.head);
+    assert!(reply.body.contains("notifications/progress"), "{}", reply.body);
+    assert!(reply.body.contains("\"text\":\"hello\""), "{}", reply.body);
+    let journal = rig.journal();
+    assert_eq!(journal.matches("\"tools/call\"").count(), 2, "{journal}");
+    assert!(journal.contains("{\"message\":"), "{journal}");
+}
+
+#[tokio::test]
+async fn what_nobody_may_see_does_not_exist() {
+    let rig = Rig::start(
+        "@id(\"some\") permit (principal, action, resource)\n\
+         when { action == Action::\"small/echo\" };",
+    )
+    .await;
+    let session = rig.session().await;
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let reply = rig.post(Some(&session), &list).await;
+    assert!(reply.body.contains("\"echo\""), "{}", reply.body);
+    assert!(!reply.body.contains("\"stream\""), "{}", reply.body);
+    let hidden = rig.post(Some(&session), &call(7, "stream")).await;
+    let absent = rig.post(Some(&session), &call(7, "no_such")).await;
+    assert_eq!((hidden.status, &hidden.body), (absent.status, &absent.body));
+    assert!(hidden.body.contains("-32602"), "{}", hidden.body);
+}
+
+#[tokio::test]
+async fn sessions_are_needed_and_nobody_elses() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    assert_eq!(rig.post(Some("guess"), &call(1, "echo")).await.status, 404, "C5");
+    assert_eq!(rig.post(None, &call(1, "echo")).await.status, 400, "C10");
+    let response = json!({ "jsonrpc": "2.0", "id": 9, "result": {} });
+    assert_eq!(rig.post(Some(&session), &response).await.status, 400, "J20");
+}
+
+#[tokio::test]
+async fn heads_that_two_parsers_frame_differently_close_the_connection() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let rest = "Content-Type: application/json\r\n\r\n0\r\n\r\nGET /second HTTP/1.1\r\n\r\n";
+    for (row, lines) in [
+        ("H1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+        ("H2", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+        ("H3", "Transfer-Encoding: xchunked\r\n"),
+        ("H4", "Content-Length: +5\r\n"),
+        ("H7", "X: a\r\n b\r\n"),
+    ] {
+        let head = format!("POST /c/small/mcp HTTP/1.1\r\nHost: {}\r\n", rig.address);
+        let reply = rig.raw(&format!("{head}{lines}{rest}")).await;
+        assert_eq!(reply.status, 400, "{row}: {}", reply.head);
+        assert_eq!(reply.body.matches("HTTP/1.1").count(), 0, "{row}: {}", reply.body);
+        assert!(reply.head.contains("connection: close"), "{row}: {}", reply.head);
+    }
+    let records = rig.journal().matches("http.malformed").count();
+    assert_eq!(records, 5, "one record each");
+}
+
+#[tokio::test]
+async fn hosts_and_origins_are_checked_first() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let ask = async |host: &str, more: &str| {
+        let close = "Connection: close\r\n";
+        rig.raw(&format!("GET /c/small/mcp HTTP/1.1\r\nHost: {host}\r\n{close}{more}\r\n"))
+            .await
+            .status
+    };
+    assert_eq!(ask("127.0.0.1.attacker.example", "").await, 403, "H22");
+    assert_eq!(ask("u@a", "").await, 400, "H8");
+    assert_eq!(ask(&rig.address, "Origin: https://evil.example\r\n").await, 403, "H21");
+    assert_eq!(ask(&rig.address, "Origin: null\r\n").await, 403, "H21");
+    assert_eq!(ask(&rig.address, "Accept: application/json\r\n").await, 406, "H31");
+}
+
+#[tokio::test]
+async fn a_drain_ends() {
+    let mut rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    rig.post(Some(&session), &call(1, "echo")).await;
+    drop(rig.stop.take());
+    tokio::time::timeout(Duration::from_secs(5), rig.served).await.expect("an end").unwrap();
+}
