@@ -278,6 +278,8 @@ async fn row_t32_id_tokens_only_where_they_are_asked_for() {
         let claims = opted.with_claim("typ", typ.into());
         assert_eq!(opted.try_claims(&claims).await, Err(Reason::TokenHeader), "{typ}");
     }
+    let logout = opted.with_claim("events", json!({}));
+    assert_eq!(opted.try_claims(&logout).await, Err(Reason::TokenHeader));
     assert_eq!(strict.try_claims(&strict.claims()).await, Err(Reason::TokenHeader));
     for (typ, others, strictly) in [
         ("at+jwt", ok(), ok()),

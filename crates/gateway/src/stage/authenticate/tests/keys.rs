@@ -5,6 +5,10 @@ use lockgate_model::{Limits, Reason, Timestamp};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Access, Authenticator, Gate, Idp, NOW, idp::b64, issuer, now, ok};
+use crate::{
+    keys::KeySet,
+    token::{Algorithm, Jws, Rules},
+};
 
 fn later(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(NOW + seconds)
@@ -123,6 +127,12 @@ async fn row_t44_one_issuers_key_never_speaks_for_another() {
     assert_eq!(gate.try_token(&forged).await, Err(Reason::TokenKeyUnknown));
     let forged = b.keys.token("ES256", r#"{"alg":"ES256","kid":"ec"}"#, &payload);
     assert_eq!(gate.try_token(&forged).await, Err(Reason::TokenSignature));
+    // Not even where the other issuer's rules and key are put before it.
+    let rules = Rules::new(settings[1].clone()).unwrap();
+    let keys = KeySet::parse(json!({"keys": b.keys.jwks()}).to_string().as_bytes()).unwrap();
+    let jws = Jws::read(forged.as_bytes(), 8192).unwrap();
+    let key = keys.find(Some("ec"), Algorithm::ES256).unwrap();
+    assert_eq!(rules.verify(&jws, key).unwrap_err().reason, Reason::TokenIssuer);
     let good = gate.token(&gate.claims());
     assert_eq!(gate.try_token(&good).await, ok());
     // A connection that trusts the other issuer alone, with the token still in memory.
@@ -145,7 +155,9 @@ async fn a_remembered_token_dies_with_its_key() {
     // Another key under the same id doesn't bring it back.
     let other = Idp::open().await.keys.jwks()[1].clone();
     gate.idp.publish(&[rsa, other, ed]);
-    assert_eq!(gate.try_at(&token, later(340)).await, Err(Reason::TokenSignature));
+    for second in [340, 341] {
+        assert_eq!(gate.try_at(&token, later(second)).await, Err(Reason::TokenSignature));
+    }
     gate.idp.publish(&gate.idp.keys.jwks());
     assert_eq!(gate.try_at(&token, later(700)).await, ok());
 }
@@ -153,16 +165,18 @@ async fn a_remembered_token_dies_with_its_key() {
 #[tokio::test]
 async fn a_broken_set_never_replaces_a_good_one() {
     let deep = format!("{{\"keys\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));
     let mut gate = Gate::open().await;
+    // These would be good if they were not too long, or had come with another status.
+    let good = json!({"keys": gate.idp.keys.jwks(), "x": "x"}).to_string();
+    let huge = good.replace(r#""x":"x""#, &format!(r#""x":"{}""#, "x".repeat(300_000)));
     for (what, status, body) in [
         ("empty", 200, r#"{"keys":[]}"#),
         ("no keys", 200, "{}"),
         ("only unusable", 200, r#"{"keys":[{"kty":"oct","k":"AA"}]}"#),
         ("HTML", 200, "<html>sign in</html>"),
         ("nothing", 200, ""),
-        ("error", 500, r#"{"keys":[]}"#),
-        ("redirect", 302, ""),
+        ("error", 500, &*good),
+        ("redirect", 302, &*good),
         ("deep", 200, &*deep),
         ("huge", 200, &*huge),
     ] {
