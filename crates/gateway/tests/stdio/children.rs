@@ -86,7 +86,7 @@ async fn x4_a_command_is_checked_at_every_start() {
         let own = Path::new(&settings.args[0]).with_file_name("python3");
         fs::copy(python(), &own).unwrap();
         settings.command = own.clone();
-        settings.env.insert("PYTHONHOME".into(), home());
+        settings.env.insert("PYTHONHOME".into(), home(&own));
         command = own;
     });
     rig.session().await;
@@ -97,10 +97,10 @@ async fn x4_a_command_is_checked_at_every_start() {
 }
 
 /// Where a copied interpreter finds its library.
-fn home() -> SecretRef {
+fn home(copy: &Path) -> SecretRef {
     let code = "import sys; print(sys.base_prefix, end='')";
     let prefix = Command::new(python()).args(["-c", code]).output().unwrap().stdout;
-    let file = std::env::temp_dir().join(format!("lockgate-python-home-{}", std::process::id()));
+    let file = copy.with_file_name("home");
     fs::write(&file, prefix).unwrap();
     SecretRef::File(file)
 }
