@@ -14,15 +14,22 @@ use super::located::byte_range;
 #[error("{what}")]
 pub(crate) struct ConfigFault {
     what: String,
-    label: String,
     help: Option<String>,
-    place: Option<(NamedSource<String>, Range<usize>)>,
+    place: Option<Box<Place>>,
+}
+
+/// Where it stands.
+#[derive(Debug)]
+struct Place {
+    source: NamedSource<String>,
+    span: Range<usize>,
+    label: String,
 }
 
 impl ConfigFault {
     /// A fault that stands nowhere in the file.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), label: String::new(), help: None, place: None }
+        Self { what: what.into(), help: None, place: None }
     }
 
     /// How to mend it, in one sentence.
@@ -33,8 +40,8 @@ impl ConfigFault {
 
     /// Where it stands: `span` of `text`, which was read from `file`.
     pub(crate) fn at(mut self, file: &str, text: &str, span: Range<usize>, label: &str) -> Self {
-        self.place = Some((NamedSource::new(file, text.to_owned()), span));
-        self.label = label.to_owned();
+        let source = NamedSource::new(file, text.to_owned());
+        self.place = Some(Box::new(Place { source, span, label: label.to_owned() }));
         self
     }
 
@@ -48,7 +55,7 @@ impl ConfigFault {
             return Self::new(format!("{file}:{line}: {REFERENCE_WANTED}"));
         }
         let span = error.location().map(|location| byte_range(&location, text));
-        let fault = Self { what, label: String::new(), help, place: None };
+        let fault = Self { what, help, place: None };
         fault.at(file, text, span.unwrap_or(0..0), &label)
     }
 }
@@ -59,13 +66,16 @@ impl Diagnostic for ConfigFault {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, _)| source as _)
+        self.place.as_ref().map(|place| &place.source as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, span) = self.place.as_ref()?;
-        let label = Some(self.label.clone()).filter(|label| !label.is_empty());
-        Some(Box::new(std::iter::once(LabeledSpan::new(label, span.start, span.len()))))
+        let Place { span, label, .. } = self.place.as_deref()?;
+        Some(Box::new(std::iter::once(LabeledSpan::new(
+            Some(label.clone()),
+            span.start,
+            span.len(),
+        ))))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     lockgate policy new --connection staff --group corp/dba")]
 pub(crate) enum Command {
     /// Say who may call what, and why
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     /// Write a first policy for a connection
     New(New),
     /// Print the Cedar schema that policies of a connection are checked against
