@@ -16,7 +16,7 @@ use lockgate_model::{Deny, Era, Event, Refusal, Verdict};
 
 use crate::{
     clearance::Entry,
-    clock,
+    clock, record,
     stage::{intent, outcome::OpenCall},
     upstream::{Outgoing, Verb},
 };
@@ -41,9 +41,8 @@ pub(crate) async fn decline(
         detail = &*refusal.detail,
         "server request declined"
     );
-    let mut asked = intent::about(caller, item, ASKED)?;
-    request.method.as_ref().clone_into(&mut asked.target);
-    asked.target = crate::record::inert(&asked.target);
+    let mut asked = intent::about(caller, item, ASKED, clock::random_id()?);
+    asked.target = record::inert(&request.method);
     asked.id = Some(request.id.clone());
     asked.verdict = Verdict::Deny(Deny { reason: refusal.reason, policies: Vec::new() });
     let journal = &open.gateway.ground.journal;
@@ -53,7 +52,7 @@ pub(crate) async fn decline(
     }
     let words = "the client may not be asked for this";
     let body = answer::error(Some(&request.id), code::INVALID, words, None);
-    let mut declined = intent::about(caller, item, DECLINED)?;
+    let mut declined = intent::about(caller, item, DECLINED, clock::random_id()?);
     declined.id = Some(request.id.clone());
     declined.body_digest = intent::sha256(&body);
     declined.verdict = Verdict::Allow { policies: Vec::new() };

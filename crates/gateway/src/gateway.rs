@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     clock,
     metrics::Metrics,
-    session::Sessions,
+    session::{Session, Sessions},
     slots::Slots,
     snapshot::{Blueprint, BuildFault, Ground, Snapshot},
     stage::{authenticate::IssuerStatus, resolve::Caller},
@@ -157,6 +157,11 @@ impl Gateway {
         self.phase.subscribe()
     }
 
+    /// Changes with every new snapshot, for those whom an older one let in.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
     /// Moves on to a later phase.
     pub fn enter(&self, phase: Phase) {
         self.phase.send_if_modified(|now| {
@@ -289,8 +294,20 @@ impl Gateway {
             let idle_ms = i64::from(self.snapshot().limits().session_idle_max_ms);
             let before: Timestamp = clock::now().plus_millis(-idle_ms);
             for session in self.sessions.take_idle(before) {
-                tracing::info!(connection = session.connection().as_str(), "idle session ended");
+                self.end_session(&session).await;
             }
+            self.metrics.sessions(self.sessions.count());
+        }
+    }
+
+    /// Tells the server that nobody will come back to a session.
+    async fn end_session(&self, session: &Session) {
+        let snapshot = self.snapshot();
+        let Some(connection) = snapshot.connection(session.connection()) else { return };
+        tracing::info!(connection = session.connection().as_str(), "idle session ended");
+        let ended = connection.lister.end_session(session.key.clone(), session.revision).await;
+        if let Err(refusal) = ended {
+            tracing::info!(%refusal, "the server was not told that a session ended");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use lockgate_model::{ConnectionName, Reason};
+use lockgate_model::{Action, ConnectionName, Era, Reason};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -14,6 +14,7 @@ use prometheus_client::{
 pub struct Metrics {
     registry: Registry,
     refused: Family<Refused, Counter>,
+    calls: Family<Call, Counter>,
     requests: Counter,
     sessions: Gauge<u64, AtomicU64>,
 }
@@ -24,22 +25,41 @@ struct Refused {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    connection: String,
+    action: &'static str,
+    era: &'static str,
+}
+
 impl Metrics {
     /// Counters at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("lockgate");
         let refused = Family::default();
+        let calls = Family::default();
         let requests = Counter::default();
         let sessions = Gauge::default();
         registry.register("refused", "Requests and calls that did not succeed", refused.clone());
+        registry.register("calls", "Messages sent to servers", calls.clone());
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("sessions", "Open legacy sessions", sessions.clone());
-        Self { registry, refused, requests, sessions }
+        Self { registry, refused, calls, requests, sessions }
     }
 
     /// Counts a request.
     pub fn request(&self) {
         self.requests.inc();
+    }
+
+    /// Counts a message that is about to be sent.
+    pub fn call(&self, connection: &ConnectionName, action: &Action, era: Era) {
+        let era = match era {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        };
+        let connection = connection.to_string();
+        self.calls.get_or_create(&Call { connection, action: action.kind(), era }).inc();
     }
 
     /// Counts a call that did not succeed.

@@ -55,6 +55,7 @@ pub async fn request(
         Ok(trail) => trail,
         Err(refusal) => return respond::unrecorded(&refusal),
     };
+    gateway.metrics.request();
     let closes = accept::is_last(&request);
     let mut response = match travel(gateway, &mut trail, framing, request).await {
         Ok(response) => response,

@@ -33,6 +33,8 @@ use crate::{
 
 /// Room for the parser beyond the limits, so that the guard's finding comes before the parser's.
 const HEAD_SLACK: usize = 64 * 1024;
+/// Header lines for which the parser has room anyway.
+const PARSER_HEADERS: u32 = 100;
 /// Between two attempts to accept after the system had no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// After the hard bound, streams get this long to say their last words.
@@ -149,10 +151,13 @@ where
             }
         })
     };
-    let http = http1::Builder::new()
-        .max_buf_size(limits.headers_max_bytes as usize + HEAD_SLACK)
-        .max_headers(limits.headers_max as usize + 1)
-        .serve_connection(TokioIo::new(guarded), service);
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(limits.headers_max_bytes as usize + HEAD_SLACK);
+    if limits.headers_max > PARSER_HEADERS {
+        // Asked for a number of its own, the parser allocates for each head.
+        builder.max_headers(limits.headers_max as usize);
+    }
+    let http = builder.serve_connection(TokioIo::new(guarded), service);
     let mut http = pin!(http);
     let mut phase = gateway.phase();
     let mut draining = pin!(phase.wait_for(|phase| *phase >= Phase::Draining));

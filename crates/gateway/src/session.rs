@@ -1,5 +1,5 @@
 //! What one identity did before on one connection, where the protocol lets it matter: legacy
-//! sessions and their open requests, and tasks. Everything here is bound to its owner; to anyone
+//! sessions and their open requests, tasks, and states of calls. Everything here is bound to its owner; to anyone
 //! else it does not exist.
 //!
 //! Ids come from the upstream and pass through unchanged. Nothing outlives the process.
@@ -23,23 +23,32 @@ use crate::upstream::SessionKey;
 const EVENT_IDS_MAX: usize = 1_024;
 /// Requests of either side that one session may leave unanswered.
 const OPEN_MAX: usize = 1_024;
-/// Tasks that are remembered; the oldest is forgotten first.
-const TASKS_MAX: usize = 100_000;
+/// Handles that are remembered; the oldest is forgotten first.
+const HANDLES_MAX: usize = 100_000;
 
-/// All sessions and tasks of the process.
+/// All sessions and handles of the process.
 #[derive(Default)]
 pub struct Sessions {
     book: Mutex<Book>,
     hasher: RandomState,
 }
 
-/// To whom a session or task belongs.
+/// To whom a session or handle belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     issuer: String,
     subject: String,
     client: Option<String>,
     connection: ConnectionName,
+}
+
+/// What a server gives out for its caller to come back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Handle {
+    /// The id of a task.
+    Task,
+    /// The `requestState` of a call that waits for its caller.
+    State,
 }
 
 /// One legacy session.
@@ -60,8 +69,8 @@ struct Book {
     per_owner: HashMap<Owner, u32>,
     /// Connections whose servers give session ids.
     giving: HashSet<ConnectionName>,
-    tasks: HashMap<(ConnectionName, u64), Owner>,
-    task_order: VecDeque<(ConnectionName, u64)>,
+    handles: HashMap<(ConnectionName, u64), Owner>,
+    handle_order: VecDeque<(ConnectionName, u64)>,
 }
 
 /// A request of the client that waits for its answer.
@@ -206,25 +215,31 @@ impl Sessions {
         self.book().sessions.len()
     }
 
-    /// Binds a task to the identity whose call created it.
-    pub fn remember_task(&self, task: &str, owner: Owner) {
-        let place = (owner.connection.clone(), self.hasher.hash_one(task));
+    /// Binds a handle that the server gave out to the identity that got it.
+    pub fn bind(&self, kind: Handle, id: &str, owner: Owner) {
+        let place = (owner.connection.clone(), self.hasher.hash_one((kind, id)));
         let mut book = self.book();
-        if book.tasks.insert(place.clone(), owner).is_some() {
+        if book.handles.insert(place.clone(), owner).is_some() {
             return;
         }
-        book.task_order.push_back(place);
-        if book.task_order.len() > TASKS_MAX
-            && let Some(oldest) = book.task_order.pop_front()
+        book.handle_order.push_back(place);
+        if book.handle_order.len() > HANDLES_MAX
+            && let Some(oldest) = book.handle_order.pop_front()
         {
-            book.tasks.remove(&oldest);
+            book.handles.remove(&oldest);
         }
     }
 
-    /// Whether `identity` created this task on `connection`.
-    pub fn owns_task(&self, task: &str, identity: &Identity, connection: &ConnectionName) -> bool {
-        let place = (connection.clone(), self.hasher.hash_one(task));
-        self.book().tasks.get(&place).is_some_and(|owner| owner.is(identity, connection))
+    /// Whether `identity` got this handle on `connection`.
+    pub fn owns(
+        &self,
+        kind: Handle,
+        id: &str,
+        identity: &Identity,
+        connection: &ConnectionName,
+    ) -> bool {
+        let place = (connection.clone(), self.hasher.hash_one((kind, id)));
+        self.book().handles.get(&place).is_some_and(|owner| owner.is(identity, connection))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -100,6 +100,8 @@ pub struct Connection {
     pub pins: Arc<PinKeeper>,
     /// The accepted tools that this version's policies were compiled against.
     pub tools: HashMap<String, Tool>,
+    /// Speaks to its upstream in the gateway's own name.
+    pub lister: Lister,
     /// [`PinKeeper::generation`] of these tools.
     pub accepted_count: u64,
     /// The credential for its upstream.
@@ -232,7 +234,10 @@ impl Connection {
         let same = before.filter(|before| {
             before.settings.upstream == settings.upstream && before.limits == limits
         });
-        let credential = Credential::of(&settings.upstream);
+        let credential = match same {
+            Some(same) => same.credential.renewed(&settings.upstream),
+            None => Credential::of(&settings.upstream),
+        };
         let stale = before.map_or_else(Stale::default, |before| before.stale.clone());
         let upstream = match same {
             Some(same) => Arc::clone(&same.upstream),
@@ -248,6 +253,7 @@ impl Connection {
             }
             _ => pins(settings, limits, ground, &upstream, &credential, &stale)?,
         };
+        let lister = lister(settings, limits, ground, &upstream, &credential);
         let accepted_count = pins.generation();
         let accepted = pins.accepted();
         let public_url = public_url(settings, &gateway.public_url);
@@ -280,6 +286,7 @@ impl Connection {
             },
             tools: accepted.iter().flat_map(tools).collect(),
             credential,
+            lister,
             settings: settings.clone(),
             limits,
             public_url,
@@ -324,6 +331,23 @@ fn upstream(
     }
 }
 
+fn lister(
+    settings: &ConnectionSettings,
+    limits: Limits,
+    ground: &Ground,
+    upstream: &Arc<Upstream>,
+    credential: &Credential,
+) -> Lister {
+    Lister::new(
+        settings.name.clone(),
+        Arc::clone(upstream),
+        credential.clone(),
+        settings.era,
+        limits,
+        Arc::clone(&ground.journal),
+    )
+}
+
 fn pins(
     settings: &ConnectionSettings,
     limits: Limits,
@@ -332,18 +356,10 @@ fn pins(
     credential: &Credential,
     stale: &Stale,
 ) -> Result<Arc<PinKeeper>, BuildFault> {
-    let lister = Lister::new(
-        settings.name.clone(),
-        Arc::clone(upstream),
-        credential.clone(),
-        settings.era,
-        limits,
-        Arc::clone(&ground.journal),
-    );
     PinKeeper::open(
         settings.pins,
         &ground.pins,
-        lister,
+        lister(settings, limits, ground, upstream, credential),
         Arc::clone(&ground.journal),
         stale.clone(),
         Arc::clone(&ground.changed),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_mcp::headers;
 use lockgate_model::{Reason, Refusal};
@@ -25,9 +26,11 @@ pub struct Armed {
     pub outgoing: Outgoing,
 }
 
-/// The credential headers of one upstream. Clones share the one secret.
+/// The credential headers of one upstream. Clones share the one secret, and its renewal.
 #[derive(Clone)]
-pub struct Credential(Arc<Result<Vec<(HeaderName, Secret)>, Refusal>>);
+pub struct Credential(Arc<ArcSwap<Held>>);
+
+type Held = Result<Vec<(HeaderName, Secret)>, Refusal>;
 
 /// Dresses the call for its upstream.
 ///
@@ -59,15 +62,14 @@ impl Credential {
     /// through its environment. What can't be read is refused at each call, so that one missing
     /// secret stops one connection only.
     pub fn of(upstream: &UpstreamSettings) -> Self {
-        let UpstreamSettings::Http(http) = upstream else { return Self(Arc::new(Ok(Vec::new()))) };
-        let headers = http.headers.iter().map(|(name, place)| {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| unavailable("a credential header's name is no header name"))?;
-            let secret = place.resolve()?;
-            value(&secret)?;
-            Ok((name, secret))
-        });
-        Self(Arc::new(headers.collect()))
+        Self(Arc::new(ArcSwap::from_pointee(read(upstream))))
+    }
+
+    /// The same credential, read again from its places.
+    #[must_use]
+    pub fn renewed(&self, upstream: &UpstreamSettings) -> Self {
+        self.0.store(Arc::new(read(upstream)));
+        self.clone()
     }
 
     /// Puts the credential into the headers of a message to the upstream.
@@ -75,7 +77,7 @@ impl Credential {
     /// # Errors
     /// [`Reason::CredentialUnavailable`]
     pub fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        for (name, secret) in self.0.as_ref().as_ref().map_err(Refusal::clone)? {
+        for (name, secret) in self.0.load().as_ref().as_ref().map_err(Refusal::clone)? {
             headers.insert(name.clone(), value(secret)?);
         }
         Ok(())
@@ -86,8 +88,20 @@ impl Credential {
     /// # Errors
     /// [`Reason::CredentialUnavailable`]
     pub fn check(&self) -> Result<(), Refusal> {
-        self.0.as_ref().as_ref().map(|_| ()).map_err(Refusal::clone)
+        self.0.load().as_ref().as_ref().map(|_| ()).map_err(Refusal::clone)
     }
+}
+
+fn read(upstream: &UpstreamSettings) -> Held {
+    let UpstreamSettings::Http(http) = upstream else { return Ok(Vec::new()) };
+    let headers = http.headers.iter().map(|(name, place)| {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| unavailable("a credential header's name is no header name"))?;
+        let secret = place.resolve()?;
+        value(&secret)?;
+        Ok((name, secret))
+    });
+    headers.collect()
 }
 
 fn value(secret: &Secret) -> Result<HeaderValue, Refusal> {

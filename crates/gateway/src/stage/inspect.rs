@@ -15,10 +15,14 @@ use lockgate_model::{Action, Era, OutcomeStatus, Reason, Refusal, Revision};
 use lockgate_store::pins::PinKind;
 use serde_json::Value;
 
-use super::{judge::ask, outcome::OpenCall, resolve::Caller};
+use super::{
+    judge::{ask, state_key},
+    outcome::OpenCall,
+    resolve::Caller,
+};
 use crate::{
     clock, pin,
-    session::{Awaited, Owner},
+    session::{Awaited, Handle, Owner},
     upstream::SessionKey,
 };
 
@@ -58,7 +62,11 @@ pub fn inspect(
         return Ok(Inspected { body: body.clone(), status: OutcomeStatus::Error });
     }
     if let Some(task) = outcome::task_id(&response, limits)? {
-        open.gateway.sessions.remember_task(&task, owner(caller));
+        open.gateway.sessions.bind(Handle::Task, &task, owner(caller));
+    }
+    if let Some(state) = response.result().and_then(|result| result.get("requestState")?.text()) {
+        let key = state_key(&open.item, &state);
+        open.gateway.sessions.bind(Handle::State, &key, owner(caller));
     }
     for request in outcome::input_requests(&response, limits)? {
         permit_request(open, &request.method)?;

@@ -29,7 +29,7 @@ pub struct Recorded {
 /// # Errors
 /// [`Reason::JournalUnavailable`], or the verdict's own reason where it does not allow.
 pub async fn record(gateway: &Arc<Gateway>, judged: Judged) -> Result<Recorded, Stop> {
-    let event = event(&judged)?;
+    let event = event(&judged);
     if judged.verdict.is_allow() {
         let entry = Entry::record(&gateway.ground.journal, clock::now(), event).await;
         let Judged { caller, item, .. } = judged;
@@ -44,9 +44,11 @@ pub async fn record(gateway: &Arc<Gateway>, judged: Judged) -> Result<Recorded, 
     Err(Stop::verdict(&judged))
 }
 
-fn event(judged: &Judged) -> Result<IntentEvent, Refusal> {
+fn event(judged: &Judged) -> IntentEvent {
     let Judged { caller, item, verdict, definition, snapshot, .. } = judged;
-    Ok(IntentEvent {
+    let request = &caller.request;
+    IntentEvent {
+        call: item.nth.map_or_else(|| request.to_string(), |nth| format!("{request}-{nth}")),
         id: item.call.id.clone(),
         action: item.call.action.kind().to_owned(),
         target: record::inert(item.call.action.target()),
@@ -56,24 +58,20 @@ fn event(judged: &Judged) -> Result<IntentEvent, Refusal> {
         definition: *definition,
         verdict: verdict.clone(),
         snapshot: snapshot.version,
-        ..about(caller, item, &item.call.method)?
-    })
+        ..about(caller, item, &item.call.method, String::new())
+    }
 }
 
 /// An intent about a message that goes with `item`, without a target and denied.
-///
-/// # Errors
-/// [`Reason::Internal`] where the system gives no randomness.
-pub fn about(caller: &Caller, item: &Item, method: &str) -> Result<IntentEvent, Refusal> {
+pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> IntentEvent {
     let identity = &caller.identity;
     let trace = item.traceparent.as_deref().and_then(TraceParent::parse);
-    let trace = match trace {
-        Some(parent) => format!("{:032x}", parent.trace),
-        None => clock::random_id()?,
-    };
+    // Without a trace of the caller's own, the request's id begins one.
+    let trace =
+        trace.map_or_else(|| caller.request.to_string(), |parent| format!("{:032x}", parent.trace));
     let none = Digest::from_bytes([0; 32]);
-    Ok(IntentEvent {
-        call: clock::random_id()?,
+    IntentEvent {
+        call,
         trace,
         peer: caller.peer.to_string(),
         issuer: identity.issuer.clone(),
@@ -94,7 +92,7 @@ pub fn about(caller: &Caller, item: &Item, method: &str) -> Result<IntentEvent, 
         definition: None,
         verdict: Verdict::Deny(Deny { reason: Reason::Internal, policies: Vec::new() }),
         snapshot: caller.snapshot.version,
-    })
+    }
 }
 
 /// What a failure of the journal means for a call.

@@ -15,7 +15,7 @@ use super::{
     resolve::Caller,
     respond::Stop,
 };
-use crate::{clock, gateway::Gateway, snapshot::Snapshot};
+use crate::{clock, gateway::Gateway, session::Handle, snapshot::Snapshot};
 
 /// A decided call.
 pub struct Judged {
@@ -52,7 +52,7 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         drop(caller.connection.pins.refresh().await);
     }
     let snapshot = gateway.settled(&caller).await?;
-    let mut verdict = ask(&snapshot, &caller, action, &item.call.arguments);
+    let mut verdict = decide(&snapshot, &caller, &item);
     if verdict.is_allow()
         && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
     {
@@ -61,6 +61,19 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     }
     let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item.call.action);
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
+}
+
+/// Asks policy about a message: what it does, and all that it wants to watch.
+pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
+    let verdict = ask(snapshot, caller, &item.call.action, &item.call.arguments);
+    let denied = |watch| {
+        let verdict = ask(snapshot, caller, watch, &Value::Null);
+        (!verdict.is_allow()).then_some(verdict)
+    };
+    match verdict {
+        Verdict::Allow { .. } => item.watches.iter().find_map(denied).unwrap_or(verdict),
+        refused => refused,
+    }
 }
 
 /// Asks policy one question about one caller.
@@ -88,6 +101,16 @@ fn barred(
     if let Some(refusal) = pinned {
         return Some(refusal.reason);
     }
+    let name = caller.connection.name();
+    let owns = |kind, id: &str| gateway.sessions.owns(kind, id, &caller.identity, name);
+    let foreign = |watch: &Action| matches!(watch, Action::Task(id) if !owns(Handle::Task, id));
+    if item.watches.iter().any(foreign) {
+        return Some(Reason::TargetUnknown);
+    }
+    // A state goes on where it began: same caller, same target (C13).
+    if item.state.as_ref().is_some_and(|state| !owns(Handle::State, &state_key(item, state))) {
+        return Some(Reason::RpcParams);
+    }
     match &item.call.action {
         Action::CallTool(name) => {
             let connection = snapshot.connection(caller.connection.name())?;
@@ -97,9 +120,7 @@ fn barred(
         }
         // A list of tasks can't be told apart by creator, and a foreign task does not exist.
         Action::Task(task) => {
-            let name = caller.connection.name();
-            let own = !task.is_empty() && gateway.sessions.owns_task(task, &caller.identity, name);
-            (!own).then_some(Reason::TargetUnknown)
+            (task.is_empty() || !owns(Handle::Task, task)).then_some(Reason::TargetUnknown)
         }
         // A prompt that is not shown can't be asked about either (P10).
         Action::Complete(target) if call::is_name(target) => {
@@ -108,6 +129,11 @@ fn barred(
         }
         _ => None,
     }
+}
+
+/// What a `requestState` is bound to besides its caller.
+pub fn state_key(item: &Item, state: &str) -> String {
+    format!("{}\n{}\n{state}", item.call.method, item.call.action.target())
 }
 
 /// Whether a refused caller may be told that the target exists: where a list would show it.

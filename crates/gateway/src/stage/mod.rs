@@ -23,4 +23,5 @@ pub mod inspect;
 pub mod outcome;
 pub mod relay;
 
+mod reason;
 pub mod respond;

@@ -2,12 +2,13 @@
 //! mirrored headers checked. From here on the call is a value, and its bytes are the ones that will
 //! be forwarded.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lockgate_mcp::{
     Fault, call, headers, json,
-    message::{self, Body, Message},
+    message::{self, Body, Message, Request},
+    uri,
 };
 use lockgate_model::{Action, Call, Era, Reason, Refusal, RequestId, Revision};
 use serde_json::Value;
@@ -46,6 +47,12 @@ pub struct Item {
     pub session: Option<Arc<Session>>,
     /// The caller's own trace, as it stands in `_meta` or in the headers.
     pub traceparent: Option<String>,
+    /// What a subscription wants to watch besides: each must be permitted too.
+    pub watches: Vec<Action>,
+    /// `requestState` of a call that goes on after the client was asked for something.
+    pub state: Option<String>,
+    /// Its place in a batch.
+    pub nth: Option<usize>,
 }
 
 /// What kind of thing a request carries.
@@ -149,7 +156,10 @@ impl Reader<'_> {
     fn one(&self, message: &Message<'_>, bytes: &Bytes) -> Result<Item, Stop> {
         let id = message.request_id().cloned();
         let revision = headers::revision(&self.caller.headers, Some(message), self.claimed());
-        let revision = revision.map_err(|fault| self.supported(fault, id.clone()))?;
+        let revision = revision.map_err(|fault| {
+            let asked = message.protocol_version().map(Cow::into_owned);
+            Stop::from(fault.with_id(id.clone())).asking_for(asked)
+        })?;
         self.message(message, bytes, revision)
             .map_err(|stop| stop.about(revision.era(), id.as_ref()))
     }
@@ -165,7 +175,11 @@ impl Reader<'_> {
         if messages.iter().any(opens) {
             return Err(Fault::invalid("`initialize` in a batch").into());
         }
-        messages.iter().map(|message| self.message(message, bytes, revision)).collect()
+        let entry = |(nth, message)| {
+            let item = self.message(message, bytes, revision)?;
+            Ok(Item { nth: Some(nth), ..item })
+        };
+        messages.iter().enumerate().map(entry).collect()
     }
 
     fn message(
@@ -178,7 +192,12 @@ impl Reader<'_> {
         let setting = self.caller.connection.settings.era;
         if !setting.admits(era) {
             let detail = "the connection's server speaks the other era";
-            return Err(Refusal::new(Reason::EraMismatch, detail).into());
+            return Err(match era {
+                // A client that speaks to a modern server is told so in its words (V11).
+                Era::Legacy => Stop::from(Fault::revision(detail))
+                    .asking_for(Some(revision.as_str().to_owned())),
+                Era::Modern => Refusal::new(Reason::EraMismatch, detail).into(),
+            });
         }
         let session = self.session(revision, message.method() == Some("initialize"))?;
         let (call, part) = match message {
@@ -196,10 +215,12 @@ impl Reader<'_> {
         }
         let body = bytes.slice_ref(message.raw().as_bytes());
         let mut item = self.item(call, part, body, revision, session);
-        if let Message::Request(request) = message
-            && let Some(own) = request.traceparent()
-        {
-            item.traceparent = Some(own.into_owned());
+        if let Message::Request(request) = message {
+            if let Some(own) = request.traceparent() {
+                item.traceparent = Some(own.into_owned());
+            }
+            item.state = request.param_text("requestState").map(Cow::into_owned);
+            item.watches = watches(request)?;
         }
         Ok(item)
     }
@@ -223,7 +244,17 @@ impl Reader<'_> {
     ) -> Item {
         let traceparent = self.caller.headers.get("traceparent");
         let traceparent = traceparent.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Item { call, part, body, revision, session, traceparent }
+        Item {
+            call,
+            part,
+            body,
+            revision,
+            session,
+            traceparent,
+            watches: Vec::new(),
+            state: None,
+            nth: None,
+        }
     }
 
     fn claimed(&self) -> Option<Revision> {
@@ -251,14 +282,29 @@ impl Reader<'_> {
             Claim::None => Ok(None),
         }
     }
+}
 
-    /// A revision that nobody serves is told as such to modern clients alone: a client that could
-    /// fall back to `initialize` would take it for a modern server.
-    fn supported(&self, fault: Fault, id: Option<RequestId>) -> Stop {
-        let mut stop = Stop::from(fault);
-        stop.id = id;
-        stop
+/// The resources and tasks that a modern subscription names.
+fn watches(request: &Request<'_>) -> Result<Vec<Action>, Fault> {
+    if request.method != "subscriptions/listen" {
+        return Ok(Vec::new());
     }
+    let Some(wanted) = request.params().and_then(|params| params.get("notifications")) else {
+        return Ok(Vec::new());
+    };
+    let texts = |key: &'static str| {
+        let items = wanted.get(key).into_iter().flat_map(|items| items.children());
+        items.map(move |item| {
+            item.text().ok_or_else(|| Fault::params(format!("an entry of `{key}` is no string")))
+        })
+    };
+    let resources = texts("resourceSubscriptions").map(|text| {
+        uri::canonical(&text?)
+            .map(Action::SubscribeResource)
+            .ok_or_else(|| Fault::params("an entry of `resourceSubscriptions` is no absolute URI"))
+    });
+    let tasks = texts("taskIds").map(|text| Ok(Action::Task(text?.into_owned())));
+    resources.chain(tasks).collect()
 }
 
 /// The id of a response that this session waits for (J20).

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     inspect::{inspect, permit_request},
+    judge::decide,
     outcome::OpenCall,
     parse::Part,
     respond,
@@ -94,6 +95,7 @@ impl Relay {
         let mut phase = self.open.gateway.phase();
         let last = if self.is_open_ended() { Phase::Draining } else { Phase::Ending };
         let mut drained = pin!(phase.wait_for(|phase| *phase >= last));
+        let mut version = self.open.gateway.version();
         loop {
             let client = self.client.clone();
             let gone = async {
@@ -109,6 +111,12 @@ impl Relay {
                 }
                 _ = &mut drained => {
                     return End::Cut(Refusal::new(Reason::Draining, "the gateway shuts down"));
+                }
+                Ok(()) = version.changed() => {
+                    if let Some(refusal) = self.no_longer_permitted() {
+                        return End::Cut(refusal);
+                    }
+                    continue;
                 }
                 () = gone => match self.client_left() {
                     ControlFlow::Continue(()) => continue,
@@ -128,6 +136,15 @@ impl Relay {
                 Err(refusal) => return End::Failed(refusal),
             }
         }
+    }
+
+    /// A new policy is asked about every open stream.
+    fn no_longer_permitted(&self) -> Option<Refusal> {
+        let snapshot = self.open.gateway.snapshot();
+        let verdict = decide(&snapshot, &self.open.caller, &self.open.item);
+        (!verdict.is_allow()).then(|| {
+            Refusal::new(Reason::PolicyForbidden, "a new policy does not permit the stream")
+        })
     }
 
     /// A legacy call goes on without its client for a while; everything else ends.

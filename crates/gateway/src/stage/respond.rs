@@ -6,20 +6,24 @@ use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION,
-        CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL,
+        CONNECTION, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
     },
 };
 use http_body_util::BodyExt as _;
-use lockgate_mcp::{Fault, answer, code, json::JsonLimits, message, sse};
+use lockgate_mcp::{Fault, answer, json::JsonLimits, message, sse};
 use lockgate_model::{Action, Era, Event, Reason, Refusal, RefusalEvent, RequestId, Revision};
 use serde_json::json;
 
 use super::{
     answer::Answered,
     parse::{Item, Part},
+    reason::{closes, code_of, is_verdict, status_of, words},
 };
 use crate::{body::AnswerBody, clock, gateway::Gateway, path::Trail, record, settings::EraSetting};
+
+/// What clients of the modern era may speak.
+const SUPPORTED: [&str; 1] = [Revision::V2026_07_28.as_str()];
 
 /// A request that goes no further, with what is known of how to tell its client.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Stop {
     era: Option<Era>,
     /// The protocol's own error code, where the protocol has one.
     rpc: Option<(u16, i32)>,
+    /// The revision that was asked for, where nobody serves it.
+    requested: Option<String>,
     /// Whether it was a call of a tool, whose failures are results.
     tool: bool,
     part: Part,
@@ -56,6 +62,13 @@ impl Stop {
     pub fn about(mut self, era: Era, id: Option<&RequestId>) -> Self {
         self.era = Some(era);
         self.id = self.id.or_else(|| id.cloned());
+        self
+    }
+
+    /// The same, for a message that asked for this revision.
+    #[must_use]
+    pub fn asking_for(mut self, revision: Option<String>) -> Self {
+        self.requested = revision;
         self
     }
 
@@ -81,7 +94,8 @@ impl Stop {
         let body = match (reason, &self.id) {
             (Reason::TargetUnknown, Some(id)) => answer::unknown_target(id),
             (Reason::RevisionUnsupported, id) => {
-                answer::unsupported_revision(id.as_ref(), "", &[Revision::V2026_07_28.as_str()])
+                let requested = self.requested.as_deref().unwrap_or_default();
+                answer::unsupported_revision(id.as_ref(), requested, &SUPPORTED)
             }
             (_, id) => {
                 let data = json!({ "reason": reason.code(), "policies": self.policies });
@@ -101,6 +115,7 @@ impl From<Refusal> for Stop {
             recorded: false,
             era: None,
             rpc: None,
+            requested: None,
             tool: false,
             part: Part::Request,
         }
@@ -153,6 +168,9 @@ pub fn stop(gateway: &Gateway, trail: &Trail, stop: Stop) -> Response<AnswerBody
         && let Some(connection) = gateway.snapshot().connection(name)
     {
         headers.insert(WWW_AUTHENTICATE, connection.challenge.header(reason));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
     }
     if closes(reason) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -265,21 +283,6 @@ fn speaks_legacy_only(gateway: &Gateway, trail: &Trail) -> bool {
     })
 }
 
-/// Reasons that a tool's caller is told as a result, which is what reaches the model.
-const fn is_verdict(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::PolicyNoPermit
-            | Reason::PolicyForbidden
-            | Reason::PolicyError
-            | Reason::ApprovalUnavailable
-            | Reason::PinNew
-            | Reason::PinChanged
-            | Reason::ServerRequestDenied
-            | Reason::CatalogueMissing
-    )
-}
-
 fn refusal_text(reason: Reason, policies: &[String]) -> String {
     let mut text = format!("Lockgate refused this call: {} ({}).", words(reason), reason.code());
     if !policies.is_empty() {
@@ -288,134 +291,4 @@ fn refusal_text(reason: Reason, policies: &[String]) -> String {
         text.push('.');
     }
     text
-}
-
-/// Reasons after which nothing more can be read from the connection.
-const fn closes(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::HttpMalformed
-            | Reason::HeadersTooLarge
-            | Reason::UriTooLong
-            | Reason::BodyTooLarge
-            | Reason::BodyTooSlow
-            | Reason::Draining
-    )
-}
-
-/// The HTTP status of a reason.
-fn status_of(reason: Reason) -> StatusCode {
-    use Reason as R;
-    match reason {
-        R::HttpMalformed | R::SessionMissing | R::EraMismatch => StatusCode::BAD_REQUEST,
-        R::JsonMalformed | R::JsonDuplicateKey | R::JsonLimit => StatusCode::BAD_REQUEST,
-        R::RpcInvalid | R::RpcParams | R::HeaderMismatch | R::RevisionUnsupported => {
-            StatusCode::BAD_REQUEST
-        }
-        R::HostForeign | R::OriginForeign => StatusCode::FORBIDDEN,
-        R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        R::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        R::UriTooLong => StatusCode::URI_TOO_LONG,
-        R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        R::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-        R::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        R::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-        R::TooMany | R::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
-        R::ConnectionUnknown | R::SessionUnknown | R::RpcMethodUnknown => StatusCode::NOT_FOUND,
-        R::TokenMissing | R::TokenMalformed | R::TokenHeader | R::TokenKeyUnknown => {
-            StatusCode::UNAUTHORIZED
-        }
-        R::TokenSignature | R::TokenIssuer | R::TokenAudience | R::TokenExpired => {
-            StatusCode::UNAUTHORIZED
-        }
-        R::TokenNotYet | R::TokenLifetime | R::TokenAge | R::TokenClient | R::TokenClaims => {
-            StatusCode::UNAUTHORIZED
-        }
-        R::TokenBound | R::GroupsAbsent | R::GroupsOverage | R::GroupsMalformed => {
-            StatusCode::UNAUTHORIZED
-        }
-        R::Draining | R::IssuerUnavailable | R::CatalogueMissing | R::JournalUnavailable => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-        R::CredentialUnavailable | R::ChildUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        R::EgressDenied | R::UpstreamUnreachable | R::UpstreamUnauthorized | R::UpstreamInvalid => {
-            StatusCode::BAD_GATEWAY
-        }
-        R::UpstreamTooLarge | R::UpstreamEnded => StatusCode::BAD_GATEWAY,
-        R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        R::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        R::PolicyNoPermit | R::PolicyForbidden | R::PolicyError | R::ApprovalUnavailable => {
-            StatusCode::OK
-        }
-        R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
-        R::StreamExpired | R::StreamAge => StatusCode::OK,
-    }
-}
-
-/// The JSON-RPC code of a reason: the protocol's where it has one, else our own, which is 1000 and
-/// the HTTP status that comes nearest.
-fn code_of(reason: Reason) -> i32 {
-    match reason {
-        Reason::JsonMalformed => code::PARSE,
-        Reason::RpcInvalid => code::INVALID,
-        Reason::RpcMethodUnknown => code::METHOD,
-        Reason::RpcParams | Reason::TargetUnknown => code::PARAMS,
-        Reason::StreamExpired => 1_401,
-        _ => match status_of(reason) {
-            StatusCode::OK => 1_403,
-            status => 1_000 + i32::from(status.as_u16()),
-        },
-    }
-}
-
-/// What a person may read of a reason.
-const fn words(reason: Reason) -> &'static str {
-    match reason {
-        Reason::PolicyNoPermit => "no policy permits it",
-        Reason::PolicyForbidden => "a policy forbids it",
-        Reason::PolicyError => "its policies could not be evaluated",
-        Reason::ApprovalUnavailable => "it needs an approval, and approvals are not set up",
-        Reason::PinNew => "its definition is new and waits to be accepted",
-        Reason::PinChanged => "its definition changed and waits to be accepted",
-        Reason::ServerRequestDenied => "the server asked for something that no policy permits",
-        Reason::TargetUnknown => answer::UNKNOWN_TARGET,
-        Reason::EraMismatch => "this connection's server speaks another era of the protocol",
-        Reason::ConnectionUnknown => "not found",
-        Reason::SessionUnknown => "session not found",
-        Reason::SessionMissing => "session id missing",
-        Reason::TooMany | Reason::TooManySessions => "too many at once",
-        Reason::Draining => "shutting down",
-        Reason::JournalUnavailable => "nothing can be recorded, so nothing is forwarded",
-        Reason::IssuerUnavailable => "tokens can't be verified at the moment",
-        Reason::CatalogueMissing => "none of the server's tools is accepted yet",
-        Reason::CredentialUnavailable | Reason::ChildUnavailable => "the server is not available",
-        Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
-        Reason::UpstreamTimeout => "the server did not answer in time",
-        Reason::UpstreamUnauthorized => "the server refused the gateway's credential",
-        Reason::UpstreamInvalid | Reason::UpstreamEnded => "the server gave no valid answer",
-        Reason::UpstreamTooLarge => "the server's answer is too large",
-        Reason::StreamExpired => "the token expired",
-        Reason::StreamAge => "the stream reached its maximum age",
-        Reason::Internal => "internal error",
-        Reason::HostForeign | Reason::OriginForeign => "not allowed from there",
-        Reason::MethodNotAllowed => "method not allowed",
-        Reason::RpcMethodUnknown => "method not found",
-        _ => match_class(reason),
-    }
-}
-
-const fn match_class(reason: Reason) -> &'static str {
-    match reason {
-        Reason::JsonMalformed | Reason::JsonDuplicateKey | Reason::JsonLimit => "parse error",
-        Reason::RpcInvalid | Reason::RpcParams | Reason::HeaderMismatch => "invalid request",
-        Reason::RevisionUnsupported => "unsupported protocol version",
-        Reason::HttpMalformed
-        | Reason::HeadersTooLarge
-        | Reason::UriTooLong
-        | Reason::BodyTooLarge
-        | Reason::BodyTooSlow
-        | Reason::MediaType
-        | Reason::NotAcceptable => "bad request",
-        _ => "unauthorized",
-    }
 }

@@ -18,6 +18,8 @@ pub struct Sent {
 /// A refusal of the send stage.
 pub async fn send(armed: Armed) -> Result<Sent, Stop> {
     let Armed { open, clearance, outgoing } = armed;
+    let item = &open.item;
+    open.gateway.metrics.call(open.caller.connection.name(), &item.call.action, item.call.era);
     match open.caller.connection.upstream.send(clearance, outgoing).await {
         Ok(answer) => Ok(Sent { open, answer }),
         Err(refusal) => Err(open.fail(refusal)),

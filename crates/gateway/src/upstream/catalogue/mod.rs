@@ -112,6 +112,22 @@ impl Lister {
         &self.connection
     }
 
+    /// Ends a session that nobody will come back to.
+    ///
+    /// # Errors
+    /// A refusal of the record or send stage.
+    pub async fn end_session(&self, key: SessionKey, revision: Revision) -> Result<(), Refusal> {
+        let end = Question {
+            era: Era::Legacy,
+            verb: Verb::Delete,
+            method: "session/delete",
+            body: Vec::new(),
+            revision: revision.as_str().to_owned(),
+            session: Some(key),
+        };
+        self.send(end).await.map(drop)
+    }
+
     /// Lists everything, within bounds of pages, size and time.
     ///
     /// # Errors
