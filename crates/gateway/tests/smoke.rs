@@ -9,7 +9,10 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use lockgate_gateway::{
     gateway::Gateway,
@@ -127,6 +130,16 @@ impl Rig {
     }
 }
 
+async fn eventually(done: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(done(), "it never came about");
+}
+
 fn call(id: u32, tool: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
             "params": { "name": tool, "arguments": { "text": "hello" } } })
@@ -213,6 +226,80 @@ async fn hosts_and_origins_are_checked_first() {
     assert_eq!(ask(&rig.address, "Origin: https://evil.example\r\n").await, 403, "H21");
     assert_eq!(ask(&rig.address, "Origin: null\r\n").await, 403, "H21");
     assert_eq!(ask(&rig.address, "Accept: application/json\r\n").await, 406, "H31");
+}
+
+#[tokio::test]
+async fn bad_answers_become_clean_errors_h41() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    for (tool, reason) in [
+        ("unauthorized", "upstream.unauthorized"),
+        ("redirect", "upstream.invalid"),
+        ("gzip", "upstream.invalid"),
+        ("foreign", "upstream.invalid"),
+    ] {
+        let before = server::CALLS.load(Ordering::Relaxed);
+        let reply = rig.post(Some(&session), &call(3, tool)).await;
+        assert_eq!(reply.status, 502, "{tool}: {} {}", reply.head, reply.body);
+        assert!(reply.body.contains(reason), "{tool}: {}", reply.body);
+        assert!(reply.body.contains("\"id\":3"), "{tool}: {}", reply.body);
+        assert!(!reply.head.contains("www-authenticate"), "{tool}: {}", reply.head);
+        assert_eq!(server::CALLS.load(Ordering::Relaxed), before + 1, "{tool}: one try, I25");
+    }
+    let reply = rig.post(Some(&session), &call(4, "cookie")).await;
+    assert_eq!(reply.status, 200, "{}", reply.head);
+    assert!(!reply.head.contains("set-cookie") && !reply.head.contains("x-own"), "{}", reply.head);
+}
+
+#[tokio::test]
+async fn a_stream_never_ends_without_a_final_message() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    let reply = rig.post(Some(&session), &call(5, "early")).await;
+    assert!(reply.body.contains("notifications/progress"), "{}", reply.body);
+    let last = reply.body.rfind("\"error\"").expect("a final error");
+    assert!(reply.body[last..].contains("upstream.ended"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn what_the_server_may_not_ask_never_reaches_the_client() {
+    let rig =
+        Rig::start("@id(\"tools\") permit (principal, action in Action::\"call_tool\", resource);")
+            .await;
+    let session = rig.session().await;
+    let reply = rig.post(Some(&session), &call(6, "ask")).await;
+    assert!(!reply.body.contains("elicitation"), "{}", reply.body);
+    assert!(reply.body.contains("\"text\":\"hello\""), "{}", reply.body);
+    eventually(|| server::DECLINED.load(Ordering::Relaxed) == 1).await;
+    assert!(rig.journal().contains("server_request.denied"), "{}", rig.journal());
+}
+
+#[tokio::test]
+async fn a_legacy_call_outlives_its_client() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let session = rig.session().await;
+    let body = call(8, "slow");
+    let impatient = rig.post(Some(&session), &body);
+    assert!(tokio::time::timeout(Duration::from_millis(150), impatient).await.is_err());
+    eventually(|| rig.journal().contains("\"id\":8,\"result\"")).await;
+    assert!(!rig.journal().contains("cancelled"), "{}", rig.journal());
+}
+
+#[tokio::test]
+async fn an_unknown_origin_gets_no_cors_and_an_own_one_does() {
+    let rig = Rig::start(ALLOW_ALL).await;
+    let own = format!("http://{}", rig.address);
+    for (origin, status, allowed) in [(own.as_str(), 204, true), ("https://evil", 403, false)] {
+        let reply = rig
+            .raw(&format!(
+                "OPTIONS /c/small/mcp HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\n\
+                 Access-Control-Request-Method: POST\r\nConnection: close\r\n\r\n",
+                rig.address
+            ))
+            .await;
+        assert_eq!(reply.status, status, "{origin}: {}", reply.head);
+        assert_eq!(reply.head.contains("access-control-allow-origin"), allowed, "H23 {origin}");
+    }
 }
 
 #[tokio::test]

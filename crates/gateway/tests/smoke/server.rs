@@ -1,8 +1,9 @@
-//! A small MCP server: sessions, two tools, one of which answers as a stream.
+//! A small MCP server: sessions, and tools that answer well or badly.
 
 use std::{
     convert::Infallible,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,6 +15,23 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 static SESSIONS: AtomicU32 = AtomicU32::new(0);
+/// Calls of tools that arrived.
+pub(crate) static CALLS: AtomicU32 = AtomicU32::new(0);
+/// Errors that came back for requests of the server.
+pub(crate) static DECLINED: AtomicU32 = AtomicU32::new(0);
+
+const TOOLS: [&str; 10] = [
+    "echo",
+    "stream",
+    "ask",
+    "early",
+    "slow",
+    "foreign",
+    "unauthorized",
+    "redirect",
+    "gzip",
+    "cookie",
+];
 
 /// Starts it; gives the URL of its endpoint.
 pub(crate) async fn start() -> String {
@@ -34,38 +52,88 @@ pub(crate) async fn start() -> String {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let method = request.method().clone();
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    let empty = |status| {
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = status;
-        Ok(response)
-    };
     if method != "POST" {
-        return empty(StatusCode::OK);
+        return Ok(empty(StatusCode::OK));
     }
     let message: Value = serde_json::from_slice(&body).unwrap();
-    let id = &message["id"];
+    if message.get("error").is_some() {
+        DECLINED.fetch_add(1, Ordering::Relaxed);
+    }
     let result = match message["method"].as_str().unwrap_or_default() {
         "initialize" => json!({ "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
                                 "serverInfo": { "name": "small", "version": "0" } }),
-        "tools/list" => json!({ "tools": [tool("echo"), tool("stream")] }),
+        "tools/list" => json!({ "tools": TOOLS.map(tool) }),
         "tools/call" => json!({ "content": [
             { "type": "text", "text": message["params"]["arguments"]["text"] }] }),
-        _ => return empty(StatusCode::ACCEPTED),
+        _ => return Ok(empty(StatusCode::ACCEPTED)),
     };
-    let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
-    if message["params"]["name"] == "stream" {
-        let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-                               "params": { "progressToken": 1, "progress": 1 } });
-        let text = format!("data: {progress}\n\n: comment\n\ndata: {answer}\n\n");
-        let response = Response::new(Full::from(text));
-        return Ok(typed(response, "text/event-stream"));
+    let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
+    if let Some(name) = message["params"]["name"].as_str() {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        return Ok(call(name, &answer).await);
     }
-    let mut response = typed(Response::new(Full::from(answer.to_string())), "application/json");
+    let mut response = json(&answer);
     if message["method"] == "initialize" {
         let session = format!("s-{}", SESSIONS.fetch_add(1, Ordering::Relaxed));
         response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
     }
     Ok(response)
+}
+
+/// One tool's way to answer.
+async fn call(name: &str, answer: &Value) -> Response<Full<Bytes>> {
+    let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
+                           "params": { "progressToken": 1, "progress": 1 } });
+    let question = json!({ "jsonrpc": "2.0", "id": "q1", "method": "elicitation/create",
+                           "params": { "message": "secret?" } });
+    match name {
+        "stream" => stream(&[&progress, answer]),
+        "ask" => stream(&[&question, answer]),
+        "early" => stream(&[&progress]),
+        "slow" => {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            json(answer)
+        }
+        "foreign" => json(&json!({ "jsonrpc": "2.0", "id": 999, "result": {} })),
+        "unauthorized" => {
+            let mut response = empty(StatusCode::UNAUTHORIZED);
+            response.headers_mut().insert("www-authenticate", "Bearer".parse().unwrap());
+            response
+        }
+        "redirect" => {
+            let mut response = empty(StatusCode::FOUND);
+            response.headers_mut().insert("location", "http://127.0.0.1:1/".parse().unwrap());
+            response
+        }
+        "gzip" => {
+            let mut response = json(answer);
+            response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+            response
+        }
+        "cookie" => {
+            let mut response = json(answer);
+            response.headers_mut().insert("set-cookie", "a=b".parse().unwrap());
+            response.headers_mut().insert("x-own", "c".parse().unwrap());
+            response
+        }
+        _ => json(answer),
+    }
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn json(body: &Value) -> Response<Full<Bytes>> {
+    typed(Response::new(Full::from(body.to_string())), "application/json")
+}
+
+fn stream(messages: &[&Value]) -> Response<Full<Bytes>> {
+    let events: String =
+        messages.iter().map(|one| format!("data: {one}\n\n: comment\n\n")).collect();
+    typed(Response::new(Full::from(events)), "text/event-stream")
 }
 
 fn tool(name: &str) -> Value {
