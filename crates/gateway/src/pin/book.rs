@@ -25,7 +25,10 @@ pub struct PinBook {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     accepted: Option<Digest>,
+    /// By the last listing, or since then by a client's list that showed another one.
     seen: Option<Digest>,
+    /// By the last listing alone, so that what a client's list showed is still news to the next.
+    listed: Option<Digest>,
 }
 
 /// How a definition stands.
@@ -85,11 +88,11 @@ impl PinBook {
     /// accepted.
     pub fn standing(&self, kind: PinKind, name: &str) -> Standing {
         match self.names(kind).get(name).copied().unwrap_or_default() {
-            Entry { accepted: Some(accepted), seen: Some(seen) } if accepted == seen => {
+            Entry { accepted: Some(accepted), seen: Some(seen), .. } if accepted == seen => {
                 Standing::Accepted(accepted)
             }
-            Entry { accepted: Some(_), seen: Some(_) } => Standing::Changed,
-            Entry { accepted: None, seen: Some(_) } => Standing::New,
+            Entry { accepted: Some(_), seen: Some(_), .. } => Standing::Changed,
+            Entry { accepted: None, seen: Some(_), .. } => Standing::New,
             Entry { seen: None, .. } => Standing::Absent,
         }
     }
@@ -143,9 +146,12 @@ impl PinBook {
     pub(super) fn observe(&mut self, seen: &Pins) {
         for entry in self.tools.values_mut().chain(self.prompts.values_mut()) {
             entry.seen = None;
+            entry.listed = None;
         }
         for pin in &seen.definitions {
-            self.names_mut(pin.kind).entry(pin.name.clone()).or_default().seen = Some(pin.digest);
+            let entry = self.names_mut(pin.kind).entry(pin.name.clone()).or_default();
+            entry.seen = Some(pin.digest);
+            entry.listed = Some(pin.digest);
         }
         for names in [&mut self.tools, &mut self.prompts] {
             names.retain(|_, entry| *entry != Entry::default());
@@ -163,8 +169,8 @@ impl PinBook {
     fn summary(&self, seen: &Pins, accepting: bool) -> Option<String> {
         let entry = |pin: &Pin| self.names(pin.kind).get(&pin.name).copied().unwrap_or_default();
         let known = self.instructions_seen == Some(instructions_digest(seen))
-            && self.seen_count() == seen.definitions.len()
-            && seen.definitions.iter().all(|pin| entry(pin).seen == Some(pin.digest));
+            && self.listed_count() == seen.definitions.len()
+            && seen.definitions.iter().all(|pin| entry(pin).listed == Some(pin.digest));
         if known {
             return None;
         }
@@ -194,9 +200,9 @@ impl PinBook {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    fn seen_count(&self) -> usize {
+    fn listed_count(&self) -> usize {
         let entries = self.tools.values().chain(self.prompts.values());
-        entries.filter(|entry| entry.seen.is_some()).count()
+        entries.filter(|entry| entry.listed.is_some()).count()
     }
 
     const fn names(&self, kind: PinKind) -> &HashMap<String, Entry> {

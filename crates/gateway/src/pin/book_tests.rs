@@ -133,6 +133,10 @@ fn what_a_client_is_about_to_see_counts_as_seen() {
     assert_eq!(book.sight(PinKind::Tool, "read", other), Standing::Changed);
     assert_eq!(book.standing(PinKind::Tool, "read"), Standing::Changed, "not callable either");
     assert_eq!(book.sight(PinKind::Tool, "new", other), Standing::New);
+    let changed = pins(&[with("/description", json!("other"))], "");
+    let told = take(&mut book, &changed);
+    assert_eq!(told.as_deref(), Some("changed and waiting: tool read"), "still news to the record");
+    assert_eq!(take(&mut book, &changed), None, "told once");
     take(&mut book, &pins(&[tool()], ""));
     assert!(matches!(book.standing(PinKind::Tool, "read"), Standing::Accepted(_)), "listed again");
 }

@@ -228,11 +228,12 @@ impl PinKeeper {
                 Refusal::new(Reason::CatalogueMissing, format!("pins can't be kept: {fault}"))
             })?;
         }
+        // What was seen is for people to look at and accept, so it is never older than the last
+        // listing; the pins hold without it.
+        if let Err(fault) = self.seen.save(&self.connection, seen) {
+            tracing::warn!(connection = %self.connection, %fault, "seen definitions not saved");
+        }
         if let Some(summary) = findings.summary {
-            // What was seen is for people to look at; the pins hold without it.
-            if let Err(fault) = self.seen.save(&self.connection, seen) {
-                tracing::warn!(connection = %self.connection, %fault, "seen definitions not saved");
-            }
             tracing::warn!(connection = %self.connection, summary, "definitions");
             let connection = self.connection.to_string();
             self.journal
