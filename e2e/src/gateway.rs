@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 use crate::{mcp::Caller, record::Records, rig::CREDENTIAL, wire::Request};
 
+/// A secret that stdio children get in their environment.
+pub const CHILD_SECRET: &str = "child-secret-5d41402abc4b";
+
 /// How long a gateway may take to be ready.
 const READY_WAIT: Duration = Duration::from_secs(30);
 
@@ -125,6 +128,7 @@ impl Gateway {
             .arg(self.folder.path().join("lockgate.yaml"))
             .current_dir(self.folder.path())
             .env("ROWS_CREDENTIAL", CREDENTIAL)
+            .env("ROWS_CHILD_SECRET", CHILD_SECRET)
             // Names no setting of the gateway, which would say so.
             .env_remove("LOCKGATE_BIN")
             .stdin(Stdio::null())
@@ -193,18 +197,25 @@ impl Gateway {
     /// Runs another command of the binary beside it, and gives its exit code and output.
     ///
     /// # Errors
-    /// Where it can't be started.
+    /// Where it can't be started, or takes longer than half a minute.
     pub fn command(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
-        let output = Command::new(binary()?)
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("ROWS_CREDENTIAL", CREDENTIAL)
-            // Names no setting of the gateway, which would say so.
-            .env_remove("LOCKGATE_BIN")
-            .stdin(Stdio::null())
-            .output()?;
-        let text = [output.stdout, output.stderr].concat();
-        Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned()))
+        self.command_within(arguments, Duration::from_secs(30))
+    }
+
+    /// As [`Gateway::command`], with this much time; -1 for a command that had to be killed.
+    ///
+    /// # Errors
+    /// Where it can't be started.
+    pub fn command_within(
+        &self,
+        arguments: &[&str],
+        wait: Duration,
+    ) -> anyhow::Result<(i32, String)> {
+        let mut command = Command::new(binary()?);
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("ROWS_CREDENTIAL", CREDENTIAL).env("ROWS_CHILD_SECRET", CHILD_SECRET);
+        let said = crate::tools::run(command, wait)?;
+        Ok((said.code, said.text))
     }
 
     /// Sends it a signal.

@@ -71,7 +71,8 @@ impl Room {
         Self::start_with(|_, _, _| {})
     }
 
-    /// A room whose settings were changed before the start.
+    /// A room whose settings were changed before the start; a text under `rows` stands for the
+    /// usual policies.
     ///
     /// # Errors
     /// Where a part can't be started.
@@ -81,7 +82,11 @@ impl Room {
         let (issuer, upstream) = (MintIssuer::start()?, Upstream::start()?);
         let mut settings = settings(&issuer, &upstream.url());
         change(&mut settings, &issuer, &upstream);
-        let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
+        let policies = match settings.as_object_mut().and_then(|fields| fields.remove("rows")) {
+            Some(Value::String(policies)) => policies,
+            _ => POLICIES.to_owned(),
+        };
+        let plan = Plan { settings, policies, file_max: None };
         let gateway = Gateway::start(&plan)?;
         let records = gateway.records();
         let room = Self { issuer, upstream, gateway, records, settings: plan.settings };

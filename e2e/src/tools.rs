@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::{prepare, repository};
 
@@ -94,7 +94,11 @@ pub fn node_path() -> PathBuf {
     packages().join("node/bin/node")
 }
 
-fn node() -> anyhow::Result<Command> {
+/// The Node 24 binary.
+///
+/// # Errors
+/// Where the parts can't be installed.
+pub fn node() -> anyhow::Result<Command> {
     prepare::prepare()?;
     let mut command = Command::new(node_path());
     command.current_dir(prepare::folder().join("node"));
@@ -117,28 +121,32 @@ pub fn python(name: &str) -> anyhow::Result<Command> {
 /// # Errors
 /// Where it can't be started.
 pub fn fixture() -> anyhow::Result<(Tool, String)> {
-    Tool::start(Command::new(env_fixture()?))
+    Tool::start(Command::new(beside("conformance-fixture")?))
 }
 
-fn env_fixture() -> anyhow::Result<PathBuf> {
+/// One of this package's own binaries.
+///
+/// # Errors
+/// Where there is no target folder.
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
     // Cargo builds a package's binaries before its integration tests, and puts them side by side.
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(|deps| deps.parent()).context("no target folder")?;
-    Ok(folder.join("conformance-fixture"))
+    Ok(folder.join(name))
 }
 
-/// What a program said, and whether it was content.
+/// What a program said, and how it ended.
 pub struct Said {
-    /// Whether it exited with 0.
-    pub success: bool,
+    /// Its exit code; -1 where it was killed, by itself or because its time was up.
+    pub code: i32,
     /// Its output and its errors.
     pub text: String,
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, or kills it after `wait`.
 ///
 /// # Errors
-/// Where it can't be started, or takes longer than `wait`.
+/// Where it can't be started.
 pub fn run(mut command: Command, wait: Duration) -> anyhow::Result<Said> {
     let log = tempfile::NamedTempFile::new()?;
     // A file instead of a pipe, which could fill up; one handle, so that nothing is overwritten.
@@ -148,13 +156,14 @@ pub fn run(mut command: Command, wait: Duration) -> anyhow::Result<Said> {
     loop {
         if let Some(status) = child.try_wait()? {
             let text = std::fs::read_to_string(log.path())?;
-            return Ok(Said { success: status.success(), text });
+            return Ok(Said { code: status.code().unwrap_or(-1), text });
         }
         if begun.elapsed() > wait {
             let _ = child.kill();
             let _ = child.wait();
-            let text = std::fs::read_to_string(log.path())?;
-            bail!("{:?} still ran after {wait:?}:\n{text}", command.get_args());
+            let mut text = std::fs::read_to_string(log.path())?;
+            text.push_str(&format!("\nstill ran after {wait:?}"));
+            return Ok(Said { code: -1, text });
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lockgate_e2e::{
     mcp::{call_body, meta},
     rig::{Key, MintIssuer, Next, Publication, Upstream, chunked_head, encode, now_s},
-    room::{Refused, Room, issuer_settings},
+    room::{POLICIES, Refused, Room, issuer_settings},
     rows::Rows,
     wire::{Request, Wire, exchange, expect_status},
 };
@@ -78,10 +78,7 @@ impl Class {
             settings["issuers"].as_array_mut().unwrap().push(brief);
             settings["connections"][0]["issuers"] = json!(["idp", "brief"]);
         })?;
-        room.gateway.write_policies(&format!(
-            "{}\npermit (principal in Group::\"brief/staff\", action in Action::\"call_tool\", resource);",
-            lockgate_e2e::room::POLICIES
-        ))?;
+        room.gateway.write_policies(&policies())?;
         let (rows, bodies) = (Rows::new("T"), Vec::new());
         Ok(Self { rows, room, other, attacker, p384, hidden, bodies })
     }
@@ -630,16 +627,23 @@ impl Class {
         let good = self.room.settings.clone();
         let outcome = (|| {
             let cut = self.cut(&token, || {
-                let mut settings = self.room.settings.clone();
-                settings["issuers"][0]["clients"] = json!(["someone-else"]);
-                self.room.gateway.write_settings(&settings)?;
+                self.room.gateway.write_policies("// Nothing is permitted.")?;
                 Ok(now_s() + 3)
             })?;
             anyhow::ensure!(cut.is_some(), "no record of the cut");
             Ok(())
         })();
-        self.rows.row(43, "the client is taken out of the settings", outcome);
+        self.rows.row(43, "the permit is taken back under an open stream", outcome);
         self.room.upstream.behave();
+        let request = self.call().header("Authorization", &format!("Bearer {token}"));
+        let reasons = &[Reason::PolicyNoPermit, Reason::TargetUnknown];
+        let expected = Refused { status: 200, code: Some(-32602), reasons };
+        let outcome = self.room.refuses(&request, &expected).map(drop);
+        self.rows.row(41, "the role is gone", outcome);
+        self.room.gateway.write_policies(&policies()).unwrap();
+        let mut settings = self.room.settings.clone();
+        settings["issuers"][0]["clients"] = json!(["someone-else"]);
+        self.reload(&settings);
         self.bad(41, "the client is no longer allowed", &token, &[Reason::TokenClient]);
         let mut settings = good.clone();
         settings["connections"][0]["issuers"] = json!(["brief"]);
@@ -699,6 +703,13 @@ impl PopBits for String {
         let index = alphabet.iter().position(|byte| *byte == last).unwrap();
         format!("{}{}", &self[..self.len() - 1], char::from(alphabet[index | 1]))
     }
+}
+
+/// The usual policies, and the tools for the staff of the second issuer.
+fn policies() -> String {
+    let brief =
+        "permit (principal in Group::\"brief/staff\", action in Action::\"call_tool\", resource);";
+    format!("{POLICIES}\n{brief}")
 }
 
 /// A tool that reports progress ten times a second for twenty seconds.
