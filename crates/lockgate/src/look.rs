@@ -19,7 +19,7 @@ use lockgate_store::{
 };
 use tokio::sync::Notify;
 
-use crate::{config::Loaded, failure::Failure, offline, serve::process};
+use crate::{config::Loaded, failure::Failure, offline, serve::process, terminal::inert};
 
 /// What was seen, and where.
 pub(crate) struct Look {
@@ -75,13 +75,23 @@ impl Look {
     }
 }
 
-/// Changes in one sentence: `2 new, 1 changed, 0 gone`.
+/// Changes in one sentence: `new: tool a, tool b; changed: tool c`.
 pub(crate) fn summary(changes: &[Change]) -> String {
-    let count = |kind: fn(&ChangeKind) -> bool| changes.iter().filter(|c| kind(&c.kind)).count();
-    let new = count(|kind| matches!(kind, ChangeKind::Added));
-    let changed = count(|kind| matches!(kind, ChangeKind::Changed(_)));
-    let gone = count(|kind| matches!(kind, ChangeKind::Removed));
-    format!("{new} new, {changed} changed, {gone} gone")
+    let sort = |word: &str, kind: fn(&ChangeKind) -> bool| {
+        let names: Vec<String> = changes
+            .iter()
+            .filter(|change| kind(&change.kind))
+            .map(|change| format!("{} {}", change.what, inert(&change.name)).trim().to_owned())
+            .collect();
+        (!names.is_empty()).then(|| format!("{word}: {}", names.join(", ")))
+    };
+    let sorts = [
+        sort("new", |kind| matches!(kind, ChangeKind::Added)),
+        sort("changed", |kind| matches!(kind, ChangeKind::Changed(_))),
+        sort("gone", |kind| matches!(kind, ChangeKind::Removed)),
+    ];
+    let sorts: Vec<String> = sorts.into_iter().flatten().collect();
+    if sorts.is_empty() { "nothing new".to_owned() } else { sorts.join("; ") }
 }
 
 fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Failure> {
@@ -105,7 +115,7 @@ async fn list(
     settings: &ConnectionSettings,
     journal: Arc<Journal>,
 ) -> Result<Look, Failure> {
-    process::install_crypto();
+    process::prepare()?;
     // Policies take no part in a listing, and may name tools that are only now to be accepted.
     let mut gateway = loaded.gateway.clone();
     gateway.connections.retain(|connection| connection.name == settings.name);

@@ -5,9 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use lockgate_gateway::settings::ConnectionSettings;
-use lockgate_rules::policy::{Compiled, ConnectionShape, Policies, ToolShape};
-use lockgate_store::pins::{PinFolder, PinKind, Pins};
+use lockgate_gateway::{
+    settings::ConnectionSettings,
+    snapshot::{issuer_names, tool_shapes},
+};
+use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
+use lockgate_store::pins::{PinFolder, Pins};
 
 use crate::{
     config::{Loaded, read_policies},
@@ -32,7 +35,7 @@ pub(crate) fn pins_folder(data: &Path) -> PathBuf {
 pub(crate) fn compile(loaded: &Loaded) -> Result<Compiled, Failure> {
     let sources = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
     let shapes = shapes(loaded)?;
-    let issuers: Vec<String> = loaded.gateway.issuers.iter().map(|i| i.name.clone()).collect();
+    let issuers = issuer_names(&loaded.gateway);
     Policies::compile(&sources, &shapes, &issuers).map_err(Failure::usage)
 }
 
@@ -67,18 +70,9 @@ pub(crate) fn load_pins(
 }
 
 fn shape(connection: &ConnectionSettings, pins: Option<&Pins>) -> ConnectionShape {
-    let tools = |pins: &Pins| {
-        let tools = pins.definitions.iter().filter(|pin| pin.kind == PinKind::Tool);
-        tools
-            .map(|pin| ToolShape {
-                name: pin.name.clone(),
-                input_schema: pin.definition.get("inputSchema").cloned().unwrap_or_default(),
-            })
-            .collect()
-    };
     ConnectionShape {
         name: connection.name.clone(),
         labels: connection.labels.clone(),
-        tools: pins.map(tools),
+        tools: pins.map(tool_shapes),
     }
 }

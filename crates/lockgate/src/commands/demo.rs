@@ -6,7 +6,7 @@ use crate::{
     config::ConfigArgs,
     demo::Demo,
     failure::{Exit, Failure, Outcome},
-    serve::{Service, runtime},
+    serve::{Service, process, runtime},
     terminal::{Style, Terminal},
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct Args {
 
 /// Runs the story and, without `--once`, stays.
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
+    process::prepare()?;
     let temporary = tempfile::tempdir().map_err(Failure::unreachable)?;
     let folder = args.data.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).map_err(Failure::unreachable)?;

@@ -90,8 +90,8 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::List(list) => print_accepted(&list, terminal),
         Command::Diff(one) => {
             let loaded = load(&one.config).map_err(Failure::usage)?;
-            let (_, changes) = differences(&loaded, &one.connection, terminal)?;
-            print_changes(&changes, terminal)?;
+            let (look, changes) = differences(&loaded, &one.connection, terminal)?;
+            print_changes(&changes, &look.pins, terminal)?;
             Ok(if changes.is_empty() { Exit::Ok } else { Exit::No })
         }
         Command::Accept(accept) => accept_changes(&accept, terminal),
@@ -161,7 +161,7 @@ fn accept_changes(accept: &Accept, terminal: Terminal) -> Outcome {
     let loaded = load(&accept.one.config).map_err(Failure::usage)?;
     let name = &accept.one.connection;
     let (look, changes) = differences(&loaded, name, terminal)?;
-    print_changes(&changes, terminal)?;
+    print_changes(&changes, &look.pins, terminal)?;
     let settings = connection(&loaded, name)?;
     if changes.is_empty() && offline::load_pins(&loaded, settings)?.is_some() {
         return Ok(Exit::Ok);
@@ -186,16 +186,34 @@ fn accept_changes(accept: &Accept, terminal: Terminal) -> Outcome {
     Ok(Exit::Ok)
 }
 
-fn print_changes(changes: &[Change], terminal: Terminal) -> Result<(), Failure> {
+fn print_changes(changes: &[Change], seen: &Pins, terminal: Terminal) -> Result<(), Failure> {
     if terminal.json {
         return terminal.json(&changes.iter().map(as_json).collect::<Vec<_>>());
     }
     if changes.is_empty() {
         terminal.talk("nothing differs from what is accepted");
     }
-    // A change shows itself inert.
-    changes.iter().for_each(|change| terminal.data(change));
+    for change in changes {
+        // A change shows itself inert.
+        terminal.data(change);
+        if change.kind == ChangeKind::Added {
+            introduce(change, seen, terminal);
+        }
+    }
     Ok(())
+}
+
+/// All of a new definition: whoever accepts it should have read what the model will read.
+fn introduce(change: &Change, seen: &Pins, terminal: Terminal) {
+    let definition = seen
+        .definitions
+        .iter()
+        .find(|pin| pin.kind.as_str() == change.what && pin.name == change.name)
+        .map(|pin| format!("{:#}", pin.definition));
+    let instructions = seen.instructions.as_ref().map(|instructions| instructions.text.clone());
+    for line in definition.or(instructions).unwrap_or_default().lines() {
+        terminal.data(terminal.styled(Style::Dim, &format!("    {}", inert(line))));
+    }
 }
 
 fn as_json(change: &Change) -> Value {

@@ -3,7 +3,7 @@
 use crate::{
     config::ConfigArgs,
     failure::{Exit, Outcome},
-    serve::{Service, runtime},
+    serve::{Service, process, runtime},
     terminal::Terminal,
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Args {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args, _: Terminal) -> Outcome {
+    process::prepare()?;
     runtime()?.block_on(async {
         let mut service = Service::start(&args.config).await?;
         service.until_told().await?;

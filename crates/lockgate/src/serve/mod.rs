@@ -6,6 +6,7 @@ mod admin;
 mod health;
 mod inputs;
 mod logs;
+mod open;
 pub(crate) mod process;
 mod service;
 mod tls;

@@ -5,17 +5,18 @@ use rustix::{
     process::{Resource, Rlimit, setrlimit, umask},
 };
 
-/// Switches core dumps off, since memory holds tokens and credentials, and lets new files be read
-/// by their owner only.
+use crate::failure::Failure;
+
+/// Switches core dumps off, since memory holds tokens and credentials, lets new files be read by
+/// their owner only, and installs the one TLS crypto provider. A second call changes nothing.
 ///
 /// # Errors
 /// Where the system refuses the limit.
-pub(crate) fn harden() -> rustix::io::Result<()> {
+pub(crate) fn prepare() -> Result<(), Failure> {
     umask(Mode::RWXG | Mode::RWXO);
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
-}
-
-/// Installs the one TLS crypto provider. A second call changes nothing.
-pub(crate) fn install_crypto() {
+        .map_err(|error| Failure::unreachable(format_args!("core dumps stay on: {error}")))?;
+    // An error says that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(())
 }

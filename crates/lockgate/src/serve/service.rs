@@ -2,18 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lockgate_gateway::{
-    clock,
-    gateway::Gateway,
-    serve::Tls,
-    snapshot::{Blueprint, BuildFault},
-    upstream::stdio::Launcher,
-};
+use lockgate_gateway::{clock, gateway::Gateway, serve::Tls, snapshot::Connection};
 use lockgate_model::Event;
-use lockgate_store::{
-    journal::{Journal, JournalOptions},
-    pins::PinFolder,
-};
+use lockgate_store::pins::diff;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -24,12 +15,18 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    admin, health::Health, inputs::Inputs, logs, process, tls::config as tls_config, watch::Watch,
+    admin,
+    health::Health,
+    inputs::Inputs,
+    logs,
+    open::{blueprint, build_failure, open},
+    tls::config as tls_config,
+    watch::Watch,
 };
 use crate::{
-    config::{ConfigArgs, Loaded, load, read_policies},
+    config::{ConfigArgs, Loaded, load},
     failure::{Failure, summary},
-    offline, plain_http,
+    look, plain_http,
 };
 
 /// A configuration that was refused is tried again this often, besides on every change.
@@ -59,8 +56,6 @@ impl Service {
     /// Where the configuration is wrong, the data folder can't be used, or a port is taken.
     pub(crate) async fn start(args: &ConfigArgs) -> Result<Self, Failure> {
         let loaded = load(args).map_err(Failure::usage)?;
-        process::harden().map_err(Failure::unreachable)?;
-        process::install_crypto();
         logs::install(loaded.settings.log);
         for warning in &loaded.warnings {
             warn!("{warning}");
@@ -158,7 +153,7 @@ impl Service {
         self.warn_of_restart(&loaded);
         let before = self.gateway.snapshot();
         for connection in &before.connections {
-            connection.pins.reload().map_err(Failure::unreachable)?;
+            self.take_pins(connection)?;
         }
         let warnings = self.gateway.reload(blueprint(&loaded)?).map_err(build_failure)?;
         if self.gateway.snapshot().version != before.version {
@@ -172,6 +167,22 @@ impl Service {
         }
         self.loaded = loaded;
         Ok(())
+    }
+
+    /// Takes over what someone accepted meanwhile, and puts it on the record.
+    fn take_pins(&self, connection: &Connection) -> Result<(), Failure> {
+        let before = connection.pins.accepted().unwrap_or_default();
+        connection.pins.reload().map_err(Failure::unreachable)?;
+        let changes = diff(&before, &connection.pins.accepted().unwrap_or_default());
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (name, summary) = (connection.name(), look::summary(&changes));
+        info!(connection = %name, summary, "accepted definitions");
+        let event =
+            Event::Pins { connection: name.to_string(), summary: format!("accepted: {summary}") };
+        let journal = &self.gateway.ground.journal;
+        journal.append(clock::now(), &event).map(drop).map_err(Failure::unreachable)
     }
 
     fn record_refusal(&self, why: &str) {
@@ -221,44 +232,6 @@ fn lookouts(gateway: &Arc<Gateway>, health: &Arc<Health>, operators: TcpListener
         async { answer }
     }));
     tasks
-}
-
-/// Opens the journal, puts the start on the record, and builds the first Snapshot.
-fn open(loaded: &Loaded) -> Result<Arc<Gateway>, Failure> {
-    let data = &loaded.settings.data;
-    // Before the journal is touched, so that wrong policies leave no record of a start.
-    offline::compile(loaded)?;
-    let blueprint = blueprint(loaded)?;
-    let (journal, recovery) =
-        Journal::open(&offline::journal_folder(data), JournalOptions::default())
-            .map_err(Failure::unreachable)?;
-    if recovery.torn_bytes > 0 {
-        warn!(bytes = recovery.torn_bytes, "dropped a torn tail of the journal");
-    }
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let started = Event::Started { version, torn_bytes: recovery.torn_bytes };
-    journal.append(clock::now(), &started).map_err(Failure::unreachable)?;
-    let pins = offline::pins_folder(data);
-    // Made here, because it is watched.
-    PinFolder::open(&pins).map_err(Failure::unreachable)?;
-    let gateway = Gateway::open(blueprint, Arc::new(journal), pins, Launcher::this_program())
-        .map_err(build_failure)?;
-    for warning in &gateway.snapshot().warnings {
-        warn!("{}", summary(warning));
-    }
-    Ok(gateway)
-}
-
-fn blueprint(loaded: &Loaded) -> Result<Blueprint, Failure> {
-    let policies = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
-    Ok(Blueprint { settings: loaded.gateway.clone(), policies })
-}
-
-fn build_failure(fault: BuildFault) -> Failure {
-    match fault {
-        BuildFault::Policies(errors) => Failure::usage(errors),
-        other => Failure::usage_text(other),
-    }
 }
 
 fn install_tls(loaded: &Loaded, tls: &Tls) -> Result<(), Failure> {

@@ -1,9 +1,11 @@
 //! `lockgate policy`: ask the policies, write a first one, show what they are checked against.
 
 mod explain;
+mod who;
 
 use std::{fs, path::PathBuf};
 
+use lockgate_gateway::snapshot::issuer_names;
 use lockgate_model::Group;
 use lockgate_rules::policy::{self, ConnectionShape};
 use serde_json::json;
@@ -127,9 +129,9 @@ fn shape_of(loaded: &Loaded, name: &str) -> Result<ConnectionShape, Failure> {
 
 /// A group as `issuer/name`; the issuer must be configured.
 fn qualified(loaded: &Loaded, text: &str) -> Result<Group, Failure> {
-    let known: Vec<&str> = loaded.gateway.issuers.iter().map(|i| i.name.as_str()).collect();
+    let known = issuer_names(&loaded.gateway);
     match text.split_once('/') {
-        Some((issuer, name)) if known.contains(&issuer) && !name.is_empty() => {
+        Some((issuer, name)) if known.iter().any(|k| k == issuer) && !name.is_empty() => {
             Ok(Group { issuer: issuer.to_owned(), name: name.to_owned() })
         }
         _ => Err(Failure::usage_text(format!(
