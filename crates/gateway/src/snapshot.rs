@@ -383,7 +383,8 @@ fn tools(accepted: &Pins) -> HashMap<String, Tool> {
         .collect()
 }
 
-fn tool_shapes(accepted: &Pins) -> Vec<ToolShape> {
+/// The accepted tools as policy sees them.
+pub fn tool_shapes(accepted: &Pins) -> Vec<ToolShape> {
     let tools = accepted.definitions.iter().filter(|pin| pin.kind == PinKind::Tool);
     tools
         .map(|pin| ToolShape {
@@ -452,7 +453,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The short names that policies may use for issuers.
-fn issuer_names(settings: &GatewaySettings) -> Vec<String> {
+pub fn issuer_names(settings: &GatewaySettings) -> Vec<String> {
     let anonymous = settings.connections.iter().any(|one| one.development_anonymous);
     let configured = settings.issuers.iter().map(|issuer| issuer.name.clone());
     configured.chain(anonymous.then(|| host::DEVELOPMENT_ISSUER.to_owned())).collect()
