@@ -272,7 +272,9 @@ impl Framer {
                 if head.chunked {
                     return Err(malformed("two Transfer-Encoding headers"));
                 }
-                if !matches!(head.value.text(), Some(b"chunked" | b" chunked")) {
+                let coding = head.value.text().unwrap_or_default();
+                let coding = coding.strip_prefix(b" ").unwrap_or(coding);
+                if !coding.eq_ignore_ascii_case(b"chunked") {
                     return Err(malformed("Transfer-Encoding is not exactly `chunked`"));
                 }
                 head.chunked = true;
@@ -300,11 +302,10 @@ impl Framer {
     }
 }
 
-/// `DIGIT*` without sign, leading zero or list, with at most the one usual space before it.
+/// `1*DIGIT` without sign or list, with at most the one usual space before it.
 fn content_length(value: &[u8]) -> Option<u64> {
     let digits = value.strip_prefix(b" ").unwrap_or(value);
-    let plain =
-        digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"));
+    let plain = digits.iter().all(u8::is_ascii_digit);
     if plain { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
 

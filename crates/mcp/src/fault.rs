@@ -18,6 +18,8 @@ pub mod code {
     pub const INTERNAL: i32 = -32603;
     /// Mirrored headers and body disagree; modern era only.
     pub const HEADER_MISMATCH: i32 = -32020;
+    /// The client declared no capability for what it asks; modern era only.
+    pub const CAPABILITY: i32 = -32021;
     /// The protocol revision is not served; modern era only.
     pub const REVISION: i32 = -32022;
 }

@@ -73,6 +73,8 @@ pub enum Outcome<'d, 'a> {
 pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// The `_meta` key that names the client's capabilities in the modern era.
 pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The extension that brings tasks to the modern era.
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// The `_meta` key that names the listen request of a modern notification.
 pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -142,6 +144,12 @@ impl<'a> Request<'a> {
     /// A member of `params._meta`.
     pub fn meta(&self, key: &str) -> Option<Node<'_, 'a>> {
         self.params()?.get("_meta")?.get(key)
+    }
+
+    /// Whether the client declares this extension for this request (modern era).
+    pub fn declares(&self, extension: &str) -> bool {
+        let extensions = self.meta(META_CAPABILITIES).and_then(|all| all.get("extensions"));
+        extensions.and_then(|extensions| extensions.get(extension)).is_some()
     }
 
     /// `_meta.progressToken`: text or a whole number.

@@ -118,6 +118,8 @@ reasons! {
     HeaderMismatch = "rpc.header_mismatch",
     /// The protocol revision is not served.
     RevisionUnsupported = "rpc.revision_unsupported",
+    /// The client did not declare the capability that its request needs.
+    CapabilityMissing = "rpc.capability_missing",
     /// The message speaks the era that the upstream does not.
     EraMismatch = "rpc.era_mismatch",
     // judge

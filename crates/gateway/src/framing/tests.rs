@@ -31,7 +31,6 @@ fn heads_that_two_parsers_frame_differently_are_found() {
         ("H2", format!("{te}{te}")),
         ("H2", "Transfer-Encoding: chunked, chunked\r\n".into()),
         ("H2", "Transfer-Encoding: gzip, chunked\r\n".into()),
-        ("H3", "Transfer-Encoding: Chunked\r\n".into()),
         ("H3", "Transfer-Encoding: xchunked\r\n".into()),
         ("H3", "Transfer-Encoding:  chunked\r\n".into()),
         ("H3", "Transfer-Encoding: chunked \r\n".into()),
@@ -52,7 +51,6 @@ fn heads_that_two_parsers_frame_differently_are_found() {
         ("H4", "Content-Length: 0x5\r\n".into()),
         ("H4", "Content-Length:  5\r\n".into()),
         ("H4", "Content-Length: 5 \r\n".into()),
-        ("H4", "Content-Length: 05\r\n".into()),
         ("H4", "Content-Length: -5\r\n".into()),
         ("H4", "Content-Length: 5_0\r\n".into()),
         ("H4", "Content-Length:\r\n".into()),
@@ -106,6 +104,8 @@ fn sound_heads_pass_with_their_bodies() {
     for (bytes, heads) in [
         (post(""), 1),
         (post("Content-Length: 0\r\n"), 1),
+        (post("Content-Length: 000\r\n"), 1),
+        (post("transfer-encoding: Chunked\r\n"), 1),
         (post("Content-Length:4\r\nX:\r\nY: a\tb \u{e9}\r\n"), 1),
         ([&post("Content-Length: 5\r\n")[..], b"\r\n\0 a", &post("")].concat(), 2),
         // Nothing after a chunked head is looked at.

@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::header::AUTHORIZATION;
-use lockgate_model::{Digest, Identity, Timestamp, TokenFacts};
+use http::{HeaderMap, header::AUTHORIZATION};
+use lockgate_model::{ConnectionName, Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
 
 use super::{accept::Arrival, respond::Stop};
 use crate::{
-    gateway::Gateway, host::DEVELOPMENT_ISSUER, path::Trail, slots::Slot, snapshot::Snapshot,
+    clock, gateway::Gateway, host::DEVELOPMENT_ISSUER, path::Trail, slots::Slot, snapshot::Snapshot,
 };
 
 /// A request of a verified caller.
@@ -17,9 +17,15 @@ pub struct Authenticated {
     pub arrival: Arrival,
     /// Its caller.
     pub identity: Arc<Identity>,
+    /// What it was let in with.
+    pub pass: Pass,
     /// Its place among the caller's open requests.
     pub slot: Slot,
 }
+
+/// What a caller was let in with, kept only to be asked again while a stream is open. It has no
+/// `Debug` and gives its token to nobody but the verifier.
+pub struct Pass(HeaderMap);
 
 /// How long an anonymous development identity lasts: one request, or the longest stream.
 const ANONYMOUS_MS: i64 = 86_400_000;
@@ -39,11 +45,39 @@ pub async fn admit(
         let Snapshot { authenticator, .. } = arrival.snapshot.as_ref();
         authenticator.authenticate(&arrival.headers, &arrival.connection.access, trail.now).await?
     };
-    // The token has done its work; no later stage can even see it.
-    arrival.headers.remove(AUTHORIZATION);
+    // No later stage can see the token any more, only have it looked at again.
+    let token = arrival.headers.remove(AUTHORIZATION);
+    let pass = Pass(token.into_iter().map(|token| (AUTHORIZATION, token)).collect());
     trail.identity = Some(Arc::clone(&identity));
     let slot = gateway.slots.take(&identity, arrival.snapshot.limits().identity_calls_max)?;
-    Ok(Authenticated { arrival, identity, slot })
+    Ok(Authenticated { arrival, identity, pass, slot })
+}
+
+impl Pass {
+    /// Whether `identity` would be let in by this snapshot too.
+    ///
+    /// # Errors
+    /// A refusal of the authenticate stage, or [`Reason::ConnectionUnknown`].
+    pub async fn check(
+        &self,
+        snapshot: &Snapshot,
+        connection: &ConnectionName,
+        identity: &Identity,
+    ) -> Result<(), Refusal> {
+        let Some(connection) = snapshot.connection(connection) else {
+            return Err(Refusal::new(Reason::ConnectionUnknown, "the connection is gone"));
+        };
+        if self.0.is_empty() && connection.settings.development_anonymous {
+            return Ok(());
+        }
+        let now = clock::now();
+        let again = snapshot.authenticator.authenticate(&self.0, &connection.access, now).await?;
+        if again.groups == identity.groups {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::TokenClaims, "the token now means other groups"))
+        }
+    }
 }
 
 fn is_anonymous(arrival: &Arrival) -> bool {

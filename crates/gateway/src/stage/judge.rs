@@ -59,7 +59,7 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         let policies = verdict.policies().to_vec();
         verdict = Verdict::Deny(Deny { reason, policies });
     }
-    let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item.call.action);
+    let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item);
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
 }
 
@@ -118,6 +118,7 @@ fn barred(
             // Headers that can't be checked against their arguments (V12).
             tool.is_none_or(|tool| tool.param_headers.is_none()).then_some(Reason::TargetUnknown)
         }
+        Action::Task(_) if !item.knows_tasks => Some(Reason::CapabilityMissing),
         // A list of tasks can't be told apart by creator, and a foreign task does not exist.
         Action::Task(task) => {
             (task.is_empty() || !owns(Handle::Task, task)).then_some(Reason::TargetUnknown)
@@ -137,12 +138,12 @@ pub fn state_key(item: &Item, state: &str) -> String {
 }
 
 /// Whether a refused caller may be told that the target exists: where a list would show it.
-fn is_visible(snapshot: &Snapshot, caller: &Caller, action: &Action) -> bool {
-    let shown = match action {
+fn is_visible(snapshot: &Snapshot, caller: &Caller, item: &Item) -> bool {
+    let shown = match &item.call.action {
         Action::CallTool(name) => Action::ListTool(name.clone()),
         Action::GetPrompt(name) => Action::ListPrompt(name.clone()),
         Action::Complete(name) if call::is_name(name) => Action::ListPrompt(name.clone()),
-        Action::Task(_) => return false,
+        Action::Task(_) => return !item.knows_tasks,
         _ => return true,
     };
     ask(snapshot, caller, &shown, &Value::Null).is_allow()

@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use bytes::Bytes;
 use lockgate_mcp::{
     Fault, call, headers, json,
-    message::{self, Body, Message, Request},
+    message::{self, Body, Message, Request, TASKS_EXTENSION},
     uri,
 };
 use lockgate_model::{Action, Call, Era, Reason, Refusal, RequestId, Revision};
@@ -51,6 +51,8 @@ pub struct Item {
     pub watches: Vec<Action>,
     /// `requestState` of a call that goes on after the client was asked for something.
     pub state: Option<String>,
+    /// Whether the client declares that it knows tasks; legacy clients need not.
+    pub knows_tasks: bool,
     /// Its place in a batch.
     pub nth: Option<usize>,
 }
@@ -221,6 +223,7 @@ impl Reader<'_> {
             }
             item.state = request.param_text("requestState").map(Cow::into_owned);
             item.watches = watches(request)?;
+            item.knows_tasks = era == Era::Legacy || request.declares(TASKS_EXTENSION);
         }
         Ok(item)
     }
@@ -253,6 +256,7 @@ impl Reader<'_> {
             traceparent,
             watches: Vec::new(),
             state: None,
+            knows_tasks: true,
             nth: None,
         }
     }

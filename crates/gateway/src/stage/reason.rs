@@ -15,7 +15,6 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
             | Reason::PinNew
             | Reason::PinChanged
             | Reason::ServerRequestDenied
-            | Reason::CatalogueMissing
     )
 }
 
@@ -38,9 +37,8 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
     match reason {
         R::HttpMalformed | R::SessionMissing | R::EraMismatch => StatusCode::BAD_REQUEST,
         R::JsonMalformed | R::JsonDuplicateKey | R::JsonLimit => StatusCode::BAD_REQUEST,
-        R::RpcInvalid | R::RpcParams | R::HeaderMismatch | R::RevisionUnsupported => {
-            StatusCode::BAD_REQUEST
-        }
+        R::RpcInvalid | R::RpcParams | R::HeaderMismatch => StatusCode::BAD_REQUEST,
+        R::RevisionUnsupported | R::CapabilityMissing => StatusCode::BAD_REQUEST,
         R::HostForeign | R::OriginForeign => StatusCode::FORBIDDEN,
         R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         R::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -88,6 +86,7 @@ pub(super) fn code_of(reason: Reason) -> i32 {
         Reason::JsonMalformed => code::PARSE,
         Reason::RpcInvalid => code::INVALID,
         Reason::RpcMethodUnknown => code::METHOD,
+        Reason::CapabilityMissing => code::CAPABILITY,
         Reason::RpcParams | Reason::TargetUnknown => code::PARAMS,
         Reason::StreamExpired => 1_401,
         _ => match status_of(reason) {
@@ -137,6 +136,7 @@ const fn match_class(reason: Reason) -> &'static str {
     match reason {
         Reason::JsonMalformed | Reason::JsonDuplicateKey | Reason::JsonLimit => "parse error",
         Reason::RpcInvalid | Reason::RpcParams | Reason::HeaderMismatch => "invalid request",
+        Reason::CapabilityMissing => "capability not declared",
         Reason::RevisionUnsupported => "unsupported protocol version",
         Reason::HttpMalformed
         | Reason::HeadersTooLarge

@@ -94,7 +94,7 @@ impl Relay {
     async fn relay(&mut self) -> End {
         let mut phase = self.open.gateway.phase();
         let last = if self.is_open_ended() { Phase::Draining } else { Phase::Ending };
-        let mut drained = pin!(phase.wait_for(|phase| *phase >= last));
+        let mut drained = pin!(async { drop(phase.wait_for(|phase| *phase >= last).await) });
         let mut version = self.open.gateway.version();
         loop {
             let client = self.client.clone();
@@ -109,11 +109,11 @@ impl Relay {
                 () = sleep_until(self.deadline) => {
                     return End::Cut(Refusal::new(self.at_deadline, "the stream has to end"));
                 }
-                _ = &mut drained => {
+                () = &mut drained => {
                     return End::Cut(Refusal::new(Reason::Draining, "the gateway shuts down"));
                 }
                 Ok(()) = version.changed() => {
-                    if let Some(refusal) = self.no_longer_permitted() {
+                    if let Some(refusal) = self.no_longer_permitted().await {
                         return End::Cut(refusal);
                     }
                     continue;
@@ -138,10 +138,15 @@ impl Relay {
         }
     }
 
-    /// A new policy is asked about every open stream.
-    fn no_longer_permitted(&self) -> Option<Refusal> {
+    /// Every open stream has to be let in and permitted by a new snapshot too.
+    async fn no_longer_permitted(&self) -> Option<Refusal> {
         let snapshot = self.open.gateway.snapshot();
-        let verdict = decide(&snapshot, &self.open.caller, &self.open.item);
+        let caller = &self.open.caller;
+        let name = caller.connection.name();
+        if let Err(refusal) = caller.pass.check(&snapshot, name, &caller.identity).await {
+            return Some(refusal);
+        }
+        let verdict = decide(&snapshot, caller, &self.open.item);
         (!verdict.is_allow()).then(|| {
             Refusal::new(Reason::PolicyForbidden, "a new policy does not permit the stream")
         })

@@ -8,7 +8,10 @@ use hyper::body::Incoming;
 use lockgate_mcp::headers::{LAST_EVENT_ID, SESSION_ID};
 use lockgate_model::{Identity, Reason, Refusal};
 
-use super::{admit::Authenticated, respond::Stop};
+use super::{
+    admit::{Authenticated, Pass},
+    respond::Stop,
+};
 use crate::{
     gateway::Gateway,
     path::Trail,
@@ -34,6 +37,8 @@ pub struct Caller {
     pub snapshot: Arc<Snapshot>,
     /// The request's headers, without its token.
     pub headers: HeaderMap,
+    /// What the caller was let in with.
+    pub pass: Pass,
     /// Held while the request or its stream is open.
     pub slot: Slot,
 }
@@ -70,7 +75,7 @@ pub fn resolve(
     trail: &Trail,
     authenticated: Authenticated,
 ) -> Result<Resolved, Stop> {
-    let Authenticated { arrival, identity, slot } = authenticated;
+    let Authenticated { arrival, identity, pass, slot } = authenticated;
     let mut ids = arrival.headers.get_all(SESSION_ID).iter();
     let claim = match (ids.next(), ids.next()) {
         (None, _) => Claim::None,
@@ -93,6 +98,7 @@ pub fn resolve(
         connection: arrival.connection,
         snapshot: arrival.snapshot,
         headers: arrival.headers,
+        pass,
         slot,
     };
     Ok(Resolved { caller, verb: arrival.verb, claim, body: arrival.body })
