@@ -1,13 +1,51 @@
 //! The demo's story, told by the real binary.
 
+use serde_json::Value;
+
 use crate::folder::Folder;
 
 #[test]
 fn the_story_comes_out_as_told() {
-    let output = Folder::new().run(&["demo", "--once"]);
+    let folder = Folder::new();
+    let output = folder.run(&["demo", "--once", "--data", "demo"]);
     assert!(output.starts_with("exit 0\n"), "{output}");
     assert!(output.contains("All came out as told"), "{output}");
     for part in ["keep-the-board", "contractors-never-delete", "token.expired", "token.lifetime"] {
         assert!(output.contains(part), "{part} in {output}");
     }
+    the_journal_can_be_asked(&folder);
+    an_altered_record_is_noticed(&folder);
+}
+
+/// What `journal show` prints of the story, in lines.
+fn shown(folder: &Folder, filter: &[&str]) -> Vec<String> {
+    let arguments = [&["journal", "show", "--config", "demo/lockgate.yaml"], filter].concat();
+    let output = folder.run(&arguments);
+    let (_, data) = output.split_once("--- stdout\n").unwrap();
+    let (data, _) = data.split_once("--- stderr").unwrap();
+    data.lines().map(str::to_owned).collect()
+}
+
+fn the_journal_can_be_asked(folder: &Folder) {
+    let denied = shown(folder, &["--subject", "contractor", "--verdict", "deny"]);
+    assert_eq!(denied.len(), 1, "{denied:?}");
+    assert!(denied[0].contains("DENY") && denied[0].contains("contractors-never-delete"));
+    let refused = shown(folder, &["--connection", "staff", "--verdict", "deny"]);
+    assert_eq!(refused.len(), 4, "two by policy, two for their token: {refused:?}");
+    let ci = shown(folder, &["--subject", "ci-job"]);
+    assert_eq!(ci.len(), 2, "the call and its end: {ci:?}");
+    assert!(shown(folder, &["--connection", "other"]).is_empty());
+    let last = shown(folder, &["--last", "3", "--json"]);
+    assert_eq!(last.len(), 3);
+    let records: Vec<Value> = last.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records[0]["hash"], records[1]["prev"], "each names the one before");
+}
+
+fn an_altered_record_is_noticed(folder: &Folder) {
+    let file = "demo/data/journal/00000000000000000001.jsonl";
+    let text = folder.read(file);
+    folder
+        .write(file, &text.replacen("\"subject\":\"contractor\"", "\"subject\":\"c0ntractor\"", 1));
+    let output = folder.run(&["journal", "show", "--config", "demo/lockgate.yaml"]);
+    assert!(output.starts_with("exit 3") && output.contains("broken"), "{output}");
 }
