@@ -161,7 +161,7 @@ fn write_files(
 /// Twenty policies of the kinds that people write: some decide on a call, most of them do not.
 fn policies() -> String {
     let mut text = String::from(
-        r#"@id("engineers") permit (principal in Group::"idp/engineers", action in Action::"call_tool", resource == Connection::"bench");
+        r#"@id("engineers") permit (principal in Group::"idp/engineers", action in [Action::"call_tool", Action::"subscribe"], resource == Connection::"bench");
 @id("anonymous") permit (principal, action in Action::"call_tool", resource == Connection::"open");
 "#,
     );

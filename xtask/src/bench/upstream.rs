@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::{Context as _, Result};
@@ -25,7 +28,7 @@ pub(super) fn start(port: u16, library: Library, keys: String) -> Result<SocketA
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let site = Arc::new(Site { library, keys });
+    let site = Arc::new(Site { library, keys, sessions: AtomicU64::new(0) });
     std::thread::Builder::new().name("upstream".into()).spawn(move || {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -45,6 +48,7 @@ pub(super) fn start(port: u16, library: Library, keys: String) -> Result<SocketA
 struct Site {
     library: Library,
     keys: String,
+    sessions: AtomicU64,
 }
 
 impl Site {
@@ -67,10 +71,9 @@ impl Site {
         let method = text(body, "method").unwrap_or_default();
         let Some(id) = id(body) else { return json(202, "", "") };
         if method != "tools/call" {
-            let session = "Mcp-Session-Id: bench\r\n";
-            let session = if method == "initialize" { session } else { "" };
+            let session = if method == "initialize" { self.session() } else { String::new() };
             return match mcp::other(method, id) {
-                Some(answer) => json(200, session, &answer),
+                Some(answer) => json(200, &session, &answer),
                 None => json(200, "", &unknown(id)),
             };
         }
@@ -85,6 +88,12 @@ impl Site {
         } else {
             json(200, "", &answer)
         }
+    }
+
+    /// The header that names a new session.
+    fn session(&self) -> String {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        format!("Mcp-Session-Id: bench-{number}\r\n")
     }
 }
 
@@ -114,7 +123,7 @@ async fn hold(wire: &mut Wire, head: &Head) -> Result<()> {
         return wire.send(&json(404, "", "")).await;
     }
     wire.send(STREAM_HEAD.as_bytes()).await?;
-    wire.send(b"5\r\n: ok\n\r\n").await?;
+    wire.send(b"6\r\n: ok\n\n\r\n").await?;
     wire.head().await?;
     Ok(())
 }
