@@ -63,8 +63,9 @@ impl Demo {
         let (issuer_listener, issuer_at) = bind(0).await?;
         let (server_listener, server_at) = bind(0).await?;
         // Held until all four are known, so that they differ.
-        let (gateway_listener, gateway) =
-            bind(port).await.with_context(|| format!("port {port} on 127.0.0.1"))?;
+        let (gateway_listener, gateway) = bind(port)
+            .await
+            .with_context(|| format!("can't listen on port {port}; choose another with --port"))?;
         let (admin_listener, admin) = bind(0).await?;
         drop((gateway_listener, admin_listener));
 

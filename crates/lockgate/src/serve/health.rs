@@ -17,7 +17,7 @@ use lockgate_gateway::{
     snapshot::Connection,
     stage::authenticate::IssuerStatus,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{sync::Notify, time::timeout};
 
 use super::admin::{Part, State};
 
@@ -35,6 +35,8 @@ pub(crate) struct Health {
     refused: Mutex<Option<String>>,
     /// Why a server could not be listed, by connection.
     unlisted: Mutex<BTreeMap<String, String>>,
+    /// Notified when there may be servers that were never looked at.
+    soon: Notify,
 }
 
 impl Health {
@@ -45,6 +47,7 @@ impl Health {
             started: AtomicBool::new(false),
             refused: Mutex::default(),
             unlisted: Mutex::default(),
+            soon: Notify::new(),
         }
     }
 
@@ -67,9 +70,15 @@ impl Health {
         let _ = timeout(START_WAIT, self.look()).await;
         self.started.store(true, Ordering::SeqCst);
         loop {
-            sleep(LOOK_EVERY).await;
+            // Early or not, it is time to look.
+            let _ = timeout(LOOK_EVERY, self.soon.notified()).await;
             self.look().await;
         }
+    }
+
+    /// Has every server looked at without waiting for its turn.
+    pub(crate) fn look_soon(&self) {
+        self.soon.notify_one();
     }
 
     /// One look at every server and issuer, all at once.

@@ -20,7 +20,7 @@ use super::{
     inputs::Inputs,
     logs,
     open::{blueprint, build_failure, open},
-    tls::config as tls_config,
+    tls,
     watch::Watch,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A configuration that was refused is tried again this often, besides on every change.
-const RETRY_EVERY: Duration = Duration::from_secs(10);
+const RETRY_EVERY: Duration = Duration::from_secs(30);
 
 /// A gateway that serves.
 pub(crate) struct Service {
@@ -61,7 +61,7 @@ impl Service {
             warn!("{warning}");
         }
         let tls = Arc::new(Tls::default());
-        install_tls(&loaded, &tls)?;
+        tls.set(tls::offered(&loaded)?);
         let public = bind(loaded.gateway.listen.address).await?;
         let operators = bind(loaded.settings.admin.address).await?;
         let gateway = open(&loaded)?;
@@ -151,6 +151,8 @@ impl Service {
     fn renew(&mut self) -> Result<(), Failure> {
         let loaded = load(&self.args).map_err(Failure::usage)?;
         self.warn_of_restart(&loaded);
+        // Asked for first, so that a wrong certificate leaves everything as it was.
+        let tls = tls::offered(&loaded)?;
         let before = self.gateway.snapshot();
         for connection in &before.connections {
             self.take_pins(connection)?;
@@ -159,7 +161,8 @@ impl Service {
         if self.gateway.snapshot().version != before.version {
             warnings.iter().for_each(|warning| warn!("{}", summary(warning)));
         }
-        install_tls(&loaded, &self.tls)?;
+        self.tls.set(tls);
+        self.health.look_soon();
         let inputs = Inputs::of(&loaded);
         if inputs != self.inputs {
             self.watch = Watch::new(&inputs).map_err(Failure::unreachable)?;
@@ -232,11 +235,6 @@ fn lookouts(gateway: &Arc<Gateway>, health: &Arc<Health>, operators: TcpListener
         async { answer }
     }));
     tasks
-}
-
-fn install_tls(loaded: &Loaded, tls: &Tls) -> Result<(), Failure> {
-    tls.set(loaded.gateway.listen.tls.as_ref().map(tls_config).transpose()?);
-    Ok(())
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

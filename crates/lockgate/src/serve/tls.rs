@@ -8,13 +8,17 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use crate::failure::Failure;
+use crate::{config::Loaded, failure::Failure};
 
-/// What the listener offers: TLS 1.2 and 1.3, HTTP/1.1.
+/// What the listener offers: TLS 1.2 and 1.3 with HTTP/1.1, or `None` for plain TCP.
 ///
 /// # Errors
 /// Where a file can't be read, or certificate and key don't belong together.
-pub(crate) fn config(settings: &TlsSettings) -> Result<Arc<ServerConfig>, Failure> {
+pub(super) fn offered(loaded: &Loaded) -> Result<Option<Arc<ServerConfig>>, Failure> {
+    loaded.gateway.listen.tls.as_ref().map(config).transpose()
+}
+
+fn config(settings: &TlsSettings) -> Result<Arc<ServerConfig>, Failure> {
     let TlsSettings { certificate, key } = settings;
     let wrong = |file: &Path, why: &dyn std::fmt::Display| {
         Failure::usage_text(format_args!("listen.tls: `{}`: {why}", file.display()))
