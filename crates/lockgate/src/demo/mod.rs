@@ -63,9 +63,8 @@ impl Demo {
         let (issuer_listener, issuer_at) = bind(0).await?;
         let (server_listener, server_at) = bind(0).await?;
         // Held until all four are known, so that they differ.
-        let (gateway_listener, gateway) = bind(port)
-            .await
-            .with_context(|| format!("can't listen on port {port}; choose another with --port"))?;
+        let taken = || format!("can't listen on port {port}; choose another with --port");
+        let (gateway_listener, gateway) = bind(port).await.with_context(taken)?;
         let (admin_listener, admin) = bind(0).await?;
         drop((gateway_listener, admin_listener));
 
