@@ -1,11 +1,12 @@
 // A real OIDC provider for the tests: oidc-provider with client credentials, group claims, RFC 8707
-// audiences and keys in a file. Remove the file and restart it to rotate the keys.
-// Usage: node issuer.mjs PORT KEY_FILE. It prints its issuer URL once it listens.
+// audiences and keys in a file. Restart it with `rotate` for a new key beside the last one, which is
+// published until the next rotation, as providers do.
+// Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
 
-const [port, keyFile] = process.argv.slice(2);
+const [port, keyFile, rotate] = process.argv.slice(2);
 
 // Who may ask for tokens: groups, and how long a token lives, in seconds.
 const people = {
@@ -17,11 +18,13 @@ const people = {
 };
 
 function keys() {
-  if (existsSync(keyFile)) return JSON.parse(readFileSync(keyFile, 'utf8'));
+  const held = existsSync(keyFile) ? JSON.parse(readFileSync(keyFile, 'utf8')) : { keys: [] };
+  if (held.keys.length && !rotate) return held;
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'RS256', use: 'sig' };
-  writeFileSync(keyFile, JSON.stringify({ keys: [key] }), { mode: 0o600 });
-  return { keys: [key] };
+  const set = { keys: [key, ...held.keys.slice(0, 1)] };
+  writeFileSync(keyFile, JSON.stringify(set), { mode: 0o600 });
+  return set;
 }
 
 const clients = Object.keys(people).map((client_id) => ({

@@ -49,22 +49,25 @@ impl Issuer {
     /// # Errors
     /// Where it can't be started.
     pub fn resume(&mut self) -> anyhow::Result<()> {
-        let mut command = script("issuer.mjs")?;
-        command.arg(self.address.port().to_string()).arg(self.key_file());
-        // It warns about its development set-up on stderr.
-        command.stderr(std::process::Stdio::null());
-        self.tool = Some(Tool::start(command)?.0);
-        Ok(())
+        self.launch(&[])
     }
 
-    /// Restarts it with a new key in place of the old one.
+    /// Restarts it with a new key; the last one stays published until the next rotation.
     ///
     /// # Errors
     /// Where it can't be started.
     pub fn rotate(&mut self) -> anyhow::Result<()> {
         self.stop();
-        std::fs::remove_file(self.key_file())?;
-        self.resume()
+        self.launch(&["rotate"])
+    }
+
+    fn launch(&mut self, options: &[&str]) -> anyhow::Result<()> {
+        let mut command = script("issuer.mjs")?;
+        command.arg(self.address.port().to_string()).arg(self.key_file()).args(options);
+        // It warns about its development set-up on stderr.
+        command.stderr(std::process::Stdio::null());
+        self.tool = Some(Tool::start(command)?.0);
+        Ok(())
     }
 
     /// An access token of `client` for `resource`.

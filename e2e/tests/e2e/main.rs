@@ -5,7 +5,13 @@ mod clients;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod fidelity;
+#[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod identity;
 #[cfg(test)]
 mod rows_c;
 #[cfg(test)]
@@ -26,3 +32,5 @@ mod rows_t;
 mod rows_v;
 #[cfg(test)]
 mod rows_x;
+#[cfg(test)]
+mod running;
