@@ -155,14 +155,21 @@ impl EventBody {
             if let Some(fault) = self.fault.take() {
                 return Some(Err(fault));
             }
-            let Ok(frame) = self.body.frame().await? else {
-                return Some(Err(refusal(BodyFault::Broken)));
-            };
-            let Ok(data) = frame.into_data() else { continue };
             let mut events = Vec::new();
-            let pushed = self.decoder.push(&data, &mut events);
+            let taken = match self.body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.decoder.push(&data, &mut events),
+                    Err(_) => continue,
+                },
+                Some(Err(_)) => return Some(Err(refusal(BodyFault::Broken))),
+                // An event that ends with a CR waits for the LF that may follow.
+                None => match self.decoder.finish(&mut events) {
+                    Ok(()) if events.is_empty() => return None,
+                    finished => finished,
+                },
+            };
             self.ready.extend(events);
-            self.fault = pushed.err().map(Refusal::from);
+            self.fault = taken.err().map(Refusal::from);
         }
     }
 }
