@@ -82,7 +82,10 @@ impl Client {
     /// [`TOKEN_VARIABLE`], or from a prompt where the client has one.
     pub(crate) fn snippet(self, name: &str, url: &Url) -> Snippet {
         let bearer = |variable: &str| json!({ "Authorization": format!("Bearer {variable}") });
-        let server = |variable: &str| json!({ "type": "http", "url": url.as_str(), "headers": bearer(variable) });
+        let server = |variable: &str| {
+            let headers = bearer(variable);
+            json!({ "type": "http", "url": url.as_str(), "headers": headers })
+        };
         let (file, text) = match self {
             Self::ClaudeCode => {
                 let server = server(&format!("${{{TOKEN_VARIABLE}}}"));

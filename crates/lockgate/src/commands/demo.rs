@@ -42,8 +42,9 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
 async fn show(args: &Args, folder: &Path, terminal: Terminal) -> Outcome {
     let port = if args.once { 0 } else { args.port };
     let unreachable = |error: anyhow::Error| Failure::unreachable(format_args!("{error:#}"));
-    let demo = Demo::start(folder, port).await.map_err(unreachable)?;
-    let mut service = Service::start(&ConfigArgs::of_file(demo.config())).await?;
+    let (demo, listeners) = Demo::start(folder, port).await.map_err(unreachable)?;
+    let config = ConfigArgs::of_file(demo.config());
+    let mut service = Service::start(&config, Some(listeners)).await?;
     demo.ready().await.map_err(unreachable)?;
     let failed = demo.tell(terminal).await.map_err(unreachable)?;
     let exit = if failed.is_empty() {

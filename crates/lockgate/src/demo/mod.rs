@@ -32,6 +32,7 @@ use self::{
 use crate::{
     commands::client::{Client, TOKEN_VARIABLE},
     plain_http,
+    serve::Listeners,
     terminal::{Style, Terminal},
 };
 
@@ -55,18 +56,17 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Starts issuer and sample server, and writes the gateway's files into `data`.
+    /// Starts issuer and sample server, and writes the gateway's files into `data`. The gateway is
+    /// to serve on the listeners.
     ///
     /// # Errors
     /// Where a port is taken or a file can't be written.
-    pub(crate) async fn start(data: &Path, port: u16) -> anyhow::Result<Self> {
+    pub(crate) async fn start(data: &Path, port: u16) -> anyhow::Result<(Self, Listeners)> {
         let (issuer_listener, issuer_at) = bind(0).await?;
         let (server_listener, server_at) = bind(0).await?;
-        // Held until all four are known, so that they differ.
         let taken = || format!("can't listen on port {port}; choose another with --port");
-        let (gateway_listener, gateway) = bind(port).await.with_context(taken)?;
-        let (admin_listener, admin) = bind(0).await?;
-        drop((gateway_listener, admin_listener));
+        let (public, gateway) = bind(port).await.with_context(taken)?;
+        let (operators, admin) = bind(0).await?;
 
         let issuer_url = format!("http://{issuer_at}");
         let audience = format!("http://{gateway}{PATH}");
@@ -86,7 +86,7 @@ impl Demo {
         let demo =
             Self { issuer, server, issuer_url, gateway, admin, data: fs::canonicalize(data)? };
         demo.write_files(server_at, &authorization)?;
-        Ok(demo)
+        Ok((demo, Listeners { public, operators }))
     }
 
     /// The gateway's configuration file.

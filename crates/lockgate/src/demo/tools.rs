@@ -31,7 +31,7 @@ pub(super) fn definitions() -> Value {
             "inputSchema": {
                 "type": "object",
                 "properties": {
-                    "department": { "type": "string", "description": "engineering, sales or board" },
+                    "department": { "type": "string", "description": "Such as engineering" },
                     "limit": { "type": "integer", "minimum": 1 },
                 },
                 "additionalProperties": false,

@@ -14,7 +14,7 @@ mod watch;
 
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) use service::Service;
+pub(crate) use service::{Listeners, Service};
 
 use crate::failure::Failure;
 

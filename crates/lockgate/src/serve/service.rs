@@ -32,6 +32,14 @@ use crate::{
 /// A configuration that was refused is tried again this often, besides on every change.
 const RETRY_EVERY: Duration = Duration::from_secs(30);
 
+/// The sockets of one gateway.
+pub(crate) struct Listeners {
+    /// For clients.
+    pub(crate) public: TcpListener,
+    /// For operators.
+    pub(crate) operators: TcpListener,
+}
+
 /// A gateway that serves.
 pub(crate) struct Service {
     args: ConfigArgs,
@@ -50,11 +58,15 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Reads the configuration, opens the journal, and serves.
+    /// Reads the configuration, opens the journal, and serves: on `listeners` where they are open
+    /// already, else at the configured addresses.
     ///
     /// # Errors
     /// Where the configuration is wrong, the data folder can't be used, or a port is taken.
-    pub(crate) async fn start(args: &ConfigArgs) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        args: &ConfigArgs,
+        listeners: Option<Listeners>,
+    ) -> Result<Self, Failure> {
         let loaded = load(args).map_err(Failure::usage)?;
         logs::install(loaded.settings.log);
         for warning in &loaded.warnings {
@@ -62,8 +74,13 @@ impl Service {
         }
         let tls = Arc::new(Tls::default());
         tls.set(tls::offered(&loaded)?);
-        let public = bind(loaded.gateway.listen.address).await?;
-        let operators = bind(loaded.settings.admin.address).await?;
+        let Listeners { public, operators } = match listeners {
+            Some(listeners) => listeners,
+            None => Listeners {
+                public: bind(loaded.gateway.listen.address).await?,
+                operators: bind(loaded.settings.admin.address).await?,
+            },
+        };
         let gateway = open(&loaded)?;
         let health = Arc::new(Health::new(Arc::clone(&gateway)));
         let inputs = Inputs::of(&loaded);
