@@ -19,6 +19,17 @@ impl Digest {
         &self.0
     }
 
+    /// The 64 lower-case hexadecimal digits, as ASCII.
+    pub fn to_hex(&self) -> [u8; 64] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        hex
+    }
+
     /// From 64 lower-case hexadecimal digits; `None` for anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
         let text = text.as_bytes();
@@ -44,7 +55,8 @@ fn nibble(digit: u8) -> Option<u8> {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // In one piece: a record holds many digests, and a call writes several records.
+        f.write_str(str::from_utf8(&self.to_hex()).map_err(|_| fmt::Error)?)
     }
 }
 
