@@ -89,9 +89,9 @@ impl Link {
         line.extend_from_slice(b",\"time\":");
         line.extend_from_slice(self.time.millis().to_string().as_bytes());
         line.extend_from_slice(b",\"prev\":\"");
-        hex_into(&self.prev, line);
+        line.extend_from_slice(&self.prev.to_hex());
         line.extend_from_slice(b"\",\"hash\":\"");
-        hex_into(&self.hash, line);
+        line.extend_from_slice(&self.hash.to_hex());
         line.extend_from_slice(b"\",\"event\":");
     }
 }
@@ -179,11 +179,4 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, &'static str> {
 
 fn digest(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
-}
-
-/// `Display` writes byte by byte through the formatter, which is too slow under the writer's lock.
-fn hex_into(digest: &Digest, line: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    line.extend(digest.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }

@@ -17,7 +17,7 @@ use super::{
     JournalFault,
     record::Entry,
     segment,
-    writer::{Progress, Shared, Tail},
+    writer::{Progress, Rest, Shared, Tail},
 };
 
 /// A record that nobody waits for is synced after this time at the latest, in ms.
@@ -30,9 +30,14 @@ const ROOM_BYTES: usize = 64 * 1024;
 
 /// Works until the journal is dropped.
 pub(super) fn run(shared: &Shared, publish: &watch::Sender<Progress>) {
+    // What is pending was appended after this instant.
+    let mut since = Instant::now();
     loop {
-        match next_work(shared) {
-            Work::Sync(file, seq) => sync(shared, publish, &file, seq),
+        match next_work(shared, since) {
+            Work::Sync(file, seq) => {
+                since = Instant::now();
+                sync(shared, publish, &file, seq);
+            }
             Work::Replace => {
                 let replaced = replace(shared, publish);
                 if !replaced && !pause(shared) {
@@ -54,33 +59,37 @@ enum Work {
 }
 
 /// Waits for something to do. The next sync begins as soon as somebody waits for it, which under
-/// load is when the last one ends.
-fn next_work(shared: &Shared) -> Work {
+/// load is when the last one ends, and at the latest when a record may wait no longer.
+fn next_work(shared: &Shared, since: Instant) -> Work {
+    const IDLE_MAX: Duration = Duration::from_millis(IDLE_MAX_MS);
+    let mut due = since + IDLE_MAX;
     let mut tail = shared.lock();
-    let mut due = None;
-    loop {
+    let work = loop {
+        let left = due.saturating_duration_since(Instant::now());
         if tail.unavailable.is_some() {
-            return Work::Replace;
-        }
-        let wait = if tail.pending.is_empty() {
-            if tail.closing {
-                return Work::Close;
+            break Work::Replace;
+        } else if !tail.pending.is_empty() {
+            if tail.awaited || tail.closing || left.is_zero() {
+                break Work::Sync(Arc::clone(&tail.file), tail.seq);
             }
-            tail.awaited = false;
-            due = None;
-            Duration::MAX
-        } else {
-            let due =
-                *due.get_or_insert_with(|| Instant::now() + Duration::from_millis(IDLE_MAX_MS));
-            due.saturating_duration_since(Instant::now())
-        };
-        if !tail.pending.is_empty() && (tail.awaited || tail.closing || wait.is_zero()) {
-            tail.awaited = false;
-            return Work::Sync(Arc::clone(&tail.file), tail.seq);
+        } else if tail.closing {
+            break Work::Close;
         }
-        let woken = shared.wake.wait_timeout(tail, wait);
-        tail = woken.unwrap_or_else(PoisonError::into_inner).0;
-    }
+        // Appends need not wake a thread that wakes by itself soon enough: only a journal at rest
+        // is woken by them.
+        if tail.pending.is_empty() && left.is_zero() {
+            tail.rest = Rest::Asleep;
+            tail = shared.wake.wait(tail).unwrap_or_else(PoisonError::into_inner);
+            due = Instant::now() + IDLE_MAX;
+        } else {
+            tail.rest = Rest::Napping;
+            let woken = shared.wake.wait_timeout(tail, left);
+            tail = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    };
+    tail.awaited = false;
+    tail.rest = Rest::Busy;
+    work
 }
 
 fn sync(shared: &Shared, publish: &watch::Sender<Progress>, file: &File, seq: u64) {

@@ -103,10 +103,9 @@ impl Journal {
     pub fn append(&self, now: Timestamp, event: &Event) -> Result<Position, JournalFault> {
         let payload = Payload::new(event)?;
         let mut tail = self.shared.lock();
-        let was_available = tail.unavailable.is_none();
         let result = tail.append(now, payload, &self.shared.options);
-        // At any other time the sync thread is at work, or counts the time to the next sync.
-        let wake = tail.pending.len() == 1 || (was_available && tail.unavailable.is_some());
+        let wake =
+            tail.rest == Rest::Asleep || (tail.rest == Rest::Napping && tail.unavailable.is_some());
         drop(tail);
         if wake {
             self.shared.wake.notify_one();
@@ -191,9 +190,25 @@ impl Shared {
     }
 
     fn want_sync(&self) {
-        self.lock().awaited = true;
-        self.wake.notify_one();
+        let mut tail = self.lock();
+        tail.awaited = true;
+        let wake = tail.rest != Rest::Busy;
+        drop(tail);
+        if wake {
+            self.wake.notify_one();
+        }
     }
+}
+
+/// How the sync thread rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It is at work, and looks around before it rests.
+    Busy,
+    /// It wakes by itself before a record waits too long.
+    Napping,
+    /// It rests until it is woken.
+    Asleep,
 }
 
 /// The end of the journal, where the next record goes.
@@ -211,6 +226,8 @@ pub(super) struct Tail {
     pending_bytes: usize,
     /// Somebody waits for a sync.
     pub(super) awaited: bool,
+    /// What the sync thread does, so that nobody wakes it in vain.
+    pub(super) rest: Rest,
     /// Why the file can't be written; appends are refused until the sync thread has a new one.
     pub(super) unavailable: Option<Arc<str>>,
     pub(super) closing: bool,
@@ -228,6 +245,7 @@ impl Tail {
             pending: VecDeque::new(),
             pending_bytes: 0,
             awaited: false,
+            rest: Rest::Busy,
             unavailable: None,
             closing: false,
             stats: Stats::default(),
