@@ -38,6 +38,12 @@ pub fn unsupported_revision(
     error(id, code::REVISION, "unsupported protocol version", Some(data))
 }
 
+/// The answer for a request that needs an extension which the client did not declare (modern era).
+pub fn missing_extension(id: Option<&RequestId>, extension: &str) -> Vec<u8> {
+    let data = json!({ "requiredCapabilities": { "extensions": { extension: {} } } });
+    error(id, code::CAPABILITY, "client capability not declared", Some(data))
+}
+
 /// A tool's result that says that the call failed: the one shape that every client shows to the
 /// model as text.
 pub fn tool_error(id: &RequestId, era: Era, text: &str) -> Vec<u8> {

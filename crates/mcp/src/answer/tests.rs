@@ -1,3 +1,5 @@
+//! The gateway's own answers, byte for byte.
+
 use lockgate_model::{Era, RequestId};
 use serde_json::{Value, json};
 

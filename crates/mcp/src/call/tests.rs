@@ -1,3 +1,5 @@
+//! Which method asks for what, by row and revision.
+
 use lockgate_model::{Action, Call, Era, Reason, RequestId, Revision};
 use serde_json::json;
 

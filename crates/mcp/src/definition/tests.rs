@@ -1,3 +1,5 @@
+//! Digests of definitions, and pages that try to hide one.
+
 use super::{Kind, Rejected, instructions_digest, read_page, set_twins_aside};
 use crate::json::JsonLimits;
 

@@ -1,3 +1,5 @@
+//! Mirrored headers against bodies, by row.
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_model::{Era, Reason, Revision};
 use serde_json::json;

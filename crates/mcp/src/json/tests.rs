@@ -1,3 +1,5 @@
+//! The strict scanner against JSONTestSuite and the J rows.
+
 use std::time::{Duration, Instant};
 
 use lockgate_model::Reason;

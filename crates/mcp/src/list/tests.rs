@@ -1,3 +1,5 @@
+//! What stays and what goes when a list is filtered.
+
 use lockgate_model::Era;
 
 use super::{filter, make_private};

@@ -1,3 +1,5 @@
+//! Envelopes of clients and servers, by row.
+
 use lockgate_model::{Reason, RequestId};
 
 use super::{Body, Message, Outcome, parse_client, parse_server};

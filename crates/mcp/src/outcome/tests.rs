@@ -1,3 +1,5 @@
+//! What is read out of results.
+
 use super::{
     InputRequest, input_requests, is_tool_error, negotiated_version, result_type, task_id,
 };

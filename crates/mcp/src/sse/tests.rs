@@ -1,3 +1,5 @@
+//! Event streams: every split gives the same events.
+
 use lockgate_model::Reason;
 
 use super::{Decoder, Event, comment, encode};

@@ -1,3 +1,5 @@
+//! Trace contexts, good and bad.
+
 use super::TraceParent;
 
 const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

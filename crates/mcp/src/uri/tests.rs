@@ -1,3 +1,5 @@
+//! Canonical URIs, and the spellings that try to get past them.
+
 use super::canonical;
 
 #[test]
