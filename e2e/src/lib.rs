@@ -1,5 +1,6 @@
 //! What the end-to-end proofs are made of: the house's real binary, real identity providers, MCP
 //! servers and clients, and stubs that misbehave on purpose. Nothing here is part of the product.
+#![expect(clippy::indexing_slicing, reason = "a JSON value gives null for what it lacks")]
 
 use std::{
     io::Write as _,

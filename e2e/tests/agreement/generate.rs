@@ -243,7 +243,7 @@ impl Generator {
             15..=17 => {
                 let digits = self.below(320) + 1;
                 let text: String =
-                    (0..digits).map(|_| "123456789".chars().nth(self.pick(9))).flatten().collect();
+                    (0..digits).filter_map(|_| "123456789".chars().nth(self.pick(9))).collect();
                 self.push(&text);
             }
             _ => {
