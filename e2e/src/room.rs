@@ -71,22 +71,17 @@ impl Room {
         Self::start_with(|_, _, _| {})
     }
 
-    /// A room whose settings were changed before the start; a text under `rows` stands for the
-    /// usual policies.
+    /// A room whose settings or policies were changed before the start.
     ///
     /// # Errors
     /// Where a part can't be started.
     pub fn start_with(
-        change: impl FnOnce(&mut Value, &MintIssuer, &Upstream),
+        change: impl FnOnce(&mut Plan, &MintIssuer, &Upstream),
     ) -> anyhow::Result<Self> {
         let (issuer, upstream) = (MintIssuer::start()?, Upstream::start()?);
-        let mut settings = settings(&issuer, &upstream.url());
-        change(&mut settings, &issuer, &upstream);
-        let policies = match settings.as_object_mut().and_then(|fields| fields.remove("rows")) {
-            Some(Value::String(policies)) => policies,
-            _ => POLICIES.to_owned(),
-        };
-        let plan = Plan { settings, policies, file_max: None };
+        let settings = settings(&issuer, &upstream.url());
+        let mut plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
+        change(&mut plan, &issuer, &upstream);
         let gateway = Gateway::start(&plan)?;
         let records = gateway.records();
         let room = Self { issuer, upstream, gateway, records, settings: plan.settings };

@@ -3,7 +3,7 @@
 //! default), `LOCKGATE_CRASH_SEED` repeats a run.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -41,7 +41,7 @@ fn nothing_seen_is_ever_missing_from_the_record() {
     claims["exp"] = json!(now_s() + 7200);
     let alice = gateway.caller("main", Some(&issuer.token("rsa", &claims).unwrap()));
     wait_for_tools(&alice).unwrap();
-    let (results, mut random, mut torn) = (Arc::new(Mutex::new(BTreeSet::new())), seed, 0);
+    let (results, mut random) = (Arc::new(Mutex::new(BTreeSet::new())), seed);
     let begun = Instant::now();
     for round in 0..rounds {
         let stop = Arc::new(AtomicBool::new(false));
@@ -64,22 +64,7 @@ fn nothing_seen_is_ever_missing_from_the_record() {
     gateway.kill().unwrap();
     gateway.run().unwrap();
     gateway.wait_ready().unwrap();
-    let (mut intents, mut outcomes) = (BTreeSet::new(), BTreeSet::new());
-    let mut tags = std::collections::BTreeMap::new();
-    for event in gateway.records().all().unwrap() {
-        match event {
-            Event::Intent(intent) => {
-                let tag = intent.arguments["tag"].as_str().unwrap_or_default().to_owned();
-                tags.insert(intent.call.clone(), tag.clone());
-                intents.insert(tag);
-            }
-            Event::Outcome(outcome) => {
-                outcomes.extend(tags.get(&outcome.call).cloned());
-            }
-            Event::Started { torn_bytes, .. } => torn += u64::from(torn_bytes > 0),
-            _ => {}
-        }
-    }
+    let Recorded { intents, outcomes, torn } = recorded(&gateway);
     let saw = std::fs::read_to_string(&kept).unwrap();
     let saw: BTreeSet<String> = saw.lines().map(str::to_owned).collect();
     let results = results.lock().unwrap();
@@ -97,6 +82,33 @@ fn nothing_seen_is_ever_missing_from_the_record() {
     assert!(saw.len() as u64 > rounds, "there was hardly any load");
     assert!(orphans.is_empty(), "seed {seed}: forwarded without a record: {orphans:?}");
     assert!(unrecorded.is_empty(), "seed {seed}: seen by a client, not recorded: {unrecorded:?}");
+}
+
+/// What the journal knows, by the tags of the calls.
+#[derive(Default)]
+struct Recorded {
+    intents: BTreeSet<String>,
+    outcomes: BTreeSet<String>,
+    /// Starts that found a torn tail.
+    torn: u64,
+}
+
+fn recorded(gateway: &Gateway) -> Recorded {
+    let mut found = Recorded::default();
+    let mut tags = BTreeMap::new();
+    for event in gateway.records().all().unwrap() {
+        match event {
+            Event::Intent(intent) => {
+                let tag = intent.arguments["tag"].as_str().unwrap_or_default().to_owned();
+                tags.insert(intent.call.clone(), tag.clone());
+                found.intents.insert(tag);
+            }
+            Event::Outcome(outcome) => found.outcomes.extend(tags.get(&outcome.call).cloned()),
+            Event::Started { torn_bytes, .. } => found.torn += u64::from(torn_bytes > 0),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Calls until the gateway is gone; keeps the tag of every result that came back.

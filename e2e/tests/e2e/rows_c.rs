@@ -25,7 +25,8 @@ struct Class {
 
 #[test]
 fn class_c() {
-    let room = Room::start_with(|settings, _, _| {
+    let room = Room::start_with(|plan, _, _| {
+        let settings = &mut plan.settings;
         settings["limits"] = json!({ "identity_sessions_max": 8 });
     });
     let room = room.unwrap();

@@ -30,9 +30,9 @@ fn tools() -> Value {
 
 #[test]
 fn class_d() {
-    let room = Room::start_with(|settings, _, upstream| {
+    let room = Room::start_with(|plan, _, upstream| {
         upstream.offer(tools());
-        settings["rows"] = json!("permit (principal, action, resource);");
+        plan.policies = "permit (principal, action, resource);".to_owned();
     });
     let room = room.unwrap();
     // What was there at first is accepted; from here on a person accepts.

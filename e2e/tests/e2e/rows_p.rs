@@ -30,7 +30,8 @@ struct Class {
 #[test]
 fn class_p() {
     let two = Upstream::start().unwrap();
-    let room = Room::start_with(|settings, _, _| {
+    let room = Room::start_with(|plan, _, _| {
+        let settings = &mut plan.settings;
         let all = settings["connections"].as_array_mut().unwrap();
         all.push(connection("two", &two.url()));
         settings["limits"] = json!({ "identity_calls_max": 4 });

@@ -24,7 +24,8 @@ struct Class {
 fn class_v() {
     let eras =
         [Upstream::start_eras(true, false).unwrap(), Upstream::start_eras(false, true).unwrap()];
-    let room = Room::start_with(|settings, _, _| {
+    let room = Room::start_with(|plan, _, _| {
+        let settings = &mut plan.settings;
         let all = settings["connections"].as_array_mut().unwrap();
         all.push(connection("modern-only", &eras[0].url()));
         all.push(connection("legacy-only", &eras[1].url()));

@@ -135,7 +135,8 @@ fn stream(caller: &Caller) -> Wire {
 
 #[test]
 fn a_drain_ends_in_time_with_streams_open() {
-    let room = Room::start_with(|settings, _, _| {
+    let room = Room::start_with(|plan, _, _| {
+        let settings = &mut plan.settings;
         settings["limits"] = json!({ "drain_max_ms": 2_000 });
     });
     let mut room = room.unwrap();
