@@ -1,7 +1,11 @@
 //! The protocol's own conformance suite, directly and through the gateway with a real five-minute
 //! token: no check may fail through the gateway that passes directly, and none may be missing.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
@@ -36,11 +40,14 @@ fn what_passes_directly_passes_through_the_gateway() {
         let through = suite(&house.url, &["--requirements", revision]).unwrap();
         let failed = |checks: &Checks| checks.values().filter(|passed| !**passed).count();
         say(&format!(
-            "conformance {revision}: {} checks directly, {} failed; {} through the gateway, {} failed",
-            before.len(),
+            "conformance {revision}: directly {} of {} checks failed in {} scenarios, through the \
+             gateway {} of {} in {}",
             failed(&before),
-            through.len(),
+            before.len(),
+            scenarios(&before),
             failed(&through),
+            through.len(),
+            scenarios(&through),
         ));
         assert_eq!(failed(&before), 0, "the fixtures themselves: {before:?}");
         let lost: Vec<_> = before
@@ -104,6 +111,10 @@ impl House {
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
+}
+
+fn scenarios(checks: &Checks) -> usize {
+    checks.keys().map(|(scenario, _)| scenario).collect::<BTreeSet<_>>().len()
 }
 
 /// One run of the suite against a server.

@@ -180,7 +180,7 @@ impl Class {
             "file:///srv/./../x",
             "FILE:///etc/passwd",
             "file:/etc/passwd",
-            "file:////srv/open.txt",
+            "file:////etc/passwd",
             "//srv/open.txt",
             "file:///srv/\u{0}x",
             "file:///srv/a\nb",

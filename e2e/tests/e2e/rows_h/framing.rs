@@ -56,6 +56,13 @@ impl Class {
         let extension = format!("5;{}\r\nhello{rest}", "x".repeat(16 * 1024));
         self.doubted(5, "16 kB extension", &with(&te, extension.as_bytes()));
         self.twin(5, "honest chunks", &with(&te, &chunked));
+        for cut in 1..call.body.len() {
+            self.twin(
+                5,
+                &format!("cut after {cut} bytes"),
+                &with(&te, &chunks_at(&call.body, cut)),
+            );
+        }
         self.twin(3, "TE: trailers", &with(&[te[0], ("TE", "trailers")], &chunked));
         let whole = |size: &str| [size.as_bytes(), b"\r\n", &call.body, b"\r\n0\r\n\r\n"].concat();
         let size = call.body.len();
@@ -187,7 +194,11 @@ fn framed(call: &Request, lines: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 }
 
 fn chunks(body: &[u8]) -> Vec<u8> {
-    let (one, two) = body.split_at(body.len() / 2);
+    chunks_at(body, body.len() / 2)
+}
+
+fn chunks_at(body: &[u8], cut: usize) -> Vec<u8> {
+    let (one, two) = body.split_at(cut);
     let mut bytes = Vec::new();
     for part in [one, two] {
         bytes.extend_from_slice(format!("{:x}\r\n", part.len()).as_bytes());
@@ -200,15 +211,11 @@ fn chunks(body: &[u8]) -> Vec<u8> {
 
 /// Spellings of `chunked` that some parsers take for it and others do not.
 fn te_spellings() -> Vec<String> {
-    let mut spellings: Vec<String> = Vec::new();
-    for byte in (1u8..=32).chain([0x7f]) {
-        if matches!(byte, b'\r' | b'\n') {
-            continue;
+    let mut spellings = Vec::new();
+    for odd in (0u8..=255).map(char::from).filter(|odd| !matches!(odd, '\r' | '\n')) {
+        for text in ["?chunked", "chunked?", "chu?nked", "chunked,?", "?,chunked", "chunked;?"] {
+            spellings.push(text.replace('?', &odd.to_string()));
         }
-        let odd = char::from(byte);
-        spellings.push(format!("{odd}chunked"));
-        spellings.push(format!("chunked{odd}"));
-        spellings.push(format!("chu{odd}nked"));
     }
     for text in [
         "chunked",
