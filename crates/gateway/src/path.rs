@@ -86,7 +86,8 @@ async fn travel(
 /// A call of the legacy era goes on when its client leaves; in the modern era that cancels it.
 async fn sheltered(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Response<AnswerBody>, Stop> {
     match parsed.item.call.era {
-        Era::Modern => call(gateway, parsed).await,
+        // Apart, so that an idle connection keeps no room for a call.
+        Era::Modern => Box::pin(call(gateway, parsed)).await,
         Era::Legacy => {
             let wait_ms = parsed.caller.connection.limits.orphan_max_ms;
             let gateway = Arc::clone(gateway);

@@ -117,8 +117,9 @@ async fn connection(
 ) {
     let Some(config) = tls else { return speak(gateway, stream, peer.ip()).await };
     let wait = Duration::from_millis(gateway.snapshot().limits().header_wait_max_ms.into());
-    match timeout(wait, TlsAcceptor::from(config).accept(stream)).await {
-        Ok(Ok(stream)) => speak(gateway, stream, peer.ip()).await,
+    match Box::pin(timeout(wait, TlsAcceptor::from(config).accept(stream))).await {
+        // Apart, so that connections without TLS need no room for its state.
+        Ok(Ok(stream)) => Box::pin(speak(gateway, stream, peer.ip())).await,
         Ok(Err(fault)) => tracing::debug!(%peer, %fault, "no TLS"),
         Err(_) => tracing::debug!(%peer, "TLS handshake too slow"),
     }

@@ -1,3 +1,5 @@
+//! Heads that could be read in two ways, by row, and their twins that must pass.
+
 use lockgate_model::{Limits, Reason};
 use proptest::{collection::vec, prelude::*};
 

@@ -97,6 +97,9 @@ impl Stop {
                 let requested = self.requested.as_deref().unwrap_or_default();
                 answer::unsupported_revision(id.as_ref(), requested, &SUPPORTED)
             }
+            (Reason::CapabilityMissing, id) => {
+                answer::missing_extension(id.as_ref(), message::TASKS_EXTENSION)
+            }
             // Which check failed is the record's to know (RFC 6750 §3.1 has one code for all).
             (_, id) if status == StatusCode::UNAUTHORIZED => {
                 answer::error(id.as_ref(), code, words(reason), None)
