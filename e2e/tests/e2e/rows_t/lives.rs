@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::{Class, NOT_OURS, forge::merge, policies};
 
+/// By then a changed file is in force.
+const RELOAD_WAIT: Duration = Duration::from_millis(1500);
+
 impl Class {
     pub(super) fn other_issuers(&mut self) {
         let theirs = self.other.key("rsa").unwrap().clone();
@@ -77,9 +80,20 @@ impl Class {
         let outcome = self.room.refuses(&request, &expected).map(drop);
         self.rows.row(41, "the role is gone", outcome);
         self.room.gateway.write_policies(&policies()).unwrap();
-        let mut settings = self.room.settings.clone();
+        std::thread::sleep(RELOAD_WAIT);
+        let mut settings = good.clone();
         settings["issuers"][0]["clients"] = json!(["someone-else"]);
-        self.reload(&settings);
+        drip(&self.room.upstream);
+        let outcome = (|| {
+            let cut = self.cut(&token, || {
+                self.room.gateway.write_settings(&settings)?;
+                Ok(now_s() + 3)
+            })?;
+            anyhow::ensure!(cut == Some(Reason::TokenClient), "recorded as {cut:?}");
+            Ok(())
+        })();
+        self.rows.row(43, "the client is no longer allowed, under an open stream", outcome);
+        self.room.upstream.behave();
         self.bad(41, "the client is no longer allowed", &token, &[Reason::TokenClient]);
         let mut settings = good.clone();
         settings["connections"][0]["issuers"] = json!(["brief"]);
@@ -91,7 +105,7 @@ impl Class {
 
     pub(super) fn reload(&self, settings: &Value) {
         self.room.gateway.write_settings(settings).unwrap();
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(RELOAD_WAIT);
     }
 
     /// Opens a stream, lets `end` say when it must end, in seconds since the epoch, and gives the
