@@ -327,3 +327,6 @@ impl Session {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
