@@ -7,6 +7,7 @@ mod crash;
 mod fidelity;
 mod fixtures;
 mod identity;
+mod leaving;
 mod rows_c;
 mod rows_d;
 mod rows_h;
