@@ -1,6 +1,6 @@
 //! What one identity did before on one connection, where the protocol lets it matter: legacy
-//! sessions and their open requests, tasks, and states of calls. Everything here is bound to its owner; to anyone
-//! else it does not exist.
+//! sessions and their open requests, tasks, and states of calls. Everything here is bound to its
+//! owner; to anyone else it does not exist.
 //!
 //! Ids come from the upstream and pass through unchanged. Nothing outlives the process.
 
