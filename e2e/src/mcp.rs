@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::{Reply, Request, Wire, exchange};
+use crate::{
+    rig::stream::FOLLOWED,
+    wire::{Reply, Request, Wire, exchange},
+};
 
 /// The modern era's revision.
 pub const MODERN: &str = "2026-07-28";
@@ -56,6 +59,12 @@ impl Caller {
     /// A modern tool call.
     pub fn call(&self, tool: &str, arguments: Value) -> Request {
         self.modern(&json!(1), "tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// A modern tool call that asks for its progress.
+    pub fn followed(&self, id: u32, tool: &str) -> Request {
+        let params = json!({ "name": tool, "_meta": { "progressToken": FOLLOWED } });
+        self.modern(&json!(id), "tools/call", params)
     }
 
     /// A modern tool call whose arguments are these bytes.

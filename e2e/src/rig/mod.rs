@@ -3,8 +3,9 @@
 
 mod mint;
 mod server;
+pub mod stream;
 mod upstream;
 
 pub use mint::{Key, MintIssuer, Publication, encode, now_s};
 pub use server::{Handler, Heard, Next, Server};
-pub use upstream::{Act, CREDENTIAL, Seen, Upstream, answer, chunked_head, json_reply, tools};
+pub use upstream::{Act, CREDENTIAL, Seen, Upstream, answer, json_reply, tools};

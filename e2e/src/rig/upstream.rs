@@ -273,11 +273,6 @@ pub fn json_reply(
     Ok(Next::Keep)
 }
 
-/// The head of an event stream in chunks.
-pub const fn chunked_head() -> &'static str {
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-}
-
 fn capabilities() -> Value {
     json!({ "tools": { "listChanged": true }, "prompts": {}, "resources": {}, "completions": {},
         "logging": {} })

@@ -1,7 +1,6 @@
 //! A real OIDC provider: groups, audiences, short lives, rotation under load, and its absence.
 
 use std::{
-    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,12 +12,12 @@ use anyhow::ensure;
 use lockgate_e2e::{
     gateway::{Gateway, Plan},
     issuer::Issuer,
-    mcp::{Caller, meta},
+    mcp::Caller,
     record::Records,
-    rig::{Next, Upstream, chunked_head},
+    rig::{Upstream, stream::endless},
     room::wait_for_tools,
     say,
-    wire::{Wire, expect_status},
+    wire::expect_status,
 };
 use lockgate_model::Reason;
 use serde_json::{Value, json};
@@ -123,28 +122,12 @@ fn the_metadata_leads_a_client_to_the_provider() {
 #[test]
 fn a_stream_ends_with_its_token() {
     let house = House::start(0).unwrap();
-    house.upstream.act(
-        "echo",
-        Arc::new(|_, _, socket| {
-            socket.write_all(chunked_head().as_bytes())?;
-            for step in 0..150 {
-                let note = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-                    "params": { "progressToken": 1, "progress": step } });
-                let data = format!("data: {note}\n\n");
-                socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())?;
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            Ok(Next::Close)
-        }),
-    );
+    house.upstream.act("echo", endless());
     let mut late_ms = Vec::new();
     for _ in 0..2 {
         let caller = house.caller("brief").unwrap();
         let ends = Instant::now() + Duration::from_secs(5);
-        let params = meta(json!({ "name": "echo", "_meta": { "progressToken": 1 } }));
-        let body = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params });
-        let request = caller.mirrored("tools/call", Some("echo"), body.to_string());
-        let mut wire: Wire = caller.open(&request).unwrap();
+        let mut wire = caller.open(&caller.followed(5, "echo")).unwrap();
         expect_status(&wire.head().unwrap(), 200).unwrap();
         let text = wire.stream_until(|_| false).unwrap();
         late_ms.push(Instant::now().saturating_duration_since(ends).as_millis());

@@ -2,20 +2,22 @@
 //! its answer is still recorded.
 
 use std::{
-    io::Write as _,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use lockgate_e2e::{
-    mcp::{Caller, LEGACY, meta},
-    rig::{Next, Upstream, chunked_head},
+    mcp::{Caller, LEGACY},
+    rig::{
+        Next, Upstream,
+        stream::{self, FOLLOWED},
+    },
     room::Room,
     say,
     wire::{Request, expect_status},
 };
 use lockgate_model::{Event, OutcomeStatus};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How many events the server sends before its answer, one every 50 ms.
 const STEPS: u32 = 30;
@@ -26,11 +28,9 @@ fn slow(upstream: &Upstream) -> mpsc::Receiver<u32> {
     upstream.act(
         "echo",
         Arc::new(move |_, message, socket| {
-            socket.write_all(chunked_head().as_bytes())?;
+            stream::begin(socket)?;
             for step in 0..STEPS {
-                let note = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-                    "params": { "progressToken": 1, "progress": step } });
-                if write(socket, &note).is_err() {
+                if stream::event(socket, &stream::progress(step)).is_err() {
                     tell.send(step).ok();
                     return Ok(Next::Close);
                 }
@@ -38,17 +38,12 @@ fn slow(upstream: &Upstream) -> mpsc::Receiver<u32> {
             }
             let answer = json!({ "jsonrpc": "2.0", "id": message["id"],
                 "result": { "content": [], "resultType": "complete" } });
-            let whole = write(socket, &answer);
+            let whole = stream::event(socket, &answer.to_string());
             tell.send(if whole.is_ok() { STEPS } else { 0 }).ok();
             Ok(Next::Close)
         }),
     );
     told
-}
-
-fn write(socket: &mut impl std::io::Write, message: &Value) -> std::io::Result<()> {
-    let data = format!("data: {message}\n\n");
-    socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())
 }
 
 /// Begins the call, sees its first event, and leaves.
@@ -87,9 +82,7 @@ fn leaving_cancels_a_modern_call() {
     let room = Room::start().unwrap();
     let alice = room.alice().unwrap();
     let told = slow(&room.upstream);
-    let params = meta(json!({ "name": "echo", "_meta": { "progressToken": 1 } }));
-    let body = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params });
-    leave(&alice, &alice.mirrored("tools/call", Some("echo"), body.to_string()));
+    leave(&alice, &alice.followed(9, "echo"));
     let steps = told.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(steps < STEPS / 2, "the server went on for {steps} steps");
     assert_eq!(outcome(&room), OutcomeStatus::Cancelled);
@@ -102,7 +95,7 @@ fn leaving_does_not_cancel_a_legacy_call() {
     let alice = room.alice().unwrap();
     let session = alice.initialize(LEGACY).unwrap();
     let told = slow(&room.upstream);
-    let params = json!({ "name": "echo", "_meta": { "progressToken": 1 } });
+    let params = json!({ "name": "echo", "_meta": { "progressToken": FOLLOWED } });
     leave(&alice, &alice.legacy(Some(&session), &json!(9), "tools/call", params));
     let steps = told.recv_timeout(Duration::from_secs(5)).unwrap();
     assert_eq!(steps, STEPS, "the server was cut off");

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     mcp::{Caller, LEGACY, meta},
-    rig::{Act, Next, chunked_head, json_reply},
+    rig::{Act, Next, json_reply, stream},
     room::{POLICIES, Room},
     rows::Rows,
     wire::{Reply, Request, Wire, exchange, expect_status},
@@ -216,7 +216,7 @@ impl Class {
         let identified: Act = Arc::new(|_, message, socket| {
             let answer = lockgate_e2e::rig::answer(&message["id"], b"{}");
             let data = format!("id: event-of-alice\ndata: {answer}\n\n");
-            let stream = format!("{}{:x}\r\n{data}\r\n0\r\n\r\n", chunked_head(), data.len());
+            let stream = format!("{}{:x}\r\n{data}\r\n0\r\n\r\n", stream::HEAD, data.len());
             socket.write_all(stream.as_bytes())?;
             Ok(Next::Keep)
         });
@@ -258,15 +258,14 @@ impl Class {
         let (mine, theirs) = (self.alice.initialize(LEGACY)?, self.bob.initialize(LEGACY)?);
         let stream: Act = Arc::new(|heard, _, socket| {
             let whose = heard.header("mcp-session-id").unwrap_or_default();
-            socket.write_all(chunked_head().as_bytes())?;
+            stream::begin(socket)?;
             for _ in 0..5 {
                 let note = json!({ "jsonrpc": "2.0", "method": "notifications/message",
                     "params": { "level": "info", "data": whose } });
-                let data = format!("data: {note}\n\n");
-                socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())?;
+                stream::event(socket, &note.to_string())?;
                 std::thread::sleep(Duration::from_millis(50));
             }
-            socket.write_all(b"0\r\n\r\n")?;
+            stream::end(socket)?;
             Ok(Next::Keep)
         });
         self.room.upstream.act("GET", stream);
@@ -373,19 +372,15 @@ fn progress() -> Act {
     Arc::new(|heard, message, socket| {
         let text = &message["params"]["arguments"]["text"];
         let token = &message["params"]["_meta"]["progressToken"];
-        socket.write_all(chunked_head().as_bytes())?;
-        let mut send = |message: &str| {
-            let data = format!("data: {message}\n\n");
-            socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())
-        };
+        stream::begin(socket)?;
         for step in 1..5 {
             let note = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
                 "params": { "progressToken": token, "progress": step, "message": text } });
-            send(&note.to_string())?;
+            stream::event(socket, &note.to_string())?;
             std::thread::sleep(Duration::from_millis(30));
         }
-        send(&lockgate_e2e::rig::answer(&message["id"], &heard.body))?;
-        socket.write_all(b"0\r\n\r\n")?;
+        stream::event(socket, &lockgate_e2e::rig::answer(&message["id"], &heard.body))?;
+        stream::end(socket)?;
         Ok(Next::Keep)
     })
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use lockgate_e2e::{
     mcp::Caller,
+    rig::{Next, answer, stream},
     room::{Refused, Room, wait_for_tools},
     rows::Rows,
 };
@@ -164,16 +165,13 @@ impl Class {
         self.room.upstream.act(
             "other",
             std::sync::Arc::new(|heard, message, socket| {
-                use std::io::Write as _;
                 let note = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-                let answer = lockgate_e2e::rig::answer(&message["id"], &heard.body);
-                let mut stream = lockgate_e2e::rig::chunked_head().to_owned();
-                for data in [note, &answer] {
-                    let data = format!("data: {data}\n\n");
-                    stream.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
-                }
-                socket.write_all((stream + "0\r\n\r\n").as_bytes())?;
-                Ok(lockgate_e2e::rig::Next::Keep)
+                let answer = answer(&message["id"], &heard.body);
+                stream::begin(socket)?;
+                stream::event(socket, note)?;
+                stream::event(socket, &answer)?;
+                stream::end(socket)?;
+                Ok(Next::Keep)
             }),
         );
         self.alice.send(&self.alice.call("other", json!({ "text": "d" })))?;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::ensure;
 use lockgate_e2e::{
     mcp::{Caller, LEGACY, call_body, meta},
-    rig::{Act, Next, Upstream, chunked_head, json_reply},
+    rig::{Act, Next, Upstream, json_reply, stream},
     room::{POLICIES, Refused, Room, connection, no_secret},
     rows::Rows,
     wire::{Reply, Request, data_of, exchange, expect_status},
@@ -270,13 +270,10 @@ impl Class {
                 "params": { "message": "your password?" } });
             let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [] } });
             let act: Act = Arc::new(move |_, _, socket| {
-                use std::io::Write as _;
-                let mut stream = chunked_head().to_owned();
-                for message in [&question, &answer] {
-                    let data = format!("data: {message}\n\n");
-                    stream.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
-                }
-                socket.write_all((stream + "0\r\n\r\n").as_bytes())?;
+                stream::begin(socket)?;
+                stream::event(socket, &question.to_string())?;
+                stream::event(socket, &answer.to_string())?;
+                stream::end(socket)?;
                 Ok(Next::Keep)
             });
             let session = self.alice.initialize(LEGACY).unwrap();

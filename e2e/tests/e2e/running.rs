@@ -1,16 +1,14 @@
 //! The process itself: the demo, reload, drain, and a disk that is full.
 
 use std::{
-    io::Write as _,
     process::Command,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use lockgate_e2e::{
     gateway::{Gateway, Plan, binary},
-    mcp::{Caller, meta},
-    rig::{MintIssuer, Next, Upstream, chunked_head},
+    mcp::Caller,
+    rig::{MintIssuer, Upstream, stream::endless},
     room::{POLICIES, Room, settings, wait_for_tools},
     say,
     tools::run,
@@ -105,29 +103,8 @@ fn reloading_under_load_fails_no_request() {
     say(&format!("reload at 10 Hz: {count} calls, none failed"));
 }
 
-/// A tool that streams for longer than anyone waits.
-fn endless(upstream: &Upstream) {
-    upstream.act(
-        "echo",
-        Arc::new(|_, _, socket| {
-            socket.write_all(chunked_head().as_bytes())?;
-            for step in 0..600 {
-                let note = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-                    "params": { "progressToken": 1, "progress": step } });
-                let data = format!("data: {note}\n\n");
-                socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())?;
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            Ok(Next::Close)
-        }),
-    );
-}
-
 fn stream(caller: &Caller) -> Wire {
-    let params = meta(json!({ "name": "echo", "_meta": { "progressToken": 1 } }));
-    let body = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params });
-    let request = caller.mirrored("tools/call", Some("echo"), body.to_string());
-    let mut wire = caller.open(&request).unwrap();
+    let mut wire = caller.open(&caller.followed(9, "echo")).unwrap();
     expect_status(&wire.head().unwrap(), 200).unwrap();
     wire.stream_until(|text| text.contains("progress")).unwrap();
     wire
@@ -141,7 +118,7 @@ fn a_drain_ends_in_time_with_streams_open() {
     });
     let mut room = room.unwrap();
     let alice = room.alice().unwrap();
-    endless(&room.upstream);
+    room.upstream.act("echo", endless());
     let mut streams = vec![stream(&alice), stream(&alice)];
     let begun = Instant::now();
     room.gateway.signal(Signal::TERM).unwrap();

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::ensure;
 use lockgate_e2e::{
-    rig::{Act, Next, chunked_head},
+    rig::{Act, Next, stream},
     room::no_secret,
     wire::Wire,
 };
@@ -87,7 +87,7 @@ fn texts() -> Vec<(&'static str, String)> {
         ("redirect to inside", empty("307 X\r\nLocation: http://127.0.0.1:1/smuggled")),
         ("unauthorized", empty("401 X\r\nWWW-Authenticate: Bearer resource_metadata=\"smuggled\"")),
         ("reset in the body", plain(GOOD).split_at(HEAD.len() + 40).0.to_owned()),
-        ("stream without an answer", format!("{}5\r\ndata:\r\n", chunked_head())),
+        ("stream without an answer", format!("{}5\r\ndata:\r\n", stream::HEAD)),
         ("no HTTP", "smuggled\r\n\r\n".to_owned()),
         ("HTML", plain("smuggled").replace("application/json", "text/html")),
         ("another id", plain(&GOOD.replace("\"id\":1", "\"id\":2"))),
@@ -109,7 +109,7 @@ fn attacks() -> Vec<(&'static str, Act)> {
         }
     });
     let endless_event: Act = Arc::new(|_, _, socket| {
-        socket.write_all(chunked_head().as_bytes())?;
+        stream::begin(socket)?;
         loop {
             socket.write_all(format!("4000\r\n{}\r\n", "d".repeat(0x4000)).as_bytes())?;
         }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lockgate_e2e::{
-    mcp::meta,
-    rig::{MintIssuer, Next, Upstream, chunked_head, now_s},
+    rig::{MintIssuer, now_s, stream::endless},
     room::Refused,
     wire::{Wire, data_of, expect_status},
 };
@@ -46,7 +45,7 @@ impl Class {
     }
 
     pub(super) fn streams(&mut self) {
-        drip(&self.room.upstream);
+        self.room.upstream.act("echo", endless());
         let outcome = (|| {
             let now = now_s();
             let mut claims = self.other.claims(&self.room.gateway.url("main"));
@@ -61,7 +60,7 @@ impl Class {
     }
 
     pub(super) fn revocations(&mut self) {
-        drip(&self.room.upstream);
+        self.room.upstream.act("echo", endless());
         let token = self.claim(json!({}));
         let good = self.room.settings.clone();
         let outcome = (|| {
@@ -83,7 +82,7 @@ impl Class {
         std::thread::sleep(RELOAD_WAIT);
         let mut settings = good.clone();
         settings["issuers"][0]["clients"] = json!(["someone-else"]);
-        drip(&self.room.upstream);
+        self.room.upstream.act("echo", endless());
         let outcome = (|| {
             let cut = self.cut(&token, || {
                 self.room.gateway.write_settings(&settings)?;
@@ -116,11 +115,7 @@ impl Class {
         end: impl FnOnce() -> anyhow::Result<i64>,
     ) -> anyhow::Result<Option<Reason>> {
         let caller = self.room.gateway.caller("main", Some(token));
-        let params = meta(json!({ "name": "echo", "arguments": { "text": "drip" },
-            "_meta": { "progressToken": "p" } }));
-        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
-        let request = caller.mirrored("tools/call", Some("echo"), body.to_string());
-        let mut wire = caller.open(&request)?;
+        let mut wire = caller.open(&caller.followed(7, "echo"))?;
         expect_status(&wire.head()?, 200)?;
         wire.stream_until(|text| text.contains("progress"))?;
         let end = end()?;
@@ -137,23 +132,4 @@ impl Class {
             _ => None,
         }))
     }
-}
-
-/// A tool that reports progress ten times a second for twenty seconds.
-fn drip(upstream: &Upstream) {
-    upstream.act(
-        "echo",
-        std::sync::Arc::new(|_, _, socket| {
-            use std::io::Write as _;
-            socket.write_all(chunked_head().as_bytes())?;
-            for step in 0..200 {
-                let data = format!(
-                    "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":\"p\",\"progress\":{step}}}}}\n\n"
-                );
-                socket.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes())?;
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            Ok(Next::Close)
-        }),
-    );
 }
