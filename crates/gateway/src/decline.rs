@@ -16,7 +16,9 @@ use lockgate_model::{Deny, Era, Event, Refusal, Verdict};
 
 use crate::{
     clearance::Entry,
-    clock, record,
+    clock,
+    hash::sha256,
+    record,
     stage::{intent, outcome::OpenCall},
     upstream::{Outgoing, Verb},
 };
@@ -54,7 +56,7 @@ pub(crate) async fn decline(
     let body = answer::error(Some(&request.id), code::INVALID, words, None);
     let mut declined = intent::about(caller, item, DECLINED, clock::random_id()?);
     declined.id = Some(request.id.clone());
-    declined.body_digest = intent::sha256(&body);
+    declined.body_digest = sha256(&body);
     declined.verdict = Verdict::Allow { policies: Vec::new() };
     let clearance = Entry::record(journal, clock::now(), declined).await?.clear()?;
     let outgoing = Outgoing {

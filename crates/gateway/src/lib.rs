@@ -14,6 +14,7 @@ mod decline;
 pub mod egress;
 pub mod framing;
 pub mod gateway;
+mod hash;
 mod host;
 pub mod keys;
 pub mod metrics;

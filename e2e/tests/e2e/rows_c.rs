@@ -236,22 +236,16 @@ impl Class {
         };
         let reply = self.bob.send(&resume(&self.bob, &theirs))?;
         ensure!(reply.status != 200 || !reply.text().contains("alice"), "replayed to bob");
-        let passed = self
-            .room
-            .upstream
-            .take_all()
-            .into_iter()
-            .any(|seen| seen.heard.header("last-event-id") == Some("event-of-alice"));
-        ensure!(!passed, "the event id of another session went to the upstream");
+        ensure!(!self.was_resumed(), "the event id of another session went to the upstream");
         self.alice.send(&resume(&self.alice, &mine))?;
-        let passed = self
-            .room
-            .upstream
-            .take_all()
-            .into_iter()
-            .any(|seen| seen.heard.header("last-event-id") == Some("event-of-alice"));
-        ensure!(passed, "the owner's own event id did not go to the upstream");
+        ensure!(self.was_resumed(), "the owner's own event id did not go to the upstream");
         Ok(())
+    }
+
+    /// Whether the upstream was asked to go on after Alice's event since the last look.
+    fn was_resumed(&self) -> bool {
+        let seen = self.room.upstream.take_all();
+        seen.iter().any(|seen| seen.heard.header("last-event-id") == Some("event-of-alice"))
     }
 
     fn two_listeners(&mut self) -> anyhow::Result<()> {

@@ -10,7 +10,10 @@ use lockgate_model::Digest;
 use serde_json::{Map, Value};
 
 use super::weak;
-use crate::token::{Algorithm, Check, sha256};
+use crate::{
+    hash::sha256,
+    token::{Algorithm, Check},
+};
 
 /// Nesting and size of a key set.
 const JSON_LIMITS: JsonLimits = JsonLimits { depth: 16, items: 20_000 };

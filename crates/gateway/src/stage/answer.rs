@@ -10,7 +10,7 @@ use lockgate_mcp::message::{self, Body, Message};
 use lockgate_model::{OutcomeStatus, Reason, Refusal};
 
 use super::{
-    inspect::{headers_for_client, inspect},
+    inspect::{headers_for_client, inspect, invalid},
     outcome::OpenCall,
     parse::Part,
     relay,
@@ -127,8 +127,4 @@ async fn nothing(
     let status = if open.item.part == Part::End { StatusCode::OK } else { StatusCode::ACCEPTED };
     let headers = headers_for_client(&open, headers);
     Ok(Answered { status, headers, body: AnswerBody::Whole(None) })
-}
-
-fn invalid(detail: &'static str) -> Refusal {
-    Refusal::new(Reason::UpstreamInvalid, detail)
 }

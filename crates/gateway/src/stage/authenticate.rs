@@ -12,9 +12,10 @@ use lockgate_model::{Digest, Identity, Limits, Reason, Refusal, Timestamp};
 use crate::{
     clock,
     egress::EgressFault,
+    hash::sha256,
     keys::{Key, KeyFault, KeyStatus, Keyring},
     settings::IssuerSettings,
-    token::{Algorithm, Cache, Jws, Rules, RulesFault, Verified, sha256},
+    token::{Algorithm, Cache, Jws, Rules, RulesFault, Verified},
 };
 
 /// Verified tokens remembered at once, all issuers together.

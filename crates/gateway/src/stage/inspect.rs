@@ -176,6 +176,7 @@ fn owner(caller: &Caller) -> Owner {
     Owner::new(&caller.identity, caller.connection.name())
 }
 
-fn invalid(detail: &'static str) -> Refusal {
+/// The upstream's answer is nothing that may be handed on.
+pub(super) fn invalid(detail: &'static str) -> Refusal {
     Refusal::new(Reason::UpstreamInvalid, detail)
 }

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use lockgate_mcp::trace::TraceParent;
 use lockgate_model::{Action, Deny, Digest, Event, IntentEvent, Reason, Refusal, Verdict};
 use lockgate_store::journal::JournalFault;
 use serde_json::Value;
 
 use super::{judge::Judged, parse::Item, resolve::Caller, respond::Stop};
-use crate::{clearance::Entry, clock, gateway::Gateway, record};
+use crate::{clearance::Entry, clock, gateway::Gateway, hash::sha256, record};
 
 /// A recorded call.
 pub struct Recorded {
@@ -98,12 +97,6 @@ pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> Intent
 /// What a failure of the journal means for a call.
 pub fn unavailable(fault: JournalFault) -> Refusal {
     Refusal::new(Reason::JournalUnavailable, fault.to_string())
-}
-
-/// SHA-256 (FIPS 180-4).
-pub fn sha256(bytes: &[u8]) -> Digest {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    Digest::from_bytes(digest.as_ref().try_into().unwrap_or_default())
 }
 
 impl Stop {

@@ -8,7 +8,7 @@ use lockgate_store::journal::Position;
 use serde_json::value::RawValue;
 
 use super::{
-    intent::{sha256, unavailable},
+    intent::unavailable,
     parse::{Item, Part},
     resolve::Caller,
     respond::Stop,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     clock,
     gateway::Gateway,
+    hash::sha256,
     session::{Awaited, Session},
     settings::Durability,
 };

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    inspect::{inspect, permit_request},
+    inspect::{inspect, invalid, permit_request},
     judge::decide,
     outcome::OpenCall,
     parse::Part,
@@ -354,8 +354,4 @@ fn framed(event: &sse::Event, data: &[u8], as_it_came: bool) -> Bytes {
         return Bytes::copy_from_slice(&event.raw);
     }
     sse::encode(data, event.id.as_deref()).into()
-}
-
-fn invalid(detail: &'static str) -> Refusal {
-    Refusal::new(Reason::UpstreamInvalid, detail)
 }

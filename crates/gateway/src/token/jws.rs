@@ -3,12 +3,13 @@
 //!
 //! Never follows `jku`, `x5u`, `jwk` or `x5c`: keys come from the issuer's published set alone.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use lockgate_mcp::json::{Document, JsonLimits};
 use lockgate_model::{Digest, Reason, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::hash::sha256;
 
 use super::Algorithm;
 
@@ -98,13 +99,6 @@ impl<'a> Jws<'a> {
     pub(super) fn signature(&self) -> (&[u8], &[u8]) {
         (self.signed, &self.signature)
     }
-}
-
-/// SHA-256 of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> Digest {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    Digest::from_bytes(out)
 }
 
 /// Unpadded base64url in its one canonical spelling.

@@ -13,6 +13,5 @@ mod rules;
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::Check;
 pub use cache::Cache;
-pub(crate) use jws::sha256;
 pub use jws::{Jws, TokenType};
 pub use rules::{Rules, RulesFault, Verified};
