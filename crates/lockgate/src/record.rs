@@ -1,7 +1,9 @@
 //! One record of the journal as one line for people. What was recorded is shown inert: it can't
 //! steer the terminal.
 
-use lockgate_model::{Event, IntentEvent, OutcomeEvent, RefusalEvent, Timestamp, Verdict};
+use lockgate_model::{
+    Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, Timestamp, Verdict,
+};
 use lockgate_store::journal::Record;
 
 use crate::terminal::inert;
@@ -26,10 +28,31 @@ fn words(event: &Event) -> String {
         Event::Pins { connection, summary } => format!("pins     {connection}: {summary}"),
         Event::Refused(refused) => refusal(refused),
         Event::Intent(intent) => decision(intent),
-        Event::Message { call, body } => {
-            format!("message  {} {}", short(call), excerpt(body.get()))
+        Event::Opened(opened) => {
+            let OpenedEvent { session, issuer, subject, connection, .. } = opened.as_ref();
+            format!("opened   {} {issuer}/{subject} at {connection}", short(session))
+        }
+        Event::Closed { session, why } => format!("closed   {} {why}", short(session)),
+        Event::Viewed(viewed) => {
+            format!("viewed   {} by {}: {}", viewed.how, viewed.by, viewed.detail)
+        }
+        Event::Kept(kept) => {
+            format!("kept     {} by {}: {}", change(&kept.change), kept.by, kept.reason)
+        }
+        Event::Message(message) => {
+            let body = message.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
+            format!("message  {} {body}", short(&message.call))
         }
         Event::Outcome(outcome) => end(outcome),
+    }
+}
+
+fn change(change: &KeptChange) -> String {
+    match change {
+        KeptChange::Erase { session } => format!("erase {}", short(session)),
+        KeptChange::Hold { session } => format!("hold {}", short(session)),
+        KeptChange::Release { session } => format!("release {}", short(session)),
+        KeptChange::Retire { through_seq, .. } => format!("retire up to #{through_seq}"),
     }
 }
 

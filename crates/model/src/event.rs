@@ -1,5 +1,7 @@
 //! What the journal keeps: one value an event, without credentials by construction.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
@@ -25,15 +27,19 @@ pub enum Event {
     },
     /// A request was refused before it became a call.
     Refused(RefusalEvent),
+    /// A session began; the first event that names it.
+    Opened(Box<OpenedEvent>),
+    /// A session ended; no later event names it.
+    Closed {
+        /// The session.
+        session: String,
+        /// Why, in one word or two.
+        why: String,
+    },
     /// A call was decided; durable before anything is forwarded.
     Intent(Box<IntentEvent>),
     /// One message of a stream, as the client is about to see it.
-    Message {
-        /// The intent it belongs to.
-        call: String,
-        /// The JSON-RPC message, byte for byte.
-        body: Box<RawValue>,
-    },
+    Message(Box<MessageEvent>),
     /// The end of a call, as the client is about to see it.
     Outcome(Box<OutcomeEvent>),
     /// Tool definitions were seen, accepted or found changed.
@@ -42,6 +48,102 @@ pub enum Event {
         connection: String,
         /// What changed, in one sentence.
         summary: String,
+    },
+    /// Somebody looked at recorded content.
+    Viewed(ViewedEvent),
+    /// Somebody changed what is kept of the recording; on record before it takes effect.
+    Kept(KeptEvent),
+}
+
+impl Event {
+    /// The session that the event belongs to. Its content is sealed under that session's key, and
+    /// goes with it when the session is erased.
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Opened(opened) => Some(&opened.session),
+            Self::Closed { session, .. } => Some(session),
+            Self::Intent(intent) => intent.session.as_deref(),
+            Self::Message(message) => message.session.as_deref(),
+            Self::Outcome(outcome) => outcome.session.as_deref(),
+            Self::Started { .. }
+            | Self::Snapshot { .. }
+            | Self::Refused(_)
+            | Self::Pins { .. }
+            | Self::Viewed(_)
+            | Self::Kept(_) => None,
+        }
+    }
+}
+
+/// Who begins to do what, where. A session is what one identity did with one client on one
+/// connection: legacy, one MCP session; modern, calls with less than 15 idle minutes between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedEvent {
+    /// The session's id, minted by the gateway.
+    pub session: String,
+    /// Issuer's short name.
+    pub issuer: String,
+    /// The token's subject.
+    pub subject: String,
+    /// The OAuth client.
+    pub client: Option<String>,
+    /// Qualified group names.
+    pub groups: Vec<String>,
+    /// The connection.
+    pub connection: String,
+    /// Era of its first message.
+    pub era: Era,
+}
+
+/// A look at the recording, by someone who is not the caller that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewedEvent {
+    /// Who looked: `issuer/subject`, or `local:user` for someone on the machine itself.
+    pub by: String,
+    /// How: `show`, `replay`, `tail`, `search`, `export`, `bundle`.
+    pub how: String,
+    /// The session, where it was one.
+    pub viewed: Option<String>,
+    /// What was asked for, in one sentence.
+    pub detail: String,
+}
+
+/// A change of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptEvent {
+    /// Who: `issuer/subject`, `local:user`, or `retention` for the configured rule.
+    pub by: String,
+    /// What.
+    pub change: KeptChange,
+    /// Why, in the words of whoever did it.
+    pub reason: String,
+}
+
+/// What changes in what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptChange {
+    /// The session's key is destroyed; nothing of its content can be read again.
+    Erase {
+        /// The session.
+        session: String,
+    },
+    /// The session, and the segments that hold it, are kept whatever retention says.
+    Hold {
+        /// The session.
+        session: String,
+    },
+    /// The hold ends.
+    Release {
+        /// The session.
+        session: String,
+    },
+    /// The records up to this one are removed.
+    Retire {
+        /// The last record that goes.
+        through_seq: u64,
+        /// Hash of that record, so that the rest still follows something.
+        hash: Digest,
     },
 }
 
@@ -83,8 +185,10 @@ pub struct IntentEvent {
     pub token: Digest,
     /// The connection.
     pub connection: String,
-    /// The legacy session, as a digest of its id.
-    pub session: Option<Digest>,
+    /// The session; `None` for the gateway's own calls.
+    pub session: Option<String>,
+    /// The legacy session's id on the wire, as a digest.
+    pub mcp_session: Option<Digest>,
     /// Era of the message.
     pub era: Era,
     /// JSON-RPC id.
@@ -103,10 +207,29 @@ pub struct IntentEvent {
     pub body_digest: Digest,
     /// The pinned definition that it was decided on.
     pub definition: Option<Digest>,
+    /// What the arguments would do, as hierarchical labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
     /// The verdict with the deciding policies.
     pub verdict: Verdict,
     /// The Snapshot that decided.
     pub snapshot: Digest,
+}
+
+/// One message of a stream.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MessageEvent {
+    /// The intent it belongs to.
+    pub call: String,
+    /// The session of that intent.
+    pub session: Option<String>,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Digest of its bytes.
+    pub body_digest: Digest,
+    /// The JSON-RPC message, byte for byte; `None` where it is large and kept apart, under its
+    /// digest.
+    pub body: Option<Box<RawValue>>,
 }
 
 /// How a call ended.
@@ -114,6 +237,8 @@ pub struct IntentEvent {
 pub struct OutcomeEvent {
     /// The intent it belongs to.
     pub call: String,
+    /// The session of that intent.
+    pub session: Option<String>,
     /// How it ended.
     pub status: OutcomeStatus,
     /// Why, where it did not end well.
@@ -124,7 +249,11 @@ pub struct OutcomeEvent {
     pub bytes: u64,
     /// Digest of these bytes.
     pub body_digest: Option<Digest>,
+    /// What was masked: how many times each data class was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masked: BTreeMap<String, u32>,
     /// The answer, where it is one JSON document; messages of a stream stand in their own events.
+    /// `None` with a digest where it is large and kept apart.
     pub body: Option<Box<RawValue>>,
 }
 
@@ -157,10 +286,14 @@ mod tests {
 
     #[test]
     fn bodies_and_numbers_come_back_digit_for_digit() {
-        let text = r#"{"message":{"call":"c1","body":{"n":1.0,"big":9007199254740993,"e":1E400}}}"#;
-        let event: Event = serde_json::from_str(text).unwrap();
+        let digest = "0".repeat(64);
+        let text = format!(
+            r#"{{"message":{{"call":"c1","session":"s1","bytes":47,"body_digest":"{digest}","body":{{"n":1.0,"big":9007199254740993,"e":1E400}}}}}}"#
+        );
+        let event: Event = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), text);
-        let Event::Message { body, .. } = event else { panic!("a message") };
+        let Event::Message(message) = event else { panic!("a message") };
+        let body = message.body.unwrap();
         let again: Box<RawValue> = serde_json::from_str(body.get()).unwrap();
         assert_eq!(again.get(), body.get());
     }

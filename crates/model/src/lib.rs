@@ -16,7 +16,10 @@ mod verdict;
 pub use call::{Action, Call, Era, RequestId, Revision};
 pub use connection::{ConnectionName, NameFault};
 pub use digest::Digest;
-pub use event::{Event, IntentEvent, OutcomeEvent, OutcomeStatus, RefusalEvent};
+pub use event::{
+    Event, IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent,
+    OutcomeStatus, RefusalEvent, ViewedEvent,
+};
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;
 pub use refusal::{Reason, Refusal};

@@ -79,7 +79,8 @@ pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> Intent
         groups: identity.groups.iter().map(|group| record::inert(&group.to_string())).collect(),
         token: identity.token.id,
         connection: caller.connection.name().to_string(),
-        session: item.session.as_ref().map(|session| sha256(session.key.as_str().as_bytes())),
+        session: None,
+        mcp_session: item.session.as_ref().map(|session| sha256(session.key.as_str().as_bytes())),
         era: item.call.era,
         id: None,
         method: method.to_owned(),
@@ -89,6 +90,7 @@ pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> Intent
         arguments_digest: none,
         body_digest: none,
         definition: None,
+        facts: Vec::new(),
         verdict: Verdict::Deny(Deny { reason: Reason::Internal, policies: Vec::new() }),
         snapshot: caller.snapshot.version,
     }

@@ -1,9 +1,11 @@
 //! How a call ends, recorded before the client sees it. A call that was sent is an [`OpenCall`]
 //! until its end is recorded; one that is dropped is recorded as cancelled.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use lockgate_model::{Event, OutcomeEvent, OutcomeStatus, Reason, Refusal, Timestamp};
+use lockgate_model::{
+    Event, MessageEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, Timestamp,
+};
 use lockgate_store::journal::Position;
 use serde_json::value::RawValue;
 
@@ -72,8 +74,14 @@ impl OpenCall {
     /// # Errors
     /// [`Reason::JournalUnavailable`]; the message must not be sent then.
     pub async fn message(&self, body: &[u8]) -> Result<(), Refusal> {
-        let body = raw(body)?;
-        self.write(&Event::Message { call: self.call.to_string(), body }).await
+        let event = MessageEvent {
+            call: self.call.to_string(),
+            session: None,
+            bytes: body.len() as u64,
+            body_digest: sha256(body),
+            body: Some(raw(body)?),
+        };
+        self.write(&Event::Message(Box::new(event))).await
     }
 
     /// Records a good end, with the answer that the client is about to see.
@@ -140,11 +148,13 @@ impl OpenCall {
         let elapsed = self.caller.began.elapsed().as_micros();
         Ok(Event::Outcome(Box::new(OutcomeEvent {
             call: self.call.to_string(),
+            session: None,
             status,
             reason,
             elapsed_us: u64::try_from(elapsed).unwrap_or(u64::MAX),
             bytes: body.len() as u64,
             body_digest: (!body.is_empty()).then(|| sha256(body)),
+            masked: BTreeMap::new(),
             body: if body.is_empty() { None } else { Some(raw(body)?) },
         })))
     }

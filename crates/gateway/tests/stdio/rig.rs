@@ -108,6 +108,7 @@ impl Rig {
             token: none,
             connection: "test".into(),
             session: None,
+            mcp_session: None,
             era: Era::Legacy,
             id: None,
             method: "test".into(),
@@ -117,6 +118,7 @@ impl Rig {
             arguments_digest: none,
             body_digest: none,
             definition: None,
+            facts: Vec::new(),
             verdict: Verdict::Allow { policies: Vec::new() },
             snapshot: none,
         };

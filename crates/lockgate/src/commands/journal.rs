@@ -132,7 +132,11 @@ impl Filter<'_> {
                 }
                 takes
             }
-            Event::Message { call, .. } => self.open.contains(call),
+            Event::Message(message) => self.open.contains(&message.call),
+            // Sessions have their own commands.
+            Event::Opened(_) | Event::Closed { .. } | Event::Viewed(_) | Event::Kept(_) => {
+                self.is_open_to_all()
+            }
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }

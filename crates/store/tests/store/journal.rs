@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::support::{append, open_small, texts};
-use lockgate_model::{Event, Timestamp};
+use lockgate_model::{Digest, Event, MessageEvent, Timestamp};
 use lockgate_store::journal::{Journal, JournalFault, JournalOptions, read};
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -132,13 +132,19 @@ fn l1_raw_bodies_stay_one_line_and_say_the_same() {
     let folder = TempDir::new().unwrap();
     let journal = open_small(folder.path());
     let raw: Box<RawValue> = serde_json::from_str(body).unwrap();
-    let event = Event::Message { call: "c".into(), body: raw };
+    let event = Event::Message(Box::new(MessageEvent {
+        call: "c".into(),
+        session: None,
+        bytes: body.len() as u64,
+        body_digest: Digest::from_bytes([0; 32]),
+        body: Some(raw),
+    }));
     journal.append(Timestamp::from_millis(1), &event).unwrap();
     drop(journal);
     assert_eq!(lines(&folder), 1);
     let record = read(folder.path()).unwrap().next().unwrap().unwrap();
-    let Event::Message { body: read, .. } = record.event().unwrap() else { panic!("a message") };
-    assert_eq!(read.get(), body.replace(['\r', '\n'], " "));
+    let Event::Message(message) = record.event().unwrap() else { panic!("a message") };
+    assert_eq!(message.body.unwrap().get(), body.replace(['\r', '\n'], " "));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! One request of a listing: recorded and cleared in the gateway's own name, sent, and its outcome
 //! recorded. It reads answers only as far as to find the one that was asked for.
 
+use std::collections::BTreeMap;
+
 use ::http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT, CONTENT_TYPE},
@@ -88,8 +90,17 @@ impl Lister {
             Err(_) => (OutcomeStatus::Failed, 0),
         };
         let reason = outcome.as_ref().err().map(|refusal| refusal.reason);
-        let event =
-            OutcomeEvent { call, status, reason, elapsed_us, bytes, body_digest: None, body: None };
+        let event = OutcomeEvent {
+            call,
+            session: None,
+            status,
+            reason,
+            elapsed_us,
+            bytes,
+            body_digest: None,
+            masked: BTreeMap::new(),
+            body: None,
+        };
         self.journal
             .append(clock::now(), &Event::Outcome(Box::new(event)))
             .map_err(|fault| Refusal::new(Reason::JournalUnavailable, fault.to_string()))?;
@@ -110,6 +121,7 @@ impl Lister {
             token: none,
             connection: self.connection.to_string(),
             session: None,
+            mcp_session: None,
             era: question.era,
             id: None,
             method: question.method.to_owned(),
@@ -119,6 +131,7 @@ impl Lister {
             arguments_digest: none,
             body_digest: Digest::from_bytes(Sha256::digest(&question.body).into()),
             definition: None,
+            facts: Vec::new(),
             verdict: Verdict::Allow { policies: Vec::new() },
             snapshot: none,
         };
