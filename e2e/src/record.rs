@@ -1,35 +1,23 @@
 //! Reading a gateway's journal while it runs and after it was killed.
 
 use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use lockgate_model::{Event, IntentEvent, Reason, Verdict};
-use lockgate_store::journal;
-use serde::Deserialize;
+use lockgate_store::journal::{self, Keys, Reader};
 
 /// The records of one journal, in order; remembers how far it was read.
 pub struct Records {
-    folder: PathBuf,
-    /// How far each segment was read, in bytes.
-    read: BTreeMap<PathBuf, u64>,
-}
-
-/// A record's line, as far as the tail needs it.
-#[derive(Deserialize)]
-struct Line {
-    event: Event,
+    data: PathBuf,
+    reader: Option<Reader>,
 }
 
 impl Records {
     /// The journal under a data folder.
     pub fn new(data: PathBuf) -> Self {
-        Self { folder: data.join("journal"), read: BTreeMap::new() }
+        Self { data, reader: None }
     }
 
     /// Every event from the beginning, each hash checked.
@@ -37,41 +25,26 @@ impl Records {
     /// # Errors
     /// Where the journal is broken.
     pub fn all(&self) -> anyhow::Result<Vec<Event>> {
-        let mut events = Vec::new();
-        for record in journal::read(&self.folder)? {
-            events.push(record?.event()?);
-        }
-        Ok(events)
+        events(&mut self.open()?)
     }
 
-    /// The events since the last time this was asked, straight from the files' ends.
+    /// The events since the last time this was asked.
     ///
     /// # Errors
-    /// Where a line is no record.
+    /// Where the journal is broken.
     pub fn fresh(&mut self) -> anyhow::Result<Vec<Event>> {
-        let mut segments = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).context("no journal")? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "jsonl") {
-                segments.push(path);
-            }
-        }
-        segments.sort();
-        let mut events = Vec::new();
-        for segment in segments {
-            let mut file = File::open(&segment)?;
-            let read = self.read.entry(segment).or_default();
-            file.seek(SeekFrom::Start(*read))?;
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
-            // What stands behind the last line end is still being written.
-            let whole = text.rfind('\n').map_or(0, |end| end + 1);
-            *read += whole as u64;
-            for line in text.get(..whole).unwrap_or_default().lines() {
-                events.push(serde_json::from_str::<Line>(line)?.event);
-            }
-        }
-        Ok(events)
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.open()?,
+        };
+        let events = events(&mut reader);
+        self.reader = Some(reader);
+        events
+    }
+
+    fn open(&self) -> anyhow::Result<Reader> {
+        let keys = Keys::open(&self.data.join("keys"))?;
+        Ok(journal::read(&self.data.join("journal"), &keys)?)
     }
 
     /// The decisions since the last time this was asked; waits a moment for the first.
@@ -88,6 +61,12 @@ impl Records {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// What a reader has before it comes to the end.
+fn events(reader: &mut Reader) -> anyhow::Result<Vec<Event>> {
+    let events = reader.map(|record| Ok(record?.event()?));
+    events.filter_map(Result::transpose).collect()
 }
 
 /// What was decided about one request.

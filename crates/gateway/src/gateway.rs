@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     clock,
     metrics::Metrics,
+    recording::{self, Recording, Recordings},
     session::{Session, Sessions},
     slots::Slots,
     snapshot::{Blueprint, BuildFault, Ground, Snapshot},
@@ -22,6 +23,8 @@ use crate::{
     upstream::{Upstream, stdio::Launcher},
 };
 
+/// Why a session that nobody used ended, in the record.
+const IDLE: &str = "idle";
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long a call waits for a snapshot that knows a definition accepted a moment ago.
@@ -33,6 +36,8 @@ pub struct Gateway {
     pub ground: Ground,
     /// Legacy sessions and tasks.
     pub sessions: Sessions,
+    /// The sessions of the record that are open.
+    pub recordings: Recordings,
     /// Open requests of each identity.
     pub slots: Arc<Slots>,
     /// Counters.
@@ -92,6 +97,7 @@ impl Gateway {
         let gateway = Arc::new(Self {
             metrics: Metrics::new(),
             sessions: Sessions::default(),
+            recordings: Recordings::default(),
             slots: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             version: watch::Sender::new(0),
@@ -295,8 +301,33 @@ impl Gateway {
             let before: Timestamp = clock::now().plus_millis(-idle_ms);
             for session in self.sessions.take_idle(before) {
                 self.end_session(&session).await;
+                self.end_recording(&session.recording, IDLE);
+            }
+            for recording in self.recordings.take_idle(clock::now()) {
+                self.record_end(&recording, IDLE);
             }
             self.metrics.sessions(self.sessions.count());
+        }
+    }
+
+    /// Puts the end of a recorded session on the record, unless it is there.
+    pub fn end_recording(&self, recording: &Recording, why: &str) {
+        if self.recordings.close(recording) {
+            self.record_end(recording, why);
+        }
+    }
+
+    /// Ends every recorded session, when no call is open any more.
+    pub fn end_recordings(&self) {
+        for recording in self.recordings.take_all() {
+            self.record_end(&recording, "the gateway stopped");
+        }
+    }
+
+    fn record_end(&self, recording: &Recording, why: &str) {
+        let event = recording::closed(recording, why);
+        if let Err(fault) = self.ground.journal.append(clock::now(), &event) {
+            tracing::error!(%fault, "the end of a session is not recorded");
         }
     }
 

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod path;
 pub mod pin;
 mod record;
+pub mod recording;
 pub mod secret;
 pub mod serve;
 pub mod session;

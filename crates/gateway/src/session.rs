@@ -17,7 +17,7 @@ use lockgate_model::{
     ConnectionName, Era, Identity, Limits, Reason, Refusal, RequestId, Revision, Timestamp,
 };
 
-use crate::upstream::SessionKey;
+use crate::{recording::Recording, upstream::SessionKey};
 
 /// Ids of the last events of a session, by which a client may resume.
 const EVENT_IDS_MAX: usize = 1_024;
@@ -57,6 +57,8 @@ pub struct Session {
     pub key: SessionKey,
     /// The revision that its `initialize` settled on.
     pub revision: Revision,
+    /// What it is in the record.
+    pub recording: Arc<Recording>,
     owner: Owner,
     used: AtomicI64,
     traffic: Mutex<Traffic>,
@@ -138,6 +140,7 @@ impl Sessions {
         key: SessionKey,
         owner: Owner,
         revision: Revision,
+        recording: Arc<Recording>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut book = self.book();
@@ -149,6 +152,7 @@ impl Sessions {
         vacant.insert(Arc::new(Session {
             key,
             revision,
+            recording,
             owner: owner.clone(),
             used: AtomicI64::new(now.millis()),
             traffic: Mutex::default(),

@@ -21,7 +21,7 @@ use lockgate_gateway::{
     upstream::stdio::Launcher,
 };
 use lockgate_rules::policy::Source;
-use lockgate_store::journal::{Journal, JournalOptions};
+use lockgate_store::journal::{Journal, JournalOptions, Keys, read};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -69,7 +69,8 @@ impl Rig {
             policies: vec![Source { name: "test.cedar".into(), text: policy.into() }],
         };
         let journal = data.path().join("journal");
-        let (journal, _) = Journal::open(&journal, JournalOptions::default()).unwrap();
+        let keys = Keys::open_or_create(&data.path().join("keys"), &journal).unwrap();
+        let (journal, _) = Journal::open(&journal, &keys, JournalOptions::default()).unwrap();
         let launcher = Launcher { program: "/bin/false".into(), arguments: Vec::new() };
         let pins = data.path().join("pins");
         let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher).unwrap();
@@ -123,10 +124,9 @@ impl Rig {
     }
 
     fn journal(&self) -> String {
-        let folder = std::fs::read_dir(self.data.path().join("journal")).unwrap();
-        let mut paths: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+        let keys = Keys::open(&self.data.path().join("keys")).unwrap();
+        let records = read(&self.data.path().join("journal"), &keys).unwrap();
+        records.map(|record| record.unwrap().line() + "\n").collect()
     }
 }
 

@@ -14,7 +14,7 @@ use lockgate_gateway::{
 };
 use lockgate_model::{ConnectionName, Event};
 use lockgate_store::{
-    journal::{Journal, JournalFault, JournalOptions},
+    journal::{Journal, JournalFault},
     pins::{Change, ChangeKind, PinFolder, Pins},
 };
 use tokio::sync::Notify;
@@ -49,8 +49,7 @@ impl Look {
         loaded: &Loaded,
         settings: &ConnectionSettings,
     ) -> Result<Self, Failure> {
-        let folder = offline::journal_folder(&loaded.settings.data);
-        match Journal::open(&folder, JournalOptions::default()) {
+        match offline::open_journal(loaded) {
             Ok((journal, _)) => list(loaded, settings, Arc::new(journal)).await,
             Err(JournalFault::Locked { .. }) => last_seen(loaded, settings),
             Err(fault) => Err(Failure::unreachable(fault)),

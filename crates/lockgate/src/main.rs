@@ -9,6 +9,8 @@ mod demo;
 mod failure;
 mod look;
 mod offline;
+mod orders;
+mod place;
 mod plain_http;
 mod record;
 mod serve;

@@ -10,7 +10,10 @@ use lockgate_gateway::{
     snapshot::{issuer_names, tool_shapes},
 };
 use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
-use lockgate_store::pins::{PinFolder, Pins};
+use lockgate_store::{
+    journal::{Journal, JournalFault, JournalOptions, Keys, Recovery},
+    pins::{PinFolder, Pins},
+};
 
 use crate::{
     config::{Loaded, read_policies},
@@ -20,6 +23,23 @@ use crate::{
 /// The folder of the recording below the data folder.
 pub(crate) fn journal_folder(data: &Path) -> PathBuf {
     data.join("journal")
+}
+
+/// The folder of the recording's keys below the data folder.
+pub(crate) fn keys_folder(data: &Path) -> PathBuf {
+    data.join("keys")
+}
+
+/// Opens the recording for writing; its keys are made on first start.
+///
+/// # Errors
+/// [`JournalFault`]
+pub(crate) fn open_journal(loaded: &Loaded) -> Result<(Journal, Recovery), JournalFault> {
+    let data = &loaded.settings.data;
+    let folder = journal_folder(data);
+    let keys = Keys::open_or_create(&keys_folder(data), &folder)?;
+    let node = loaded.settings.node.clone();
+    Journal::open(&folder, &keys, JournalOptions { node, ..JournalOptions::default() })
 }
 
 /// The folder of the pins below the data folder.

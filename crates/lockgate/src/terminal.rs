@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -73,6 +74,16 @@ impl Terminal {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
         Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// A bar on stderr for work over `total` bytes; invisible where nobody watches.
+    pub(crate) fn bytes_bar(self, what: &'static str, total: u64) -> ProgressBar {
+        const FORM: &str = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        let bar = ProgressBar::new(total).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template(FORM) {
+            bar.set_style(style);
+        }
+        bar
     }
 
     /// `text` in `style`, or plain where there is no colour.

@@ -1,6 +1,8 @@
 //! What the upstream answered, by its shape: one document, a stream, or nothing. Its record is
 //! written before any of it leaves.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -73,7 +75,7 @@ async fn document(
         Ok(inspected) => inspected,
         Err(refusal) => return Err(open.fail(refusal)),
     };
-    if let Err(refusal) = open.close(inspected.status, &inspected.body).await {
+    if let Err(refusal) = open.close(inspected.status, inspected.body.clone()).await {
         return Err(Stop::from(refusal).of(&open.item));
     }
     let mut kept = headers_for_client(&open, &headers);
@@ -98,11 +100,15 @@ async fn nothing(
 ) -> Result<Answered, Stop> {
     let gone =
         status == StatusCode::NOT_FOUND || (open.item.part == Part::End && status.is_success());
-    if let (true, Some(session)) = (gone, open.session()) {
-        open.gateway.sessions.close(session);
+    let ended = open.session().filter(|_| gone).cloned();
+    let gateway = Arc::clone(&open.gateway);
+    if let Some(session) = &ended {
+        gateway.sessions.close(session);
         if !status.is_success() {
             let detail = "the server does not know this session any more";
-            return Err(open.fail(Refusal::new(Reason::SessionUnknown, detail)));
+            let stop = open.fail(Refusal::new(Reason::SessionUnknown, detail));
+            gateway.end_recording(&session.recording, "the server forgot it");
+            return Err(stop);
         }
     }
     let expected = match open.item.part {
@@ -121,8 +127,11 @@ async fn nothing(
         };
         return Err(open.fail(refusal));
     }
-    if let Err(refusal) = open.close(OutcomeStatus::Accepted, &[]).await {
+    if let Err(refusal) = open.close(OutcomeStatus::Accepted, Bytes::new()).await {
         return Err(Stop::from(refusal).of(&open.item));
+    }
+    if let Some(session) = ended {
+        gateway.end_recording(&session.recording, "the client ended it");
     }
     let status = if open.item.part == Part::End { StatusCode::OK } else { StatusCode::ACCEPTED };
     let headers = headers_for_client(&open, headers);

@@ -151,14 +151,22 @@ fn open_session(
     let Some(revision) = revision.filter(|revision| revision.era() == Era::Legacy) else {
         return Err(invalid("the server settled on a revision that is not served"));
     };
+    let gateway = &open.gateway;
+    let Some(recording) = open.item.recording.clone() else {
+        return Err(Refusal::new(Reason::Internal, "a session without a recording"));
+    };
     let mut ids = headers.get_all(SESSION_ID).iter();
     let key = match (ids.next(), ids.next()) {
-        (None, _) => return Ok(()),
+        (None, _) => {
+            gateway.recordings.go_on(owner(&open.caller), &recording);
+            return Ok(());
+        }
         (Some(id), None) => id.to_str().ok().and_then(|id| SessionKey::new(id).ok()),
         _ => None,
     };
     let key = key.ok_or_else(|| invalid("the server gave no session id that can be used"))?;
-    open.gateway.sessions.open(key, owner(&open.caller), revision, clock::now())
+    gateway.recordings.bind(&recording);
+    gateway.sessions.open(key, owner(&open.caller), revision, recording, clock::now())
 }
 
 /// The headers of the answer that the client gets.

@@ -9,7 +9,9 @@ use lockgate_store::journal::JournalFault;
 use serde_json::Value;
 
 use super::{judge::Judged, parse::Item, resolve::Caller, respond::Stop};
-use crate::{clearance::Entry, clock, gateway::Gateway, hash::sha256, record};
+use crate::{
+    clearance::Entry, clock, gateway::Gateway, hash::sha256, record, recording, session::Owner,
+};
 
 /// A recorded call.
 pub struct Recorded {
@@ -27,7 +29,8 @@ pub struct Recorded {
 ///
 /// # Errors
 /// [`Reason::JournalUnavailable`], or the verdict's own reason where it does not allow.
-pub async fn record(gateway: &Arc<Gateway>, judged: Judged) -> Result<Recorded, Stop> {
+pub async fn record(gateway: &Arc<Gateway>, mut judged: Judged) -> Result<Recorded, Stop> {
+    join(gateway, &judged.caller, &mut judged.item)?;
     let event = event(&judged);
     if judged.verdict.is_allow() {
         let entry = Entry::record(&gateway.ground.journal, clock::now(), event).await;
@@ -41,6 +44,27 @@ pub async fn record(gateway: &Arc<Gateway>, judged: Judged) -> Result<Recorded, 
         .append(clock::now(), &Event::Intent(Box::new(event)))
         .map_err(unavailable)?;
     Err(Stop::verdict(&judged))
+}
+
+/// Finds the recorded session of a call, and puts a new one on the record.
+fn join(gateway: &Gateway, caller: &Caller, item: &mut Item) -> Result<(), Refusal> {
+    let now = clock::now();
+    let (recordings, connection) = (&gateway.recordings, caller.connection.name());
+    let (recording, new) = match &item.session {
+        Some(session) => (Arc::clone(&session.recording), false),
+        None if item.call.method == "initialize" => (recordings.begin(now)?, true),
+        None => recordings.current(&Owner::new(&caller.identity, connection), now)?,
+    };
+    if new {
+        let era = item.call.era;
+        let opened = recording::opened(&recording, &caller.identity, connection.as_str(), era);
+        if let Err(fault) = gateway.ground.journal.append(now, &opened) {
+            recordings.close(&recording);
+            return Err(unavailable(fault));
+        }
+    }
+    item.recording = Some(recording);
+    Ok(())
 }
 
 fn event(judged: &Judged) -> IntentEvent {
@@ -79,7 +103,7 @@ pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> Intent
         groups: identity.groups.iter().map(|group| record::inert(&group.to_string())).collect(),
         token: identity.token.id,
         connection: caller.connection.name().to_string(),
-        session: None,
+        session: item.recording.as_ref().map(|recording| recording.id().to_owned()),
         mcp_session: item.session.as_ref().map(|session| sha256(session.key.as_str().as_bytes())),
         era: item.call.era,
         id: None,

@@ -3,9 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lockgate_model::{
-    Event, MessageEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, Timestamp,
-};
+use bytes::Bytes;
+use lockgate_model::{Digest, Event, MessageEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal};
 use lockgate_store::journal::Position;
 use serde_json::value::RawValue;
 
@@ -22,6 +21,12 @@ use crate::{
     session::{Awaited, Session},
     settings::Durability,
 };
+
+/// How a body stands in its event: in it, or apart from it under its digest.
+struct Recorded {
+    digest: Digest,
+    inline: Option<Box<RawValue>>,
+}
 
 /// A recorded call whose end is not recorded yet.
 pub struct OpenCall {
@@ -73,26 +78,32 @@ impl OpenCall {
     ///
     /// # Errors
     /// [`Reason::JournalUnavailable`]; the message must not be sent then.
-    pub async fn message(&self, body: &[u8]) -> Result<(), Refusal> {
+    pub async fn message(&self, body: &Bytes) -> Result<(), Refusal> {
+        let Recorded { digest, inline } = self.recorded(body)?;
         let event = MessageEvent {
             call: self.call.to_string(),
-            session: None,
+            session: self.recording(),
             bytes: body.len() as u64,
-            body_digest: sha256(body),
-            body: Some(raw(body)?),
+            body_digest: digest,
+            body: inline,
         };
-        self.write(&Event::Message(Box::new(event))).await
+        self.write(&Event::Message(Box::new(event)), digest, body.clone()).await
     }
 
     /// Records a good end, with the answer that the client is about to see.
     ///
     /// # Errors
     /// [`Reason::JournalUnavailable`]; the answer must not be sent then.
-    pub async fn close(&mut self, status: OutcomeStatus, body: &[u8]) -> Result<(), Refusal> {
-        let event = self.event(status, None, body)?;
+    pub async fn close(&mut self, status: OutcomeStatus, body: Bytes) -> Result<(), Refusal> {
+        let recorded = (!body.is_empty()).then(|| self.recorded(&body)).transpose()?;
+        let digest = recorded.as_ref().map(|recorded| recorded.digest);
+        let event = self.event(status, None, body.len(), recorded);
         self.closed = true;
         self.release();
-        self.write(&event).await
+        match digest {
+            Some(digest) => self.write(&event, digest, body).await,
+            None => self.settled(self.append(&event)?).await,
+        }
     }
 
     /// Records that the gateway refused or cut it, and gives what the client is told.
@@ -130,11 +141,9 @@ impl OpenCall {
     }
 
     fn write_bad_end(&self, status: OutcomeStatus, reason: Option<Reason>) {
-        let event = self.event(status, reason, &[]);
+        let event = self.event(status, reason, 0, None);
         // What follows is an error or nothing, so that a missing record gives nothing away.
-        if let Ok(event) = event
-            && let Err(fault) = self.gateway.ground.journal.append(clock::now(), &event)
-        {
+        if let Err(fault) = self.gateway.ground.journal.append(clock::now(), &event) {
             tracing::error!(%fault, "the end of a call is not recorded");
         }
     }
@@ -143,32 +152,57 @@ impl OpenCall {
         &self,
         status: OutcomeStatus,
         reason: Option<Reason>,
-        body: &[u8],
-    ) -> Result<Event, Refusal> {
+        bytes: usize,
+        body: Option<Recorded>,
+    ) -> Event {
         let elapsed = self.caller.began.elapsed().as_micros();
-        Ok(Event::Outcome(Box::new(OutcomeEvent {
+        Event::Outcome(Box::new(OutcomeEvent {
             call: self.call.to_string(),
-            session: None,
+            session: self.recording(),
             status,
             reason,
             elapsed_us: u64::try_from(elapsed).unwrap_or(u64::MAX),
-            bytes: body.len() as u64,
-            body_digest: (!body.is_empty()).then(|| sha256(body)),
+            bytes: bytes as u64,
+            body_digest: body.as_ref().map(|body| body.digest),
             masked: BTreeMap::new(),
-            body: if body.is_empty() { None } else { Some(raw(body)?) },
-        })))
+            body: body.and_then(|body| body.inline),
+        }))
     }
 
-    async fn write(&self, event: &Event) -> Result<(), Refusal> {
-        let position = self.append(clock::now(), event)?;
+    /// How a body stands in its event.
+    fn recorded(&self, body: &[u8]) -> Result<Recorded, Refusal> {
+        let apart = self.gateway.ground.journal.keeps_apart(body.len());
+        let inline = if apart { None } else { Some(raw(body)?) };
+        Ok(Recorded { digest: sha256(body), inline })
+    }
+
+    fn recording(&self) -> Option<String> {
+        self.item.recording.as_ref().map(|recording| recording.id().to_owned())
+    }
+
+    /// Writes an event with a body. A disk that can't keep up slows the call down here.
+    async fn write(&self, event: &Event, digest: Digest, body: Bytes) -> Result<(), Refusal> {
+        let journal = &self.gateway.ground.journal;
+        journal.room().await;
+        let position = if journal.keeps_apart(body.len()) {
+            let written = journal.append_with_body(clock::now(), event, digest, body);
+            written.map_err(unavailable)?
+        } else {
+            self.append(event)?
+        };
+        self.settled(position).await
+    }
+
+    /// Waits for the disk where the connection wants that.
+    async fn settled(&self, position: Position) -> Result<(), Refusal> {
         if self.caller.connection.settings.durability == Durability::Strict {
             self.gateway.ground.journal.synced(position).await.map_err(unavailable)?;
         }
         Ok(())
     }
 
-    fn append(&self, now: Timestamp, event: &Event) -> Result<Position, Refusal> {
-        self.gateway.ground.journal.append(now, event).map_err(unavailable)
+    fn append(&self, event: &Event) -> Result<Position, Refusal> {
+        self.gateway.ground.journal.append(clock::now(), event).map_err(unavailable)
     }
 
     fn release(&self) {

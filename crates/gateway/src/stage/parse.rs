@@ -21,6 +21,7 @@ use super::{
 use crate::{
     body::{self, BodyFault},
     gateway::Gateway,
+    recording::Recording,
     session::Session,
     upstream::Verb,
 };
@@ -45,6 +46,8 @@ pub struct Item {
     pub revision: Revision,
     /// The legacy session that it belongs to.
     pub session: Option<Arc<Session>>,
+    /// The recorded session that it belongs to, once it is judged.
+    pub recording: Option<Arc<Recording>>,
     /// The caller's own trace, as it stands in `_meta` or in the headers.
     pub traceparent: Option<String>,
     /// What a subscription wants to watch besides: each must be permitted too.
@@ -253,6 +256,7 @@ impl Reader<'_> {
             body,
             revision,
             session,
+            recording: None,
             traceparent,
             watches: Vec::new(),
             state: None,

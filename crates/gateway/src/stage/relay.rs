@@ -275,7 +275,7 @@ impl Relay {
             self.open.message(&inspected.body).await?;
             session.iter().for_each(|session| session.end_call(&awaited.id));
         } else {
-            self.open.close(inspected.status, &inspected.body).await?;
+            self.open.close(inspected.status, inspected.body.clone()).await?;
         }
         self.note_id(event);
         self.give(framed(event, &inspected.body, alone && unchanged)).await;
@@ -320,7 +320,7 @@ impl Relay {
             End::Cancelled => {}
             End::Upstream if self.open.item.part == Part::Listen => {
                 // The stream is the client's to open again; a missing record is told by the journal.
-                drop(self.open.close(OutcomeStatus::Accepted, &[]).await);
+                drop(self.open.close(OutcomeStatus::Accepted, Bytes::new()).await);
             }
             End::Upstream if self.resumable && self.open.item.revision >= Revision::V2025_11_25 => {
                 self.open.leave_resumable();

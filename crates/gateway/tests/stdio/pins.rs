@@ -10,7 +10,7 @@ use lockgate_gateway::{
 };
 use lockgate_model::{ConnectionName, Era, Event, Limits, Reason};
 use lockgate_store::{
-    journal::{Journal, JournalOptions, read},
+    journal::{Journal, JournalOptions, Keys, read},
     pins::{PinFolder, PinKind},
 };
 use serde_json::{Value, json};
@@ -44,8 +44,9 @@ impl Shop {
         let upstream =
             StdioUpstream::new(name(), stdio, Limits::default(), launcher(), stale.clone())
                 .unwrap();
-        let (journal, _) =
-            Journal::open(&folder.path().join("journal"), JournalOptions::default()).unwrap();
+        let place = folder.path().join("journal");
+        let keys = Keys::open_or_create(&folder.path().join("keys"), &place).unwrap();
+        let (journal, _) = Journal::open(&place, &keys, JournalOptions::default()).unwrap();
         let shop = Self {
             stale,
             changed: Arc::default(),
@@ -140,8 +141,9 @@ async fn own_requests_stand_in_the_record() {
     let shop = Shop::new(&json!({ "era": "dual", "tools": [] }));
     shop.lister(EraSetting::Auto).list().await.unwrap();
     let mut told = Vec::new();
-    for record in read(&shop.folder.path().join("journal")).unwrap() {
-        match serde_json::from_str(record.unwrap().event.get()).unwrap() {
+    let keys = Keys::open(&shop.folder.path().join("keys")).unwrap();
+    for record in read(&shop.folder.path().join("journal"), &keys).unwrap() {
+        match record.unwrap().event().unwrap().unwrap() {
             Event::Intent(intent) => {
                 assert_eq!((&*intent.issuer, &*intent.subject), ("lockgate", "catalogue"));
                 told.push(intent.method);

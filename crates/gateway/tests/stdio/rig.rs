@@ -17,7 +17,7 @@ use lockgate_gateway::{
 use lockgate_model::{
     ConnectionName, Digest, Era, IntentEvent, Limits, Refusal, Timestamp, Verdict,
 };
-use lockgate_store::journal::{Journal, JournalOptions};
+use lockgate_store::journal::{Journal, JournalOptions, Keys};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,8 +45,9 @@ impl Rig {
         };
         let mut limits = Limits { answer_wait_max_ms: 20_000, ..Limits::default() };
         change(&mut settings, &mut limits);
-        let (journal, _) =
-            Journal::open(&folder.path().join("journal"), JournalOptions::default()).unwrap();
+        let place = folder.path().join("journal");
+        let keys = Keys::open_or_create(&folder.path().join("keys"), &place).unwrap();
+        let (journal, _) = Journal::open(&place, &keys, JournalOptions::default()).unwrap();
         let name = ConnectionName::new("test").unwrap();
         let upstream =
             StdioUpstream::new(name, settings, limits, launcher(), Stale::default()).unwrap();

@@ -21,6 +21,10 @@ pub(crate) struct Settings {
     // Required; optional here because the environment may supply it.
     #[schemars(with = "String", required)]
     pub(crate) public_url: Option<Url>,
+    /// Name of this gateway among others; it stands in signed heads of the recording. The host's
+    /// name where absent.
+    #[serde(default = "Settings::default_node")]
+    pub(crate) node: String,
     /// Where clients reach the gateway.
     #[serde(default)]
     pub(crate) listen: ListenSettings,
@@ -101,6 +105,10 @@ pub(crate) enum LogFormat {
 impl Settings {
     fn default_data() -> PathBuf {
         "lockgate-data".into()
+    }
+
+    fn default_node() -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
     fn default_policies() -> PathBuf {

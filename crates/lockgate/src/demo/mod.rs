@@ -154,7 +154,7 @@ impl Demo {
         let stage = story::Stage {
             gateway: self.gateway,
             path: PATH,
-            journal: &crate::offline::journal_folder(&self.data.join("data")),
+            data: &self.data.join("data"),
             issuer: &self.issuer,
             server: &self.server,
             terminal,

@@ -14,7 +14,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    record,
+    offline, record,
     terminal::{Style, Terminal, inert},
 };
 
@@ -49,7 +49,7 @@ pub(super) struct Stage<'a> {
     /// The connection's path.
     pub(super) path: &'a str,
     /// The folder of the recording.
-    pub(super) journal: &'a Path,
+    pub(super) data: &'a Path,
     /// Who signs tokens.
     pub(super) issuer: &'a Issuer,
     /// What is protected.
@@ -128,7 +128,7 @@ const STEPS: &[Step] = &[
 /// Where a call can't be made or the recording can't be read.
 pub(super) async fn tell(stage: &Stage<'_>) -> anyhow::Result<Vec<&'static str>> {
     let terminal = stage.terminal;
-    let begin = records(stage.journal, 0)?.len();
+    let begin = records(stage.data, 0)?.len();
     let mut failed = Vec::new();
     for (index, step) in STEPS.iter().enumerate() {
         let title = format!("{}. {}", index + 1, step.title);
@@ -140,7 +140,7 @@ pub(super) async fn tell(stage: &Stage<'_>) -> anyhow::Result<Vec<&'static str>>
     }
     let title = format!("{}. The recording of it all", STEPS.len() + 1);
     terminal.data(terminal.styled(Style::Bold, &title));
-    let told = records(stage.journal, begin)?;
+    let told = records(stage.data, begin)?;
     for (record, event) in &told {
         terminal.data(format_args!("   {}", record::line(record, event)));
     }
@@ -155,11 +155,11 @@ pub(super) async fn tell(stage: &Stage<'_>) -> anyhow::Result<Vec<&'static str>>
 async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), String>> {
     let terminal = stage.terminal;
     let token = stage.issuer.token(step.who, step.life, clock::now())?;
-    let (begin, hits) = (records(stage.journal, 0)?.len(), stage.server.hits());
+    let (begin, hits) = (records(stage.data, 0)?.len(), stage.server.hits());
     terminal.data(format_args!("   > {} as {}", step.ask.words(), step.who.name()));
     let answer = post(stage.gateway, stage.path, &token, step.ask).await?;
     let hits = stage.server.hits() - hits;
-    let why = why(&records(stage.journal, begin)?);
+    let why = why(&records(stage.data, begin)?);
     let good = matches!(step.told, Told::Shows(_) | Told::Answers(_));
     let word = terminal.styled(
         if good { Style::Good } else { Style::Bad },
@@ -207,12 +207,14 @@ impl Told {
 type Records = Vec<(journal::Record, Event)>;
 
 /// The recording from its record number `skip` on.
-fn records(folder: &Path, skip: usize) -> anyhow::Result<Records> {
+fn records(data: &Path, skip: usize) -> anyhow::Result<Records> {
+    let keys = journal::Keys::open(&offline::keys_folder(data))?;
     let mut found = Vec::new();
-    for record in journal::read(folder)?.skip(skip) {
+    for record in journal::read(&offline::journal_folder(data), &keys)?.skip(skip) {
         let record = record?;
-        let event = record.event()?;
-        found.push((record, event));
+        if let Some(event) = record.event()? {
+            found.push((record, event));
+        }
     }
     Ok(found)
 }

@@ -10,10 +10,7 @@ use lockgate_gateway::{
     upstream::stdio::Launcher,
 };
 use lockgate_model::Event;
-use lockgate_store::{
-    journal::{Journal, JournalOptions},
-    pins::PinFolder,
-};
+use lockgate_store::pins::PinFolder;
 use tracing::warn;
 
 use crate::{
@@ -31,9 +28,7 @@ pub(super) fn open(loaded: &Loaded) -> Result<Arc<Gateway>, Failure> {
     // Before the journal is touched, so that wrong policies leave no record of a start.
     offline::compile(loaded)?;
     let blueprint = blueprint(loaded)?;
-    let (journal, recovery) =
-        Journal::open(&offline::journal_folder(data), JournalOptions::default())
-            .map_err(Failure::unreachable)?;
+    let (journal, recovery) = offline::open_journal(loaded).map_err(Failure::unreachable)?;
     if recovery.torn_bytes > 0 {
         warn!(bytes = recovery.torn_bytes, "dropped a torn tail of the journal");
     }

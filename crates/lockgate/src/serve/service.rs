@@ -26,7 +26,7 @@ use super::{
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Failure, summary},
-    look, plain_http,
+    look, orders, plain_http,
 };
 
 /// A configuration that was refused is tried again this often, besides on every change.
@@ -93,7 +93,7 @@ impl Service {
                 Arc::clone(&tls),
                 stopped,
             )),
-            tasks: lookouts(&gateway, &health, operators),
+            tasks: lookouts(&gateway, &health, operators, &loaded),
             args: args.clone(),
             loaded,
             gateway,
@@ -146,6 +146,7 @@ impl Service {
         // The listener is gone already where nobody listens for this.
         let _ = self.stop.send(true);
         let _ = (&mut self.public).await;
+        self.gateway.end_recordings();
         self.gateway.shutdown_upstreams().await;
         self.tasks.shutdown().await;
         info!("stopped");
@@ -240,12 +241,19 @@ async fn serve_public(
 }
 
 /// What runs beside the public listener.
-fn lookouts(gateway: &Arc<Gateway>, health: &Arc<Health>, operators: TcpListener) -> JoinSet<()> {
+fn lookouts(
+    gateway: &Arc<Gateway>,
+    health: &Arc<Health>,
+    operators: TcpListener,
+    loaded: &Loaded,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let tended = Arc::clone(gateway);
     tasks.spawn(async move { tended.tend().await });
     let watched = Arc::clone(health);
     tasks.spawn(async move { watched.watch().await });
+    let journal = Arc::clone(&gateway.ground.journal);
+    tasks.spawn(orders::take_orders(journal, loaded.settings.data.clone()));
     let (health, gateway) = (Arc::clone(health), Arc::clone(gateway));
     tasks.spawn(plain_http::serve(operators, move |request| {
         let answer = admin::answer(&request, || health.parts(), || gateway.metrics.text());

@@ -42,10 +42,14 @@ fn the_journal_can_be_asked(folder: &Folder) {
 }
 
 fn an_altered_record_is_noticed(folder: &Folder) {
-    let file = "demo/data/journal/00000000000000000001.jsonl";
-    let text = folder.read(file);
-    folder
-        .write(file, &text.replacen("\"subject\":\"contractor\"", "\"subject\":\"c0ntractor\"", 1));
-    let output = folder.run(&["journal", "show", "--config", "demo/lockgate.yaml"]);
-    assert!(output.starts_with("exit 3") && output.contains("broken"), "{output}");
+    let verify = ["journal", "verify", "--config", "demo/lockgate.yaml"];
+    let output = folder.run(&verify);
+    assert!(output.starts_with("exit 0") && output.contains("whole and unchanged"), "{output}");
+    let path = folder.file("demo/data/journal/00000000000000000001.segment");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let output = folder.run(&verify);
+    assert!(output.starts_with("exit 1") && output.contains("NOT whole"), "{output}");
 }

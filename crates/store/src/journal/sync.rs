@@ -1,11 +1,11 @@
 //! The sync thread: makes records durable in groups, rolls segments, and replaces a failed file.
 //!
-//! The only place that waits for the disk.
+//! The only place that waits for the disk on behalf of records.
 
 use std::{
-    fs::{self, File},
-    io::Write as _,
-    mem,
+    collections::VecDeque,
+    fs::File,
+    io, mem,
     path::Path,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
@@ -14,203 +14,264 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    JournalFault,
-    record::Entry,
-    segment,
-    writer::{Progress, Rest, Shared, Tail},
+    JournalFault, Keys,
+    notary::Notary,
+    pack::Packer,
+    reserve::Reserve,
+    segment::{Begin, Draft},
+    tail::{Entry, OpenSegment, Rest},
+    writer::{Progress, Shared},
 };
 
-/// A record that nobody waits for is synced after this time at the latest, in ms.
-const IDLE_MAX_MS: u64 = 20;
-/// Between two attempts to replace a failed file, in ms.
-const RETRY_MS: u64 = 250;
+/// A record that nobody waits for is synced after this time at the latest.
+const IDLE_MAX: Duration = Duration::from_millis(20);
+/// Between two attempts to bring a failed journal back.
+const RETRY: Duration = Duration::from_millis(250);
 /// A new segment takes a failed one's place only where this much room is left, in bytes, so that a
 /// full disk does not fail again at the next record.
-const ROOM_BYTES: usize = 64 * 1024;
+const ROOM_BYTES: u64 = 64 * 1024;
 
-/// Works until the journal is dropped.
-pub(super) fn run(shared: &Shared, publish: &watch::Sender<Progress>) {
-    // What is pending was appended after this instant.
-    let mut since = Instant::now();
-    loop {
-        match next_work(shared, since) {
-            Work::Sync(file, seq) => {
-                since = Instant::now();
-                sync(shared, publish, &file, seq);
-            }
-            Work::Replace => {
-                let replaced = replace(shared, publish);
-                if !replaced && !pause(shared) {
-                    return;
-                }
-            }
-            Work::Close => return,
-        }
-    }
+/// The thread's own things.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    publish: watch::Sender<Progress>,
+    notary: Notary,
+    packer: Packer,
+    reserve: Reserve,
+    /// What is pending was appended after this instant.
+    since: Instant,
+    /// When a failed journal is brought back at the earliest.
+    mend_at: Instant,
 }
 
 enum Work {
-    /// Sync the file; it holds every record up to this one.
-    Sync(Arc<File>, u64),
-    /// The file failed.
-    Replace,
+    /// Sync the file, and the session keys where one was made; it holds every record up to this one.
+    Sync { file: Arc<File>, keys: Option<Arc<File>>, seq: u64 },
+    /// The journal is not available.
+    Mend,
     /// Nothing is left to do.
     Close,
 }
 
-/// Waits for something to do. The next sync begins as soon as somebody waits for it, which under
-/// load is when the last one ends, and at the latest when a record may wait no longer.
-fn next_work(shared: &Shared, since: Instant) -> Work {
-    const IDLE_MAX: Duration = Duration::from_millis(IDLE_MAX_MS);
-    let mut due = since + IDLE_MAX;
-    let mut tail = shared.lock();
-    let work = loop {
-        let left = due.saturating_duration_since(Instant::now());
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        publish: watch::Sender<Progress>,
+        notary: Notary,
+        packer: Packer,
+        reserve: Reserve,
+    ) -> Self {
+        Self {
+            shared,
+            publish,
+            notary,
+            packer,
+            reserve,
+            since: Instant::now(),
+            mend_at: Instant::now(),
+        }
+    }
+
+    /// Works until the journal is dropped.
+    pub(super) fn run(&mut self) {
+        loop {
+            match self.next_work() {
+                Work::Sync { file, keys, seq } => {
+                    self.since = Instant::now();
+                    self.sync(&file, keys.as_deref(), seq);
+                }
+                Work::Mend => {
+                    self.mend();
+                    self.mend_at = Instant::now() + RETRY;
+                }
+                Work::Close => return,
+            }
+        }
+    }
+
+    /// Waits for something to do. The next sync begins as soon as somebody waits for it, which under
+    /// load is when the last one ends, and at the latest when a record may wait no longer.
+    fn next_work(&self) -> Work {
+        let mut due = self.since + IDLE_MAX;
+        let mut tail = self.shared.lock();
+        let work = loop {
+            let now = Instant::now();
+            let mut left = due.saturating_duration_since(now);
+            let mends = tail.unavailable.is_some();
+            if mends && self.mend_at <= now {
+                break Work::Mend;
+            } else if !tail.pending.is_empty() && !tail.failed {
+                if tail.awaited || tail.closing || left.is_zero() {
+                    let keys = mem::take(&mut tail.keys_dirty).then(|| tail.sessions.file());
+                    let (file, seq) = (Arc::clone(&tail.segment.file), tail.seq);
+                    break Work::Sync { file, keys, seq };
+                }
+            } else if tail.closing {
+                break Work::Close;
+            } else if mends {
+                left = self.mend_at.saturating_duration_since(now);
+            }
+            // Appends need not wake a thread that wakes by itself soon enough: only a journal at rest
+            // is woken by them.
+            if tail.pending.is_empty() && left.is_zero() {
+                tail.rest = Rest::Asleep;
+                tail = self.shared.wake.wait(tail).unwrap_or_else(PoisonError::into_inner);
+                due = Instant::now() + IDLE_MAX;
+            } else {
+                tail.rest = Rest::Napping;
+                let woken = self.shared.wake.wait_timeout(tail, left);
+                tail = woken.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        };
+        tail.awaited = false;
+        tail.rest = Rest::Busy;
+        work
+    }
+
+    fn sync(&mut self, file: &File, keys: Option<&File>, seq: u64) {
+        let started = Instant::now();
+        // A record whose key is lost is lost, so the key goes first.
+        let synced = keys.map_or(Ok(()), File::sync_data).and_then(|()| file.sync_data());
+        let elapsed = started.elapsed();
+        let mut tail = self.shared.lock();
+        if let Err(error) = synced {
+            tail.keys_dirty |= keys.is_some();
+            tail.fail(&error);
+            return;
+        }
+        tail.stats.syncs += 1;
+        tail.stats.sync_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let settled = tail.settle(seq);
+        self.notary.note(&tail.settled.tree);
+        let full = tail.segment.bytes >= self.shared.options.segment_max_bytes;
+        drop(tail);
+        self.publish.send_if_modified(|progress| {
+            let further = progress.durable < seq;
+            progress.durable = progress.durable.max(seq);
+            further
+        });
+        drop(settled);
+        if full {
+            self.roll();
+        }
+    }
+
+    /// Begins the next segment. The old one is synced whole first, under the lock: were the new one to
+    /// reach the disk alone, a power cut would leave a gap in the middle of the journal.
+    fn roll(&mut self) {
+        let Shared { folder, keys, options, .. } = self.shared.as_ref();
+        let mut tail = self.shared.lock();
         if tail.unavailable.is_some() {
-            break Work::Replace;
-        } else if !tail.pending.is_empty() {
-            if tail.awaited || tail.closing || left.is_zero() {
-                break Work::Sync(Arc::clone(&tail.file), tail.seq);
-            }
-        } else if tail.closing {
-            break Work::Close;
+            return;
         }
-        // Appends need not wake a thread that wakes by itself soon enough: only a journal at rest
-        // is woken by them.
-        if tail.pending.is_empty() && left.is_zero() {
-            tail.rest = Rest::Asleep;
-            tail = shared.wake.wait(tail).unwrap_or_else(PoisonError::into_inner);
-            due = Instant::now() + IDLE_MAX;
+        let synced = tail.sessions.file().sync_data().and_then(|()| tail.segment.file.sync_data());
+        let next = synced.map_err(JournalFault::io("sync the journal in", folder)).and_then(|()| {
+            let all = tail.seq;
+            drop(tail.settle(all));
+            OpenSegment::create(folder, keys, &tail.settled.begin(&options.node))
+        });
+        match next {
+            Ok(segment) => {
+                tail.take_segment(segment);
+                self.notary.note(&tail.settled.tree);
+                self.publish.send_modify(|progress| progress.durable = tail.seq);
+                self.packer.look();
+            }
+            Err(fault) => {
+                tail.fail(&fault);
+            }
+        }
+    }
+
+    /// Brings the journal back: a new file for one that failed, or the space that was given away on
+    /// a full disk. What can't be mended now is tried again.
+    fn mend(&mut self) {
+        let mended = if self.shared.lock().failed {
+            self.replace().and_then(|()| self.restore())
         } else {
-            tail.rest = Rest::Napping;
-            let woken = shared.wake.wait_timeout(tail, left);
-            tail = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    };
-    tail.awaited = false;
-    tail.rest = Rest::Busy;
-    work
-}
-
-fn sync(shared: &Shared, publish: &watch::Sender<Progress>, file: &File, seq: u64) {
-    let started = Instant::now();
-    let synced = file.sync_data();
-    let elapsed = started.elapsed();
-    let mut tail = shared.lock();
-    if let Err(error) = synced {
-        tail.fail(&error);
-        return;
-    }
-    tail.stats.syncs += 1;
-    tail.stats.sync_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-    let settled = tail.settle(seq);
-    let full = tail.file_bytes >= shared.options.segment_max_bytes;
-    if full && tail.unavailable.is_none() {
-        roll(shared, publish, &mut tail);
-    }
-    drop(tail);
-    publish.send_if_modified(|progress| {
-        let further = progress.durable < seq;
-        progress.durable = progress.durable.max(seq);
-        further
-    });
-    drop(settled);
-}
-
-/// Begins the next segment. The old one is synced whole first, under the lock: were the new one to
-/// reach the disk alone, a power cut would leave a gap in the middle of the journal.
-fn roll(shared: &Shared, publish: &watch::Sender<Progress>, tail: &mut Tail) {
-    let next = tail
-        .file
-        .sync_data()
-        .map_err(JournalFault::io("sync the journal in", &shared.folder))
-        .and_then(|()| segment::create(&shared.folder, tail.seq + 1));
-    match next {
-        Ok(file) => {
-            tail.take_file(file, 0);
-            publish.send_modify(|progress| progress.durable = tail.seq);
-        }
-        Err(fault) => {
-            tail.fail(&fault);
-        }
-    }
-}
-
-/// Gives up the failed file: writes the records that are not durable into a new segment. Tells
-/// whether that worked.
-fn replace(shared: &Shared, publish: &watch::Sender<Progress>) -> bool {
-    let mut tail = shared.lock();
-    let pending = mem::take(&mut tail.pending);
-    let first_seq = tail.seq - pending.len() as u64 + 1;
-    drop(tail);
-    // Without the lock: nobody appends while the journal is unavailable.
-    let written = write_again(&shared.folder, first_seq, pending.iter());
-    let mut tail = shared.lock();
-    tail.pending = pending;
-    let was_known = publish.borrow().unavailable.is_some();
-    let replaced = match written {
-        Ok((file, bytes)) => {
-            tail.take_file(file, bytes);
-            tail.unavailable = None;
-            tracing::warn!(segment = first_seq, "the journal goes on in a new segment");
-            true
-        }
-        Err(fault) => {
-            let detail: Arc<str> = fault.to_string().into();
-            tail.unavailable = Some(detail);
-            if !was_known {
-                tracing::error!(%fault, "the journal can't be written; calls are refused");
+            self.restore()
+        };
+        let mut tail = self.shared.lock();
+        let was_known = self.publish.borrow().unavailable.is_some();
+        match mended {
+            Ok(()) => {
+                tail.unavailable = None;
+                tail.last_bytes = 0;
+                tracing::warn!(first = tail.settled.tree.size() + 1, "the journal goes on");
             }
-            false
+            Err(fault) => {
+                tail.unavailable = Some(fault.to_string().into());
+                if !was_known {
+                    tracing::error!(%fault, "the journal can't be written; calls are refused");
+                }
+            }
         }
-    };
-    publish.send_modify(|progress| {
-        progress.unavailable = tail.unavailable.clone();
-        if replaced {
-            progress.durable = tail.seq;
-        }
-    });
-    replaced
-}
-
-/// Writes `entries` as the segment that begins with `first_seq`, durably, before it gets its name.
-/// A failed segment of which nothing was durable has the same name, and is replaced.
-fn write_again<'a>(
-    folder: &Path,
-    first_seq: u64,
-    entries: impl Iterator<Item = &'a Entry>,
-) -> Result<(File, u64), JournalFault> {
-    segment::remove_unfinished(folder)?;
-    let path = segment::unfinished_path(folder);
-    let mut file = segment::create_file(&path)?;
-    let fill = || {
-        let (mut bytes, mut head) = (0, Vec::new());
-        for entry in entries {
-            bytes += entry.write_to(&mut file, &mut head)?;
-        }
-        file.write_all(&vec![0; ROOM_BYTES])?;
-        file.sync_data()?;
-        file.set_len(bytes)?;
-        file.sync_all()?;
-        Ok(bytes)
-    };
-    let bytes = fill().map_err(JournalFault::io("write", &path))?;
-    let named = segment::path(folder, first_seq);
-    fs::rename(&path, &named).map_err(JournalFault::io("create", &named))?;
-    segment::sync_folder(folder)?;
-    Ok((file, bytes))
-}
-
-/// Waits before the next attempt; false where the journal is being closed.
-fn pause(shared: &Shared) -> bool {
-    let until = Instant::now() + Duration::from_millis(RETRY_MS);
-    let mut tail = shared.lock();
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if tail.closing || left.is_zero() {
-            return !tail.closing;
-        }
-        let woken = shared.wake.wait_timeout(tail, left);
-        tail = woken.unwrap_or_else(PoisonError::into_inner).0;
+        let (durable, unavailable) = (tail.settled.tree.size(), tail.unavailable.clone());
+        drop(tail);
+        self.publish.send_modify(|progress| *progress = Progress { durable, unavailable });
     }
+
+    /// Gives up the failed file: writes the records that are not durable into a new segment. On a full
+    /// disk the space that is held back takes them, and the ends of what was begun after them.
+    fn replace(&mut self) -> Result<(), JournalFault> {
+        let folder = self.shared.folder.clone();
+        match self.write_again(ROOM_BYTES) {
+            Err(JournalFault::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                let released = self.reserve.release();
+                if released > 0 {
+                    self.write_again(0)?;
+                    // The other half is for the head that is signed over them.
+                    self.shared.lock().last_bytes = released / 2;
+                    self.notary.sign_now();
+                }
+                Err(JournalFault::io("write in", folder)(source))
+            }
+            other => other,
+        }
+    }
+
+    /// Writes what is not durable as a segment of its own, durably, before it gets its name. A failed
+    /// segment of which nothing was durable has the same name, and is replaced.
+    fn write_again(&self, room_bytes: u64) -> Result<(), JournalFault> {
+        let Shared { folder, keys, options, .. } = self.shared.as_ref();
+        let mut tail = self.shared.lock();
+        let pending = mem::take(&mut tail.pending);
+        let settled = tail.settled.clone();
+        drop(tail);
+        // Without the lock: nobody appends while the file is one that failed.
+        let written = fill(folder, keys, &settled.begin(&options.node), &pending, room_bytes);
+        let mut tail = self.shared.lock();
+        tail.pending = pending;
+        tail.take_segment(written?);
+        self.notary.note(&tail.settled.tree);
+        self.packer.look();
+        Ok(())
+    }
+
+    /// Holds back disk space again, and sees that there is room beyond it.
+    fn restore(&mut self) -> Result<(), JournalFault> {
+        let folder = &self.shared.folder;
+        self.reserve
+            .restore()
+            .and_then(|()| super::reserve::has_room(folder, ROOM_BYTES))
+            .map_err(JournalFault::io("write in", folder))
+    }
+}
+
+/// A new segment that holds `entries`, with at least `room_bytes` left on the disk.
+fn fill(
+    folder: &Path,
+    keys: &Keys,
+    begin: &Begin<'_>,
+    entries: &VecDeque<Entry>,
+    room_bytes: u64,
+) -> Result<OpenSegment, JournalFault> {
+    let (draft, file, seal) = Draft::begin(folder, keys, begin)?;
+    let mut segment = OpenSegment::new(file, seal, draft.bytes);
+    let written = entries.iter().try_for_each(|entry| segment.write(entry).map(drop));
+    written
+        .and_then(|()| super::reserve::has_room(folder, room_bytes))
+        .map_err(JournalFault::io("write", folder))?;
+    draft.finish(&segment.file, folder)?;
+    Ok(segment)
 }

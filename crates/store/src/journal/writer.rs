@@ -1,41 +1,66 @@
 //! Appending, on the caller's own thread: one lock, one write, no hop.
 
 use std::{
-    collections::VecDeque,
     fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
-use lockgate_model::{Digest, Event, Timestamp};
+use bytes::Bytes;
+use lockgate_model::{Digest, Event, KeptChange, KeptEvent, Timestamp};
 use tokio::sync::watch;
 
 use super::{
-    JournalFault, Recovery,
-    record::{Entry, Link, Payload},
-    recover, sync,
+    JournalFault, Keys, Recovery, SignedHead,
+    holds::Holds,
+    notary::Notary,
+    pack::Packer,
+    record::Payload,
+    recover,
+    reserve::Reserve,
+    session_keys::SessionKeys,
+    sync::Worker,
+    tail::{ApartBody, OpenSegment, Rest, Settled, Tail},
 };
 
-/// Limits of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Limits of a journal, and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalOptions {
+    /// Name of the node that writes it; it stands in every signed head.
+    pub node: String,
     /// A segment that is longer is closed, and the next one begun. In bytes.
     pub segment_max_bytes: u64,
     /// Records that are not durable yet are kept in memory up to this size; beyond it appends are
     /// refused until the disk has caught up. In bytes.
     pub pending_max_bytes: usize,
+    /// A body at least this long is kept apart from its event, once a session and segment. In bytes.
+    pub body_apart_min_bytes: usize,
+    /// A tree head is signed after this many records at the latest.
+    pub head_max_records: u64,
+    /// A record is under a signed head after this time at the latest, in ms.
+    pub head_max_ms: u64,
+    /// Disk space that is held back, so that a full disk can still close and sign. In bytes.
+    pub reserve_bytes: u64,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_max_bytes: 64 * 1024 * 1024, pending_max_bytes: 64 * 1024 * 1024 }
+        Self {
+            node: "lockgate".to_owned(),
+            segment_max_bytes: 64 * 1024 * 1024,
+            pending_max_bytes: 64 * 1024 * 1024,
+            body_apart_min_bytes: 16 * 1024,
+            head_max_records: 1_000,
+            head_max_ms: 60_000,
+            reserve_bytes: 256 * 1024,
+        }
     }
 }
 
 /// The sequence number of an appended record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(u64);
+pub struct Position(pub(super) u64);
 
 impl Position {
     /// As written in the record.
@@ -51,6 +76,8 @@ pub struct Stats {
     pub appended: u64,
     /// Bytes appended.
     pub bytes: u64,
+    /// Bodies that were not written because their session had them in the same segment.
+    pub bodies_known: u64,
     /// Syncs that succeeded.
     pub syncs: u64,
     /// Duration of the last sync, in microseconds.
@@ -59,39 +86,60 @@ pub struct Stats {
     pub failures: u64,
 }
 
-/// The one writer of a folder. Share it in an `Arc`; dropping it syncs what is left.
+/// The one writer of a folder. Share it in an `Arc`; dropping it syncs and signs what is left.
 #[derive(Debug)]
 pub struct Journal {
     pub(super) shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
+    heads: watch::Receiver<Option<Arc<SignedHead>>>,
+    holds: Holds,
     thread: Option<JoinHandle<()>>,
     /// Held, never read: closing it gives the folder free.
     _lock: File,
 }
 
 impl Journal {
-    /// Opens or creates the journal in `folder`, drops a torn tail, and starts the sync thread.
+    /// Opens or creates the journal in `folder`, drops a torn tail, and starts its threads.
     ///
     /// # Errors
     /// [`JournalFault::Locked`] where another process writes here, [`JournalFault::Broken`] where
-    /// the last segment is damaged before its end, and [`JournalFault::Io`].
-    pub fn open(folder: &Path, options: JournalOptions) -> Result<(Self, Recovery), JournalFault> {
-        let opened = recover::open(folder)?;
+    /// the last segment is damaged before its end, [`JournalFault::Key`] where it was written under
+    /// other keys, and [`JournalFault::Io`].
+    pub fn open(
+        folder: &Path,
+        keys: &Keys,
+        options: JournalOptions,
+    ) -> Result<(Self, Recovery), JournalFault> {
+        let opened = recover::open(folder, keys)?;
         let recovery = opened.recovery;
+        let (publish_head, heads) = watch::channel(None);
+        let notary = Notary::start(folder, keys, &options, &opened.tree, publish_head)?;
+        let packer = Packer::start(folder, keys)?;
+        let settled = Settled { hash: opened.hash, tree: opened.tree };
+        let segment = OpenSegment::create(folder, keys, &settled.begin(&options.node))?;
+        let sessions = SessionKeys::open(folder, keys, true)?;
+        let reserve = Reserve::take(folder, options.reserve_bytes)
+            .map_err(JournalFault::io("hold back disk space in", folder))?;
         let (publish, progress) =
             watch::channel(Progress { durable: recovery.last_seq, unavailable: None });
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
+            keys: keys.clone(),
             options,
-            tail: Mutex::new(Tail::new(opened.file, opened.bytes, recovery.last_seq, opened.hash)),
+            tail: Mutex::new(Tail::new(settled, segment, sessions)),
             wake: Condvar::new(),
         });
-        let worker = Arc::clone(&shared);
+        packer.look();
+        let mut worker = Worker::new(Arc::clone(&shared), publish, notary, packer, reserve);
         let thread = std::thread::Builder::new()
             .name("journal-sync".into())
-            .spawn(move || sync::run(&worker, &publish))
+            .spawn(move || worker.run())
             .map_err(JournalFault::io("start the sync thread of", folder))?;
-        Ok((Self { shared, progress, thread: Some(thread), _lock: opened.lock }, recovery))
+        let holds = Holds::open(folder)?;
+        Ok((
+            Self { shared, progress, heads, holds, thread: Some(thread), _lock: opened.lock },
+            recovery,
+        ))
     }
 
     /// Writes `event` as the next record. When this returns, the record survives the process; for
@@ -101,11 +149,38 @@ impl Journal {
     /// [`JournalFault::Unavailable`] while the disk can't be written or is too far behind,
     /// [`JournalFault::TooLarge`], [`JournalFault::Event`]. The record then does not count.
     pub fn append(&self, now: Timestamp, event: &Event) -> Result<Position, JournalFault> {
+        self.append_entry(now, event, None)
+    }
+
+    /// Whether a body of this length is kept apart: its event is then appended without it.
+    pub fn keeps_apart(&self, bytes: usize) -> bool {
+        bytes >= self.shared.options.body_apart_min_bytes
+    }
+
+    /// As [`Journal::append`], with a JSON document that the event names by its digest alone.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_with_body(
+        &self,
+        now: Timestamp,
+        event: &Event,
+        digest: Digest,
+        body: Bytes,
+    ) -> Result<Position, JournalFault> {
+        self.append_entry(now, event, Some(ApartBody { digest, bytes: body }))
+    }
+
+    fn append_entry(
+        &self,
+        now: Timestamp,
+        event: &Event,
+        body: Option<ApartBody>,
+    ) -> Result<Position, JournalFault> {
         let payload = Payload::new(event)?;
         let mut tail = self.shared.lock();
-        let result = tail.append(now, payload, &self.shared.options);
-        let wake =
-            tail.rest == Rest::Asleep || (tail.rest == Rest::Napping && tail.unavailable.is_some());
+        let result = tail.append(now, payload, event, body, &self.shared.options);
+        let wake = tail.rest == Rest::Asleep || (tail.rest == Rest::Napping && tail.failed);
         drop(tail);
         if wake {
             self.shared.wake.notify_one();
@@ -136,6 +211,64 @@ impl Journal {
         }
     }
 
+    /// Waits while the disk is so far behind that half of the room for what is not durable is
+    /// taken. What follows a call, and does not wait for its own record, slows down here before it
+    /// is refused.
+    pub async fn room(&self) {
+        let mut progress = self.progress.clone();
+        loop {
+            let behind = {
+                let tail = self.shared.lock();
+                tail.unavailable.is_none()
+                    && tail.pending_bytes() > self.shared.options.pending_max_bytes / 2
+            };
+            if !behind {
+                return;
+            }
+            self.shared.want_sync();
+            if progress.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Changes what is kept: puts it on the record, durably, and then does it. Erasing destroys the
+    /// session's key; everything that was sealed under it can't be read any more, while chain and
+    /// tree still verify.
+    ///
+    /// # Errors
+    /// [`JournalFault::Refused`] where it may not be done now, and what [`Journal::append`] and
+    /// [`Journal::synced`] say.
+    pub async fn keep(&self, now: Timestamp, kept: KeptEvent) -> Result<Position, JournalFault> {
+        if let KeptChange::Erase { session } = &kept.change {
+            if self.holds.contains(session) {
+                return Err(JournalFault::Refused("the session is on hold; release it first"));
+            }
+            if self.shared.lock().is_open(session) {
+                return Err(JournalFault::Refused("the session is still open"));
+            }
+        }
+        let change = kept.change.clone();
+        let position = self.append(now, &Event::Kept(kept))?;
+        self.synced(position).await?;
+        match &change {
+            KeptChange::Erase { session } => {
+                let tail = self.shared.lock();
+                let erased = tail.sessions.erase(session);
+                erased.map_err(JournalFault::io("erase a key in", &self.shared.folder))?;
+            }
+            KeptChange::Hold { session } => self.holds.add(session)?,
+            KeptChange::Release { session } => self.holds.remove(session)?,
+            KeptChange::Retire { .. } => {}
+        }
+        Ok(position)
+    }
+
+    /// Sessions that are kept whatever retention says.
+    pub fn held(&self) -> Vec<String> {
+        self.holds.list()
+    }
+
     /// Whether appends are taken at the moment.
     ///
     /// # Errors
@@ -145,6 +278,21 @@ impl Journal {
             Some(detail) => Err(JournalFault::Unavailable(Arc::clone(detail))),
             None => Ok(()),
         }
+    }
+
+    /// The last record that survives a power cut; changes as more become durable.
+    pub fn durable(&self) -> u64 {
+        self.progress.borrow().durable
+    }
+
+    /// Follows the signed tree heads, from the newest one on.
+    pub fn heads(&self) -> watch::Receiver<Option<Arc<SignedHead>>> {
+        self.heads.clone()
+    }
+
+    /// The folder it writes to.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
     }
 
     /// Figures for metrics.
@@ -178,6 +326,7 @@ pub(super) struct Progress {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) folder: PathBuf,
+    pub(super) keys: Keys,
     pub(super) options: JournalOptions,
     tail: Mutex<Tail>,
     /// Wakes the sync thread.
@@ -197,116 +346,5 @@ impl Shared {
         if wake {
             self.wake.notify_one();
         }
-    }
-}
-
-/// How the sync thread rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// It is at work, and looks around before it rests.
-    Busy,
-    /// It wakes by itself before a record waits too long.
-    Napping,
-    /// It rests until it is woken.
-    Asleep,
-}
-
-/// The end of the journal, where the next record goes.
-#[derive(Debug)]
-pub(super) struct Tail {
-    /// The open segment; shared with the sync thread, which syncs it without the lock.
-    pub(super) file: Arc<File>,
-    /// Its length.
-    pub(super) file_bytes: u64,
-    /// The last record.
-    pub(super) seq: u64,
-    hash: Digest,
-    /// Records that are not durable yet, oldest first.
-    pub(super) pending: VecDeque<Entry>,
-    pending_bytes: usize,
-    /// Somebody waits for a sync.
-    pub(super) awaited: bool,
-    /// What the sync thread does, so that nobody wakes it in vain.
-    pub(super) rest: Rest,
-    /// Why the file can't be written; appends are refused until the sync thread has a new one.
-    pub(super) unavailable: Option<Arc<str>>,
-    pub(super) closing: bool,
-    pub(super) stats: Stats,
-    head: Vec<u8>,
-}
-
-impl Tail {
-    fn new(file: File, file_bytes: u64, seq: u64, hash: Digest) -> Self {
-        Self {
-            file: Arc::new(file),
-            file_bytes,
-            seq,
-            hash,
-            pending: VecDeque::new(),
-            pending_bytes: 0,
-            awaited: false,
-            rest: Rest::Busy,
-            unavailable: None,
-            closing: false,
-            stats: Stats::default(),
-            head: Vec::new(),
-        }
-    }
-
-    fn append(
-        &mut self,
-        now: Timestamp,
-        payload: Payload,
-        options: &JournalOptions,
-    ) -> Result<Position, JournalFault> {
-        if let Some(detail) = &self.unavailable {
-            return Err(JournalFault::Unavailable(Arc::clone(detail)));
-        }
-        if self.pending_bytes >= options.pending_max_bytes {
-            return Err(JournalFault::Unavailable("the disk is too slow for the load".into()));
-        }
-        let link = Link::new(self.hash, self.seq + 1, now, &payload.digest);
-        let entry = Entry::new(link, payload);
-        match entry.write_to(&mut self.file.as_ref(), &mut self.head) {
-            Ok(bytes) => {
-                self.file_bytes += bytes;
-                self.stats.appended += 1;
-                self.stats.bytes += bytes;
-                self.seq = link.seq;
-                self.hash = link.hash;
-                self.pending_bytes += entry.bytes();
-                self.pending.push_back(entry);
-                Ok(Position(link.seq))
-            }
-            Err(error) => {
-                // Gives back what a part of a line took, so that a full disk is not fuller.
-                let _ = self.file.set_len(self.file_bytes);
-                Err(JournalFault::Unavailable(self.fail(&error)))
-            }
-        }
-    }
-
-    /// Gives the file up. Only the sync thread brings the next one.
-    pub(super) fn fail(&mut self, error: &dyn std::fmt::Display) -> Arc<str> {
-        let detail: Arc<str> = error.to_string().into();
-        self.stats.failures += 1;
-        self.unavailable = Some(Arc::clone(&detail));
-        detail
-    }
-
-    /// Goes on in `file`, in which, or before which, every record is durable.
-    pub(super) fn take_file(&mut self, file: File, file_bytes: u64) {
-        self.file = Arc::new(file);
-        self.file_bytes = file_bytes;
-        self.pending.clear();
-        self.pending_bytes = 0;
-    }
-
-    /// Forgets the records up to `durable`, and gives them to be dropped without the lock.
-    pub(super) fn settle(&mut self, durable: u64) -> Vec<Entry> {
-        let count = self.pending.partition_point(|entry| entry.link.seq <= durable);
-        let settled: Vec<_> = self.pending.drain(..count).collect();
-        self.pending_bytes -= settled.iter().map(Entry::bytes).sum::<usize>();
-        settled
     }
 }

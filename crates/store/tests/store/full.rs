@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{append, texts};
+use crate::support::{append, keys, texts};
 use lockgate_store::journal::{Journal, JournalOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
@@ -16,7 +16,8 @@ const FOLDER: &str = "JOURNAL_TEST_FULL";
 
 /// Fills the disk, sees every record refused, makes room, and sees them accepted again.
 fn fill_and_free(folder: &Path, free: impl FnOnce()) {
-    let (journal, _) = Journal::open(folder, JournalOptions::default()).unwrap();
+    let options = JournalOptions { reserve_bytes: 32 * 1024, ..JournalOptions::default() };
+    let (journal, _) = Journal::open(folder, &keys(folder), options).unwrap();
     let text = "x".repeat(1_000);
     let mut accepted = 0;
     let full = Instant::now();

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{append, open_small, texts};
-use lockgate_model::{Digest, Event, MessageEvent, Timestamp};
-use lockgate_store::journal::{Journal, JournalFault, JournalOptions, read};
-use serde_json::value::RawValue;
+use crate::support::{
+    append, keys, message, open_small, recorded, segments, texts, verified, wait_packed,
+};
+use lockgate_model::Event;
+use lockgate_store::journal::{Journal, JournalFault, JournalOptions, read, read_from};
 use tempfile::TempDir;
 
 #[tokio::test]
@@ -30,9 +31,9 @@ async fn records_come_back_in_order_over_segments_and_restarts() {
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
     }
-    assert!(fs::read_dir(folder.path()).unwrap().count() > 4, "several segments");
+    assert!(segments(folder.path()).len() > 4, "several segments");
 }
 
 #[test]
@@ -71,7 +72,8 @@ async fn a_record_that_nobody_waits_for_is_synced_soon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_records_share_a_sync() {
     let folder = TempDir::new().unwrap();
-    let (journal, _) = Journal::open(folder.path(), JournalOptions::default()).unwrap();
+    let (journal, _) =
+        Journal::open(folder.path(), &keys(folder.path()), JournalOptions::default()).unwrap();
     let journal = Arc::new(journal);
     let tasks: Vec<_> = (0..64)
         .map(|task| {
@@ -97,10 +99,10 @@ async fn many_records_share_a_sync() {
 fn a_second_writer_is_refused_until_the_first_has_left() {
     let folder = TempDir::new().unwrap();
     let journal = open_small(folder.path());
-    let second = Journal::open(folder.path(), JournalOptions::default());
+    let second = Journal::open(folder.path(), &keys(folder.path()), JournalOptions::default());
     assert!(matches!(second, Err(JournalFault::Locked { .. })));
     drop(journal);
-    assert!(Journal::open(folder.path(), JournalOptions::default()).is_ok());
+    assert!(Journal::open(folder.path(), &keys(folder.path()), JournalOptions::default()).is_ok());
 }
 
 #[test]
@@ -123,28 +125,94 @@ fn l1_hostile_text_stays_one_record_on_one_line() {
     }
     assert_eq!(texts(folder.path()).unwrap(), rows);
     drop(journal);
-    assert_eq!(lines(&folder), rows.len());
+    assert!(lines(&folder).iter().all(|line| !line.contains(['\n', '\r'])));
 }
 
 #[test]
 fn l1_raw_bodies_stay_one_line_and_say_the_same() {
-    let body = "{\r\n  \"text\": \"a\\nb\",\n\t\"number\": 1.0\n}";
+    let short = "{\r\n  \"text\": \"a\\nb\",\n\t\"number\": 1.0\n}";
+    let long = short.replace("a\\nb", &"x".repeat(100_000));
     let folder = TempDir::new().unwrap();
     let journal = open_small(folder.path());
-    let raw: Box<RawValue> = serde_json::from_str(body).unwrap();
-    let event = Event::Message(Box::new(MessageEvent {
-        call: "c".into(),
-        session: None,
-        bytes: body.len() as u64,
-        body_digest: Digest::from_bytes([0; 32]),
-        body: Some(raw),
-    }));
-    journal.append(Timestamp::from_millis(1), &event).unwrap();
+    for body in [short, &long] {
+        message(&journal, "s", body).unwrap();
+    }
     drop(journal);
-    assert_eq!(lines(&folder), 1);
-    let record = read(folder.path()).unwrap().next().unwrap().unwrap();
-    let Event::Message(message) = record.event().unwrap() else { panic!("a message") };
-    assert_eq!(message.body.unwrap().get(), body.replace(['\r', '\n'], " "));
+    assert!(lines(&folder).iter().all(|line| !line.contains(['\n', '\r'])));
+    let bodies: Vec<_> = read(folder.path(), &keys(folder.path()))
+        .unwrap()
+        .map(|record| match record.unwrap().event().unwrap().unwrap() {
+            Event::Message(message) => message.body.unwrap(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    for (body, was) in bodies.iter().zip([short, &long]) {
+        assert_eq!(body.get(), was.replace(['\r', '\n'], " "));
+    }
+}
+
+#[test]
+fn a_session_has_a_body_once_in_a_segment() {
+    let folder = TempDir::new().unwrap();
+    let (journal, _) =
+        Journal::open(folder.path(), &keys(folder.path()), JournalOptions::default()).unwrap();
+    let body = format!("\"{}\"", "x".repeat(100_000));
+    for session in ["a", "a", "b", "a"] {
+        message(&journal, session, &body).unwrap();
+    }
+    let stats = journal.stats();
+    assert_eq!(stats.bodies_known, 2);
+    assert!((200_000..210_000).contains(&stats.bytes), "{stats:?}");
+    let whole = read(folder.path(), &keys(folder.path())).unwrap();
+    assert!(whole.map(|record| record.unwrap().body.unwrap()).all(|read| read.get() == body));
+}
+
+#[test]
+fn a_reader_follows_the_writer_over_segments() {
+    let folder = TempDir::new().unwrap();
+    let journal = open_small(folder.path());
+    let mut reader = read(folder.path(), &keys(folder.path())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for number in 1..=60 {
+        assert!(reader.next().is_none());
+        let position = append(&journal, "x").unwrap();
+        if number % 7 == 0 {
+            runtime.block_on(journal.synced(position)).unwrap();
+        }
+        assert_eq!(reader.next().unwrap().unwrap().seq, number);
+    }
+    assert!(segments(folder.path()).len() > 3);
+    for from in [1, 30, 60] {
+        let first = read_from(folder.path(), &keys(folder.path()), from).unwrap().next();
+        assert_eq!(first.unwrap().unwrap().seq, from);
+    }
+    assert!(read_from(folder.path(), &keys(folder.path()), 61).unwrap().next().is_none());
+}
+
+#[test]
+fn packing_changes_no_record_and_takes_less_room() {
+    let folder = TempDir::new().unwrap();
+    let options = JournalOptions { body_apart_min_bytes: 1_000, ..JournalOptions::default() };
+    let fill = |journal: &Journal| {
+        for number in 0..400 {
+            let body = format!("[{number},\"{}\"]", "text ".repeat(number % 300));
+            message(journal, ["a", "b", "c"][number % 3], &body).unwrap();
+        }
+    };
+    let (journal, _) = Journal::open(folder.path(), &keys(folder.path()), options.clone()).unwrap();
+    fill(&journal);
+    drop(journal);
+    let (before, bytes) = (recorded(folder.path()), size(&folder));
+    let (journal, _) = Journal::open(folder.path(), &keys(folder.path()), options).unwrap();
+    wait_packed(folder.path());
+    drop(journal);
+    assert_eq!(recorded(folder.path()), before);
+    assert!(size(&folder) * 3 < bytes, "{} of {bytes}", size(&folder));
+    assert_eq!(verified(folder.path()).findings, []);
+}
+
+fn size(folder: &TempDir) -> u64 {
+    segments(folder.path()).iter().map(|file| fs::metadata(file).unwrap().len()).sum()
 }
 
 #[test]
@@ -156,7 +224,7 @@ fn an_event_beyond_the_limit_is_refused_alone() {
     assert_eq!(append(&journal, "next").unwrap().seq(), 1);
 }
 
-fn lines(folder: &TempDir) -> usize {
-    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|file| fs::read(file).unwrap().iter().filter(|byte| **byte == b'\n').count()).sum()
+fn lines(folder: &TempDir) -> Vec<String> {
+    let records = read(folder.path(), &keys(folder.path())).unwrap();
+    records.map(|record| record.unwrap().line()).collect()
 }

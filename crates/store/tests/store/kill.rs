@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{append, open_small, small, texts};
+use crate::support::{append, keys, open_small, small, texts};
 use lockgate_store::journal::Journal;
 use tempfile::TempDir;
 
@@ -21,7 +21,8 @@ fn i9_a_killed_process_loses_no_appended_record() {
     let mut seen = 0;
     for round in 0..ROUNDS {
         let appended = run_and_kill(folder.path(), Duration::from_millis(5 + 7 * (round % 5)));
-        let (journal, recovery) = Journal::open(folder.path(), small()).unwrap();
+        let (journal, recovery) =
+            Journal::open(folder.path(), &keys(folder.path()), small()).unwrap();
         drop(journal);
         let last = appended.iter().max().copied().unwrap_or(seen);
         assert!(recovery.last_seq >= last, "round {round}: {last} was lost, {recovery:?}");

@@ -1,47 +1,30 @@
-//! `lockgate journal`: reads the recording, verified record by record, while a gateway may be
+//! `lockgate journal show`: the recording in lines, verified record by record, while a gateway may be
 //! writing it.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    path::PathBuf,
-};
+use std::collections::{HashSet, VecDeque};
 
 use clap::ValueEnum;
 use lockgate_model::{Event, IntentEvent, RefusalEvent, Verdict};
 use lockgate_store::journal;
 
 use crate::{
-    config::{ConfigArgs, load},
     failure::{Exit, Failure, Outcome},
-    offline,
+    place::Place,
     record::line,
     terminal::Terminal,
 };
 
-/// Read the recording
-#[derive(Debug, clap::Subcommand)]
-#[command(before_help = "Examples:\n  \
-    lockgate journal show --last 20\n  \
-    lockgate journal show --subject ann --verdict deny --json")]
-pub(crate) enum Command {
-    /// Print what happened, oldest first
-    Show(Show),
-}
-
 /// Print what happened, oldest first
 ///
 /// Each record's hash is checked on the way; a broken chain is an error. With --json each line is
-/// one record as it stands in the file.
+/// one record with its hash.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  \
     lockgate journal show --last 20\n  \
     lockgate journal show --connection staff --verdict deny --json")]
 pub(crate) struct Show {
     #[command(flatten)]
-    config: ConfigArgs,
-    /// Read this folder, whatever the configuration says
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
+    place: Place,
     /// Only this connection
     #[arg(long, value_name = "NAME")]
     connection: Option<String>,
@@ -75,18 +58,13 @@ struct Filter<'a> {
 }
 
 /// Answers.
-pub(crate) fn run(Command::Show(show): Command, terminal: Terminal) -> Outcome {
-    let folder = match &show.folder {
-        Some(folder) => folder.clone(),
-        None => {
-            let loaded = load(&show.config).map_err(Failure::usage)?;
-            offline::journal_folder(&loaded.settings.data)
-        }
-    };
-    let mut filter = Filter { show: &show, open: HashSet::new() };
+pub(crate) fn run(show: &Show, terminal: Terminal) -> Outcome {
+    let place = show.place.open()?;
+    place.viewed("show", None, "read the recording in lines")?;
+    let mut filter = Filter { show, open: HashSet::new() };
     let mut last = VecDeque::new();
     let mut broken = None;
-    for record in journal::read(&folder).map_err(Failure::unreachable)? {
+    for record in journal::read(&place.journal, &place.keys).map_err(Failure::unreachable)? {
         // What was read before a broken record is still worth showing.
         let record = match record {
             Ok(record) => record,
@@ -95,7 +73,7 @@ pub(crate) fn run(Command::Show(show): Command, terminal: Terminal) -> Outcome {
                 break;
             }
         };
-        let event = record.event().map_err(Failure::unreachable)?;
+        let Some(event) = record.event().map_err(Failure::unreachable)? else { continue };
         if !filter.takes(&event) {
             continue;
         }

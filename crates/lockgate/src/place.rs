@@ -1,0 +1,119 @@
+//! Where a recording is: what every command that reads one has in common.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use lockgate_model::{Event, ViewedEvent};
+use lockgate_store::journal::{self, Keys, VerifierKey};
+
+use crate::{
+    config::{ConfigArgs, Loaded, load},
+    failure::Failure,
+    offline, orders,
+};
+
+/// Which recording.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The recording in this data folder, or in a copy of one, without a configuration
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// A recording that can be read.
+pub(crate) struct Opened {
+    /// The journal's folder.
+    pub(crate) journal: PathBuf,
+    /// Its keys.
+    pub(crate) keys: Keys,
+    /// The configuration that named it; `None` for a folder that was named itself.
+    pub(crate) loaded: Option<Loaded>,
+}
+
+impl Place {
+    /// Finds the recording and its keys.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, or the keys can't be read.
+    pub(crate) fn open(&self) -> Result<Opened, Failure> {
+        let loaded = match &self.folder {
+            Some(_) => None,
+            None => Some(load(&self.config).map_err(Failure::usage)?),
+        };
+        let data = self.folder.clone().or_else(|| Some(loaded.as_ref()?.settings.data.clone()));
+        let data = data.unwrap_or_default();
+        let journal = offline::journal_folder(&data);
+        if !journal.is_dir() {
+            let shown = journal.display();
+            return Err(Failure::unreachable(format_args!("there is no recording in `{shown}`")));
+        }
+        let keys = Keys::open(&offline::keys_folder(&data)).map_err(Failure::unreachable)?;
+        Ok(Opened { journal, keys, loaded })
+    }
+}
+
+impl Opened {
+    /// The public key that signs its heads.
+    ///
+    /// # Errors
+    /// Where no record says which node wrote it.
+    pub(crate) fn verifier(&self) -> Result<VerifierKey, Failure> {
+        let node = journal::node(&self.journal, &self.keys).map_err(Failure::unreachable)?;
+        let node = node.ok_or_else(|| Failure::unreachable("the recording is empty"))?;
+        Ok(VerifierKey::of(&node, &self.keys))
+    }
+
+    /// Puts a look at recorded content on the record, before it is shown. A folder that was named itself
+    /// is a copy, or nobody's recording any more; looking at it leaves no trace.
+    ///
+    /// # Errors
+    /// Where the record can't be written: nothing may be shown then.
+    pub(crate) fn viewed(
+        &self,
+        how: &str,
+        session: Option<&str>,
+        detail: &str,
+    ) -> Result<(), Failure> {
+        let Some(loaded) = &self.loaded else { return Ok(()) };
+        let event = Event::Viewed(ViewedEvent {
+            by: orders::local_user(),
+            how: how.to_owned(),
+            viewed: session.map(str::to_owned),
+            detail: detail.to_owned(),
+        });
+        orders::carry_out(loaded, event)
+    }
+
+    /// Bytes of its segments.
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        let entries = fs::read_dir(&self.journal).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    }
+}
+
+/// Makes a folder that only its owner enters, where there is none.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file that only its owner reads.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
+}
