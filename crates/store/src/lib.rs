@@ -1,9 +1,11 @@
-//! What outlives the process: the journal of every decision, and the accepted definitions.
+//! What outlives the process: the journal of every decision, its searchable index, and the accepted
+//! definitions.
 //!
-//! [`journal`] stands between judge and send on the path of a call: no record, no call. [`pins`]
-//! keeps what an operator accepted of each connection. Both live in one data folder that a single
-//! process owns. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
+//! [`journal`] stands between judge and send on the path of a call: no record, no call. [`db`] is
+//! filled behind it and can be made again from it. [`pins`] keeps what an operator accepted of each
+//! connection. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
 
+pub mod db;
 mod folder;
 pub mod journal;
 pub mod pins;
