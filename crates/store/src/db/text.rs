@@ -6,9 +6,7 @@
 
 use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 
 use super::words::words;
@@ -18,6 +16,9 @@ pub const TEXT_MAX_BYTES: usize = 256 * 1024;
 
 /// As what serde_json shows a number that keeps its digits.
 const NUMBER: &str = "$serde_json::private::Number";
+
+/// Ends the reading; nobody reads it.
+const CUT: &str = "more text than is searched";
 
 /// Words in the making.
 #[derive(Debug)]
@@ -32,17 +33,18 @@ pub(super) struct Text {
 
 /// The words of a call's arguments.
 pub(super) fn of_arguments(arguments: &Value, budget: usize) -> Text {
-    read(arguments, budget, false)
+    read(arguments, budget, Part::Content)
 }
 
-/// The words of a JSON-RPC message, without what only holds it together.
+/// The words of a message, or of a batch of them: of its members, those that hold more than one
+/// value. The others only hold it together.
 pub(super) fn of_body(body: &RawValue, budget: usize) -> Text {
-    read(&mut serde_json::Deserializer::from_str(body.get()), budget, true)
+    read(&mut serde_json::Deserializer::from_str(body.get()), budget, Part::Message)
 }
 
-fn read<'de>(source: impl Deserializer<'de>, budget: usize, envelope: bool) -> Text {
+fn read<'de>(source: impl Deserializer<'de>, budget: usize, part: Part) -> Text {
     let mut text = Text { words: String::new(), budget, cut: false };
-    if (Walk { text: &mut text, envelope }).deserialize(source).is_err() {
+    if (Walk { text: &mut text, part }).deserialize(source).is_err() {
         text.cut = true;
     }
     text
@@ -72,15 +74,29 @@ impl Text {
     }
 }
 
+/// Which part of a document a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// A message, or a batch of messages.
+    Message,
+    /// What stands directly in a message.
+    Member,
+    /// What is read.
+    Content,
+}
+
 struct Walk<'t> {
     text: &'t mut Text,
-    /// The value is a message, or a batch of messages.
-    envelope: bool,
+    part: Part,
 }
 
 impl Walk<'_> {
     fn take<E: serde::de::Error>(self, string: &str) -> Result<(), E> {
-        if self.text.take(string) { Ok(()) } else { Err(E::custom("more text than is searched")) }
+        if self.part != Part::Content || self.text.take(string) {
+            Ok(())
+        } else {
+            Err(E::custom(CUT))
+        }
     }
 }
 
@@ -124,22 +140,24 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let envelope = self.envelope;
-        while items.next_element_seed(Walk { text: &mut *self.text, envelope })?.is_some() {}
+        let part = if self.part == Part::Message { Part::Message } else { Part::Content };
+        while items.next_element_seed(Walk { text: &mut *self.text, part })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key::<String>()? {
-            if self.envelope {
-                if matches!(&*name, "jsonrpc" | "id") {
-                    members.next_value::<IgnoredAny>()?;
-                    continue;
+            let part = match self.part {
+                Part::Message => Part::Member,
+                Part::Member if name == NUMBER => Part::Member,
+                Part::Member | Part::Content => {
+                    if name != NUMBER && !self.text.take(&name) {
+                        return Err(A::Error::custom(CUT));
+                    }
+                    Part::Content
                 }
-            } else if name != NUMBER && !self.text.take(&name) {
-                return Err(A::Error::custom("more text than is searched"));
-            }
-            members.next_value_seed(Walk { text: &mut *self.text, envelope: false })?;
+            };
+            members.next_value_seed(Walk { text: &mut *self.text, part })?;
         }
         Ok(())
     }
@@ -162,8 +180,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_without_its_envelope() {
-        let json =
-            r#"[{"jsonrpc":"2.0","id":7,"result":{"text":"a\u0000\nb"}},{"error":{"code":-3}}]"#;
+        let json = r#"[{"v":"2.0","id":7,"result":{"text":"a\u0000\nb"}},{"error":{"code":-3}}]"#;
         let body: Box<RawValue> = serde_json::from_str(json).unwrap();
         assert_eq!(of_body(&body, 1_000).words, "text a b code 3");
     }
