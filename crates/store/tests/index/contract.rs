@@ -1,0 +1,85 @@
+//! Each case on both databases.
+//!
+//! On SQLite every case is a test. On PostgreSQL they are one test, so that they share a cluster
+//! however the tests are run; it names each case, and goes on after one has failed.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use lockgate_store::db::{Index, IndexPlace};
+use tempfile::TempDir;
+
+use crate::{cases, cluster::Cluster, kept, pages, search};
+
+/// An empty index.
+pub(crate) struct Fresh {
+    pub(crate) index: Arc<Index>,
+    pub(crate) place: IndexPlace,
+    /// Goes last.
+    _folder: Option<TempDir>,
+}
+
+impl Fresh {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let place = IndexPlace::Sqlite(folder.path().join("data/index.db"));
+        let index = Arc::new(Index::open(&place).await.unwrap());
+        Self { index, place, _folder: Some(folder) }
+    }
+
+    pub(crate) async fn postgres(cluster: &Cluster) -> Self {
+        let place = cluster.database().await;
+        let index = Arc::new(Index::open(&place).await.unwrap());
+        Self { index, place, _folder: None }
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! contract {
+    ($($room:ident::$case:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $room::$case(Fresh::sqlite().await).await;
+            }
+        )+
+
+        const CASES: &[(&str, fn(Fresh) -> Running)] =
+            &[$((stringify!($case), |fresh| Box::pin($room::$case(fresh)))),+];
+    };
+}
+
+contract! {
+    cases::every_field_comes_back,
+    cases::a_batch_that_comes_again_changes_nothing,
+    cases::any_cut_into_batches_gives_the_same,
+    cases::filters_say_what_they_say,
+    cases::a_fact_is_found_by_those_above_it,
+    cases::nodes_share_an_index_and_are_cleared_alone,
+    cases::records_without_their_beginning_are_kept,
+    cases::l1_hostile_text_is_data,
+    cases::long_names_are_found_by_their_full_value,
+    cases::a_later_schema_is_refused,
+    kept::what_is_erased_is_gone,
+    kept::an_erased_session_stays_erased_in_a_rebuild,
+    kept::holds_begin_and_end,
+    kept::retired_sessions_are_marked,
+    pages::pages_never_skip_or_repeat_while_rows_arrive,
+    search::words_phrases_and_beginnings,
+    search::text_is_searched_up_to_its_limit,
+    search::a_phrase_is_found_wherever_it_stands_in_a_long_text,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_the_contract() {
+    let cluster = Cluster::start().await;
+    let mut failed = Vec::new();
+    for (name, case) in CASES {
+        let result = tokio::spawn(case(Fresh::postgres(&cluster).await)).await;
+        println!("postgres {name}: {}", if result.is_ok() { "ok" } else { "FAILED" });
+        if result.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "on PostgreSQL: {failed:?}");
+}
