@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Index, IndexFault, Indexed};
-use crate::journal::{self, JournalFault, Reader, Record};
+use crate::journal::{self, JournalFault, Keys, Reader, Record};
 
 /// Most records in one batch.
 const BATCH_MAX: usize = 1_000;
@@ -57,11 +57,12 @@ pub struct Indexer {
 impl Indexer {
     /// Starts to follow the journal in `folder`, which is that of `node`. Must be called within a
     /// tokio runtime. The database need not be there yet.
-    pub fn start(index: Arc<Index>, folder: &Path, node: &str) -> Self {
+    pub fn start(index: Arc<Index>, folder: &Path, keys: &Keys, node: &str) -> Self {
         let (publish, progress) = watch::channel(Progress::default());
         let filler = Filler {
             index,
             folder: folder.to_owned(),
+            keys: keys.clone(),
             node: node.to_owned(),
             publish,
             retry: RETRY_MIN,
@@ -94,11 +95,12 @@ impl Drop for Indexer {
 pub async fn catch_up(
     index: &Index,
     folder: &Path,
+    keys: &Keys,
     node: &str,
     mut tell: impl FnMut(u64),
 ) -> Result<u64, CatchUpFault> {
     let mut applied = index.applied(node).await?;
-    let mut batches = read_ahead(folder.to_owned(), applied, End::Leave);
+    let mut batches = read_ahead(folder.to_owned(), keys.clone(), applied, End::Leave);
     while let Some(batch) = batches.recv().await {
         let batch = batch?;
         index.apply_after(node, applied, &batch).await?;
@@ -123,6 +125,7 @@ pub enum CatchUpFault {
 struct Filler {
     index: Arc<Index>,
     folder: PathBuf,
+    keys: Keys,
     node: String,
     publish: watch::Sender<Progress>,
     retry: Duration,
@@ -141,7 +144,7 @@ impl Filler {
     async fn follow(&mut self) -> Result<(), CatchUpFault> {
         let mut applied = self.index.applied(&self.node).await?;
         self.went_well(applied);
-        let mut batches = read_ahead(self.folder.clone(), applied, End::Wait);
+        let mut batches = read_ahead(self.folder.clone(), self.keys.clone(), applied, End::Wait);
         while let Some(batch) = batches.recv().await {
             let batch = batch?;
             // The same batch until it is in: reading it again would cost more than keeping it.
@@ -193,6 +196,7 @@ enum End {
 /// or after an error.
 fn read_ahead(
     folder: PathBuf,
+    keys: Keys,
     applied: u64,
     end: End,
 ) -> mpsc::Receiver<Result<Vec<Indexed>, JournalFault>> {
@@ -200,7 +204,7 @@ fn read_ahead(
     let at = folder.clone();
     let failed = send.clone();
     let run = move || {
-        let mut follower = Follower { folder, reader: None, applied, unknown: false };
+        let mut follower = Follower { folder, keys, reader: None, applied, unknown: false };
         while !send.is_closed() {
             let batch = follower.batch();
             let (full, failed) = match &batch {
@@ -231,8 +235,9 @@ fn read_ahead(
 /// The journal, as it is followed. The one place here that knows how a journal is read.
 struct Follower {
     folder: PathBuf,
+    keys: Keys,
     reader: Option<Reader>,
-    /// The last record that was given.
+    /// The last record that was given before.
     applied: u64,
     /// An event of a later version was met, and told.
     unknown: bool,
@@ -251,7 +256,8 @@ impl Follower {
         let mut bytes = 0;
         while records.len() < BATCH_MAX && bytes < BATCH_MAX_BYTES {
             let Some(record) = self.next()? else { return Ok(Batch { records, full: false }) };
-            bytes += record.event.get().len();
+            let texts = [&record.event, &record.body];
+            bytes += texts.into_iter().flatten().map(|text| text.get().len()).sum::<usize>();
             records.push(self.indexed(&record)?);
         }
         Ok(Batch { records, full: true })
@@ -260,22 +266,17 @@ impl Follower {
     fn next(&mut self) -> Result<Option<Record>, JournalFault> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            None => self.reader.insert(journal::read(&self.folder)?),
-        };
-        for record in reader {
-            let record = record?;
-            if record.seq > self.applied {
-                self.applied = record.seq;
-                return Ok(Some(record));
+            none => {
+                let reader = journal::read_from(&self.folder, &self.keys, self.applied + 1)?;
+                none.insert(reader)
             }
-        }
-        self.reader = None;
-        Ok(None)
+        };
+        reader.next().transpose()
     }
 
     fn indexed(&mut self, record: &Record) -> Result<Indexed, JournalFault> {
         let event = match record.event() {
-            Ok(event) => Some(event),
+            Ok(event) => event,
             Err(fault @ JournalFault::Event(_)) => {
                 if !std::mem::replace(&mut self.unknown, true) {
                     let seq = record.seq;

@@ -9,7 +9,7 @@ use crate::{
     cluster::Cluster,
     contract::Fresh,
     events::contents,
-    follow::{open, rebuilt, until, write},
+    follow::{keys, open, rebuilt, until, write},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,7 +19,8 @@ async fn an_outage_of_postgres_is_caught_up() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
     write(&journal, 0, 1_500);
-    let indexer = Indexer::start(Arc::clone(&fresh.index), folder.path(), "n1");
+    let indexer =
+        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
     until(&indexer, 1).await;
     let reached = indexer.progress().applied;
 
