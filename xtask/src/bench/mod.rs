@@ -35,7 +35,10 @@ use crate::repo;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// One short round instead of three long ones
     #[arg(long)]
     quick: bool,
@@ -59,8 +62,22 @@ pub(crate) struct Options {
     optimised: bool,
 }
 
+/// What is measured instead of the path of a call.
+#[derive(clap::Subcommand)]
+enum What {
+    /// The search index: filling it, its size, and how long searches take
+    Index {
+        /// How many calls it holds
+        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        calls: u64,
+    },
+}
+
 /// Runs the bench; tells whether every answer was right.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if let Some(What::Index { calls }) = options.what {
+        return index(calls);
+    }
     if !options.optimised {
         return run_optimised();
     }
@@ -72,6 +89,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         print!("{}", report.table());
     }
     Ok(report.errors() == 0)
+}
+
+/// Hands over to the store's own bench.
+fn index(calls: u64) -> Result<bool> {
+    let bench = ["bench", "--package", "lockgate-store", "--bench", "index", "--", "--calls"];
+    Ok(repo::cargo().args(bench).arg(calls.to_string()).status()?.success())
 }
 
 /// Builds the gateway and this program for speed, and hands over to that.

@@ -1,4 +1,7 @@
-//! One way to run a statement on either database: text with `$1`, bound values, rows by position.
+//! One way to run a statement on either database: one text, bound values, rows by position.
+//!
+//! A statement is written with `?` for each value, which PostgreSQL is given as `$1`, `$2`: SQLite
+//! would take those for names, and look each up among all others.
 //!
 //! Knows no table.
 
@@ -107,7 +110,7 @@ pub(super) fn column(text: &str) -> String {
     kept
 }
 
-/// A statement in the making. Only text of this program goes into `text`.
+/// A statement in the making. Only text of this program goes into `text`; a `?` in it is a value.
 #[derive(Clone, Debug)]
 pub(super) struct Sql {
     text: String,
@@ -127,14 +130,24 @@ impl Sql {
     /// Appends the value's placeholder.
     pub(super) fn bind(&mut self, value: impl Into<Bind>) -> &mut Self {
         self.binds.push(value.into());
-        // Writing to a String does not fail.
-        let _ = write!(self.text, "${}", self.binds.len());
-        self
+        self.push("?")
     }
 
     /// `text` and the value's placeholder.
     pub(super) fn with(mut self, text: &str, value: impl Into<Bind>) -> Self {
         self.push(text).bind(value);
+        self
+    }
+
+    /// Another statement's text and values.
+    pub(super) fn append(&mut self, other: Self) -> &mut Self {
+        self.binds.extend(other.binds);
+        self.push(&other.text)
+    }
+
+    /// [`Sql::append`].
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.append(other);
         self
     }
 
@@ -144,7 +157,7 @@ impl Sql {
         self
     }
 
-    /// Appends `($1, $2, …)`.
+    /// Appends `(?, ?, …)`.
     pub(super) fn list(&mut self, values: impl IntoIterator<Item = Bind>) -> &mut Self {
         self.push("(");
         for (index, value) in values.into_iter().enumerate() {
@@ -349,5 +362,18 @@ fn postgres(sql: Sql) -> Result<sqlx::query::Query<'static, Postgres, PgArgument
         }
         .map_err(|error| IndexFault::database("bind a value")(sqlx::Error::Encode(error)))?;
     }
-    Ok(sqlx::query_with(AssertSqlSafe(sql.text), arguments).persistent(prepared))
+    Ok(sqlx::query_with(AssertSqlSafe(numbered(&sql.text)), arguments).persistent(prepared))
+}
+
+/// With `$1`, `$2`, … for each `?`.
+fn numbered(text: &str) -> String {
+    let mut numbered = String::with_capacity(text.len() * 2);
+    for (index, part) in text.split('?').enumerate() {
+        if index > 0 {
+            // Writing to a String does not fail.
+            let _ = write!(numbered, "${index}");
+        }
+        numbered.push_str(part);
+    }
+    numbered
 }

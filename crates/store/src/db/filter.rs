@@ -1,10 +1,14 @@
 //! What is looked for, and the conditions that say so to the database.
+//!
+//! Pages are newest first. Where few calls meet a condition they are gathered and put in order;
+//! where many do, the calls are walked in their order until the page is full. Databases guess badly
+//! which of the two it is, so [`Common`] finds out.
 
 use lockgate_model::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Query,
+    IndexFault, Query,
     conn::{Bind, Pools, Sql, column},
     search,
 };
@@ -71,6 +75,19 @@ pub struct Filter {
     pub text: Option<Query>,
 }
 
+/// As many calls as are gathered. More are walked, of which then every hundredth, at a million
+/// calls, meets the condition.
+const GATHERED_MAX: i64 = 10_000;
+
+/// Which conditions of a filter many calls meet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Common {
+    group: bool,
+    policy: bool,
+    fact: bool,
+    terms: Vec<bool>,
+}
+
 /// Which refused requests are looked for: all that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefusalFilter {
@@ -87,11 +104,29 @@ pub struct RefusalFilter {
 }
 
 impl Filter {
+    /// Asks the database which conditions many calls meet; it counts no further than it must.
+    pub(super) async fn common(&self, pools: &Pools) -> Result<Common, IndexFault> {
+        let mut common = Common::default();
+        for (label, answer) in [
+            (self.group.as_deref().map(|name| named("group", name)), &mut common.group),
+            (self.policy.as_deref().map(|name| named("policy", name)), &mut common.policy),
+            (self.fact.as_deref().map(under), &mut common.fact),
+        ] {
+            let Some(label) = label else { continue };
+            let rows = Sql::new("SELECT 1 FROM call_labels WHERE label IN ").and(label);
+            *answer = are_many(pools, rows).await?;
+        }
+        for rows in self.text.iter().flat_map(|query| search::rows(pools, query)) {
+            common.terms.push(are_many(pools, rows).await?);
+        }
+        Ok(common)
+    }
+
     /// Appends the conditions on `calls c`, each as ` AND …`.
-    pub(super) fn calls(&self, pools: &Pools, sql: &mut Sql) {
+    pub(super) fn calls(&self, pools: &Pools, common: &Common, sql: &mut Sql) {
         self.identity("c", sql);
         if let Some(group) = &self.group {
-            labelled("c.key", "call_labels", "call", "group", group, sql);
+            labelled(named("group", group), common.group, sql);
         }
         if let Some(session) = &self.session {
             sql.push(" AND c.session IN (SELECT key FROM sessions WHERE id = ").bind(session);
@@ -99,21 +134,22 @@ impl Filter {
         }
         equal("c.time >= ", self.from, sql);
         equal("c.time < ", self.to, sql);
-        self.of_a_call(pools, sql);
+        self.of_a_call(pools, common, sql);
     }
 
     /// Appends the conditions on `sessions s`, each as ` AND …`.
     pub(super) fn sessions(&self, pools: &Pools, sql: &mut Sql) {
         self.identity("s", sql);
         if let Some(group) = &self.group {
-            labelled("s.key", "session_labels", "session", "group", group, sql);
+            sql.push(" AND s.key IN (SELECT session FROM session_labels WHERE label IN ");
+            sql.append(named("group", group)).push(")");
         }
         equal("s.id = ", self.session.as_deref(), sql);
         equal("s.last >= ", self.from, sql);
         equal("s.opened < ", self.to, sql);
         if self.is_about_calls() {
             sql.push(" AND s.key IN (SELECT c.session FROM calls c WHERE 1 = 1");
-            self.of_a_call(pools, sql);
+            self.of_a_call(pools, &Common::default(), sql);
             sql.push(")");
         }
     }
@@ -138,19 +174,19 @@ impl Filter {
     }
 
     /// What only a call has.
-    fn of_a_call(&self, pools: &Pools, sql: &mut Sql) {
+    fn of_a_call(&self, pools: &Pools, common: &Common, sql: &mut Sql) {
         equal("c.target = ", self.tool.as_deref(), sql);
         equal("c.verdict = ", self.verdict.map(VerdictKind::as_str), sql);
         equal("c.reason = ", self.reason.map(Reason::code), sql);
         equal("c.trace = ", self.trace.as_deref(), sql);
         if let Some(policy) = &self.policy {
-            labelled("c.key", "call_labels", "call", "policy", policy, sql);
+            labelled(named("policy", policy), common.policy, sql);
         }
         if let Some(fact) = &self.fact {
-            under(fact, sql);
+            labelled(under(fact), common.fact, sql);
         }
         if let Some(query) = &self.text {
-            search::condition(pools, query, sql);
+            search::condition(pools, query, &common.terms, sql);
         }
     }
 }
@@ -172,17 +208,37 @@ fn equal(condition: &str, value: Option<impl Into<Bind>>, sql: &mut Sql) {
     }
 }
 
-fn labelled(key: &str, table: &str, of: &str, kind: &str, name: &str, sql: &mut Sql) {
-    sql.push(&format!(" AND {key} IN (SELECT {of} FROM {table} WHERE label IN "));
-    sql.push("(SELECT id FROM labels WHERE kind = ").bind(kind);
-    sql.push(" AND name = ").bind(name).push("))");
+/// The calls with one of the labels. The sign keeps SQLite from gathering where it should walk.
+fn labelled(labels: Sql, many: bool, sql: &mut Sql) {
+    if many {
+        sql.push(" AND EXISTS (SELECT 1 FROM call_labels t WHERE t.call = c.key AND +t.label IN ");
+    } else {
+        sql.push(" AND c.key IN (SELECT call FROM call_labels WHERE label IN ");
+    }
+    sql.append(labels).push(")");
+}
+
+/// The label with this name.
+fn named(kind: &str, name: &str) -> Sql {
+    Sql::new("(SELECT id FROM labels")
+        .with(" WHERE kind = ", kind)
+        .with(" AND name = ", name)
+        .then(")")
 }
 
 /// The fact itself, and those that begin with it and a dot: a range, because `/` follows `.`.
-fn under(fact: &str, sql: &mut Sql) {
+fn under(fact: &str) -> Sql {
     let fact = column(fact);
-    sql.push(" AND c.key IN (SELECT call FROM call_labels WHERE label IN ");
-    sql.push("(SELECT id FROM labels WHERE kind = 'fact' AND (name = ").bind(&fact);
-    sql.push(" OR (name >= ").bind(Bind::whole(format!("{fact}.")));
-    sql.push(" AND name < ").bind(Bind::whole(format!("{fact}/"))).push("))))");
+    Sql::new("(SELECT id FROM labels WHERE kind = 'fact'")
+        .with(" AND (name = ", &fact)
+        .with(" OR (name >= ", Bind::whole(format!("{fact}.")))
+        .with(" AND name < ", Bind::whole(format!("{fact}/")))
+        .then(")))")
+}
+
+async fn are_many(pools: &Pools, rows: Sql) -> Result<bool, IndexFault> {
+    let sql = Sql::new("SELECT COUNT(*) FROM (").and(rows);
+    let sql = sql.with(" LIMIT ", GATHERED_MAX + 1).then(") AS few");
+    let rows = pools.rows("count what is found", sql).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? > GATHERED_MAX))
 }

@@ -50,7 +50,8 @@ impl Index {
     /// [`IndexFault::Database`] and [`IndexFault::Content`].
     pub async fn calls(&self, filter: &Filter, page: Page) -> Result<Listing<CallRow>, IndexFault> {
         let mut sql = select_calls();
-        filter.calls(&self.pools, &mut sql);
+        let common = filter.common(&self.pools).await?;
+        filter.calls(&self.pools, &common, &mut sql);
         turn(&mut sql, "c.time", "c.key", page);
         let rows = self.pools.rows(CALLS, sql).await?;
         let mut rows = read_all(&rows, CallRow::read)?;

@@ -43,22 +43,43 @@ fn placed(words: &str) -> String {
     placed
 }
 
-/// Appends the conditions of `query` on `calls c`, each as ` AND …`.
-pub(super) fn condition(pools: &Pools, query: &Query, sql: &mut Sql) {
-    match pools {
-        Pools::Sqlite { .. } => {
-            for term in query.fts5() {
-                sql.push(&format!(" AND c.key IN (SELECT rowid >> {TEXT_BITS} FROM texts"));
-                sql.push(" WHERE texts MATCH ").bind(Bind::whole(term)).push(")");
-            }
-        }
-        Pools::Postgres(_) => {
-            for term in query.tsquery() {
-                sql.push(&format!(" AND c.key IN (SELECT piece >> {TEXT_BITS} FROM texts"));
-                sql.push(" WHERE words @@ CAST(").bind(Bind::whole(term)).push(" AS tsquery))");
-            }
+/// The rows that each term of `query` finds.
+pub(super) fn rows(pools: &Pools, query: &Query) -> Vec<Sql> {
+    terms(pools, query).map(|term| Sql::new("SELECT 1 FROM texts WHERE ").and(term)).collect()
+}
+
+/// Appends the conditions of `query` on `calls c`, each as ` AND …`. `many` tells which of its
+/// terms many calls have: for these, the texts of each call are asked.
+pub(super) fn condition(pools: &Pools, query: &Query, many: &[bool], sql: &mut Sql) {
+    let id = match pools {
+        Pools::Sqlite { .. } => "rowid",
+        Pools::Postgres(_) => "piece",
+    };
+    let many = many.iter().copied().chain(std::iter::repeat(false));
+    for (term, many) in terms(pools, query).zip(many) {
+        if many {
+            sql.push(" AND EXISTS (SELECT 1 FROM texts WHERE ").append(term);
+            sql.push(&format!(" AND {id} >= c.key << {TEXT_BITS}"));
+            sql.push(&format!(" AND {id} < (c.key << {TEXT_BITS}) + c.texts)"));
+        } else {
+            sql.push(&format!(" AND c.key IN (SELECT {id} >> {TEXT_BITS} FROM texts WHERE "));
+            sql.append(term).push(")");
         }
     }
+}
+
+/// Each term as a condition on `texts`.
+fn terms(pools: &Pools, query: &Query) -> impl Iterator<Item = Sql> {
+    let terms: Vec<Sql> = match pools {
+        Pools::Sqlite { .. } => {
+            query.fts5().map(|term| Sql::new("texts MATCH ").with("", Bind::whole(term))).collect()
+        }
+        Pools::Postgres(_) => query
+            .tsquery()
+            .map(|term| Sql::new("words @@ CAST(").with("", Bind::whole(term)).then(" AS tsquery)"))
+            .collect(),
+    };
+    terms.into_iter()
 }
 
 /// Removes the words of the calls with these keys and numbers of texts, also from the pages of a

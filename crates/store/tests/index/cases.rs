@@ -342,6 +342,39 @@ pub(crate) async fn records_without_their_beginning_are_kept(fresh: Fresh) {
     assert_eq!(index.call(&call(2)).await.unwrap().unwrap().session, Some(session(1)));
 }
 
+pub(crate) async fn what_many_calls_have_is_found_too(fresh: Fresh) {
+    let index = &fresh.index;
+    let calls = (0..10_200u64).map(|number| {
+        let text = if number == 77 { "common rare" } else { "common" };
+        let mut call = intent(number, 1, json!({"q": text}));
+        call.session = None;
+        call.facts = vec!["sql.read".into()];
+        call.subject = format!("user{}", number / 100);
+        decided(call)
+    });
+    index.apply("n1", &records(calls)).await.unwrap();
+    let text = |text: &str| Query::parse(text).ok();
+    let all = Filter {
+        fact: Some("sql".into()),
+        group: Some("corp/dev".into()),
+        policy: Some("p1".into()),
+        text: text("common com*"),
+        ..Filter::default()
+    };
+    let page = index.calls(&all, Page::first(3)).await.unwrap();
+    let ids: Vec<_> = page.rows.iter().map(|row| &*row.id).collect();
+    assert_eq!(ids, [call(10_199), call(10_198), call(10_197)]);
+    let next = Page::new(1, page.next.map(|next| next.to_string()).as_deref()).unwrap();
+    assert_eq!(index.calls(&all, next).await.unwrap().rows[0].id, call(10_196));
+    let one = Filter { text: text("common rare"), ..all.clone() };
+    assert_eq!(found(index, one.clone()).await, [77]);
+    let subject = Some("user0".to_owned());
+    assert_eq!(found(index, Filter { subject, ..all.clone() }).await, (0..100).collect::<Vec<_>>());
+    assert_eq!(found(index, Filter { fact: Some("sq".into()), ..one }).await, [0; 0]);
+    let none = Filter { text: text("common absent"), ..all };
+    assert_eq!(found(index, none).await, [0; 0]);
+}
+
 /// A session whose every text is `text`.
 fn hostile(number: u64, text: &str) -> Vec<Indexed> {
     let mut call = intent(number, number, json!({text: [text, "needle"]}));

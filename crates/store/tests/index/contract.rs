@@ -55,6 +55,7 @@ contract! {
     cases::any_cut_into_batches_gives_the_same,
     cases::filters_say_what_they_say,
     cases::a_fact_is_found_by_those_above_it,
+    cases::what_many_calls_have_is_found_too,
     cases::nodes_share_an_index_and_are_cleared_alone,
     cases::records_without_their_beginning_are_kept,
     cases::l1_hostile_text_is_data,
