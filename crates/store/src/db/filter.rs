@@ -73,6 +73,8 @@ pub struct Filter {
     pub to: Option<Timestamp>,
     /// Words of arguments and answers.
     pub text: Option<Query>,
+    /// Sessions only: whether they have not ended.
+    pub open: Option<bool>,
 }
 
 /// As many calls as are gathered. More are walked, of which then every hundredth, at a million
@@ -147,6 +149,9 @@ impl Filter {
         equal("s.id = ", self.session.as_deref(), sql);
         equal("s.last >= ", self.from, sql);
         equal("s.opened < ", self.to, sql);
+        if let Some(open) = self.open {
+            sql.push(if open { " AND s.closed IS NULL" } else { " AND s.closed IS NOT NULL" });
+        }
         if self.is_about_calls() {
             sql.push(" AND s.key IN (SELECT c.session FROM calls c WHERE 1 = 1");
             self.of_a_call(pools, &Common::default(), sql);

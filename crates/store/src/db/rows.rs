@@ -32,6 +32,10 @@ pub struct SessionRow {
     pub opened: Timestamp,
     /// Its last event so far.
     pub last: Timestamp,
+    /// The record of its first event.
+    pub first_seq: u64,
+    /// The record of its last event so far.
+    pub last_seq: u64,
     /// When it ended; `None` while it is open.
     pub closed: Option<Timestamp>,
     /// Why it ended.
@@ -132,7 +136,7 @@ pub struct RefusalRow {
 
 pub(super) const SESSION_COLUMNS: &str = "s.key, s.id, n.name, s.issuer, s.subject, s.client, \
     s.connection, s.era, s.opened, s.last, s.closed, s.why, s.calls, s.denied, s.errors, s.bytes, \
-    s.held, s.erased, s.retired";
+    s.held, s.erased, s.retired, s.last_seq";
 
 pub(super) const CALL_COLUMNS: &str = "c.key, c.id, n.name, s.id, c.outcome_seq, c.time, c.trace, \
     c.issuer, c.subject, c.client, c.connection, c.method, c.action, c.target, c.verdict, \
@@ -144,6 +148,7 @@ pub(super) const REFUSAL_COLUMNS: &str = "r.key, r.request, n.name, r.time, r.pe
 impl SessionRow {
     /// From [`SESSION_COLUMNS`]; the groups come after.
     pub(super) fn read(row: &Row) -> Result<(Cursor, Self), IndexFault> {
+        let key = row.int(0)?;
         let read = Self {
             id: row.text(1)?,
             node: row.text(2)?,
@@ -158,6 +163,8 @@ impl SessionRow {
                 .transpose()?,
             opened: row.time(8)?,
             last: row.time(9)?,
+            first_seq: seq_of(key),
+            last_seq: row.count(19)?,
             closed: row.int_or_null(10)?.map(Timestamp::from_millis),
             why: row.text_or_null(11)?,
             calls: row.count(12)?,
@@ -168,7 +175,7 @@ impl SessionRow {
             erased: row.flag(17)?,
             retired: row.flag(18)?,
         };
-        Ok((Cursor { time: read.opened, key: row.int(0)? }, read))
+        Ok((Cursor { time: read.opened, key }, read))
     }
 }
 
