@@ -42,7 +42,12 @@ pub(crate) enum Command {
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),
-    /// Read the recording
+    /// Find and read sessions
+    #[command(subcommand)]
+    Sessions(Box<commands::sessions::Command>),
+    /// Show one session again, as it happened
+    Replay(commands::replay::Replay),
+    /// Read and check the recording
     #[command(subcommand)]
     Journal(commands::journal::Command),
     /// Settings for MCP clients

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod failure;
 mod look;
+mod moment;
 mod offline;
 mod orders;
 mod place;

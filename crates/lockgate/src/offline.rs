@@ -11,6 +11,7 @@ use lockgate_gateway::{
 };
 use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
 use lockgate_store::{
+    db::IndexPlace,
     journal::{Journal, JournalFault, JournalOptions, Keys, Recovery},
     pins::{PinFolder, Pins},
 };
@@ -40,6 +41,25 @@ pub(crate) fn open_journal(loaded: &Loaded) -> Result<(Journal, Recovery), Journ
     let keys = Keys::open_or_create(&keys_folder(data), &folder)?;
     let node = loaded.settings.node.clone();
     Journal::open(&folder, &keys, JournalOptions { node, ..JournalOptions::default() })
+}
+
+/// The index of the recording where no database is configured.
+pub(crate) fn index_file(data: &Path) -> PathBuf {
+    data.join("index.sqlite")
+}
+
+/// Where the index of the recording is.
+///
+/// # Errors
+/// Where the reference to the database's URL leads nowhere.
+pub(crate) fn index_place(loaded: &Loaded) -> Result<IndexPlace, Failure> {
+    match &loaded.settings.recording.index {
+        None => Ok(IndexPlace::Sqlite(index_file(&loaded.settings.data))),
+        Some(url) => {
+            let url = url.resolve().map_err(Failure::unreachable)?;
+            Ok(IndexPlace::Postgres(url.expose().to_owned()))
+        }
+    }
 }
 
 /// The folder of the pins below the data folder.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use lockgate_model::{Event, ViewedEvent};
-use lockgate_store::journal::{self, Keys, VerifierKey};
+use lockgate_store::{
+    db::{self, Index, IndexPlace, SessionRow},
+    journal::{self, Keys, Record, VerifierKey},
+};
 
 use crate::{
     config::{ConfigArgs, Loaded, load},
@@ -28,6 +31,8 @@ pub(crate) struct Place {
 
 /// A recording that can be read.
 pub(crate) struct Opened {
+    /// The data folder.
+    data: PathBuf,
     /// The journal's folder.
     pub(crate) journal: PathBuf,
     /// Its keys.
@@ -54,7 +59,7 @@ impl Place {
             return Err(Failure::unreachable(format_args!("there is no recording in `{shown}`")));
         }
         let keys = Keys::open(&offline::keys_folder(&data)).map_err(Failure::unreachable)?;
-        Ok(Opened { journal, keys, loaded })
+        Ok(Opened { data, journal, keys, loaded })
     }
 }
 
@@ -67,6 +72,68 @@ impl Opened {
         let node = journal::node(&self.journal, &self.keys).map_err(Failure::unreachable)?;
         let node = node.ok_or_else(|| Failure::unreachable("the recording is empty"))?;
         Ok(VerifierKey::of(&node, &self.keys))
+    }
+
+    /// Asks the index, brought up to the end of the recording first.
+    ///
+    /// # Errors
+    /// Where the index can't be opened or filled, and what `ask` says.
+    pub(crate) fn ask<T>(
+        &self,
+        ask: impl AsyncFnOnce(&Index) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.with_index(async |index| {
+            let node = journal::node(&self.journal, &self.keys).map_err(Failure::unreachable)?;
+            if let Some(node) = node {
+                let caught_up = db::catch_up(index, &self.journal, &self.keys, &node, |_| {}).await;
+                caught_up.map_err(Failure::unreachable)?;
+            }
+            ask(index).await
+        })
+    }
+
+    /// Works with the index as it is.
+    ///
+    /// # Errors
+    /// Where it can't be opened, and what `work` says.
+    pub(crate) fn with_index<T>(
+        &self,
+        work: impl AsyncFnOnce(&Index) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let place = match &self.loaded {
+            Some(loaded) => offline::index_place(loaded)?,
+            None => IndexPlace::Sqlite(offline::index_file(&self.data)),
+        };
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().map_err(Failure::unreachable)?;
+        runtime.block_on(async {
+            let index = Index::open(&place).await.map_err(Failure::unreachable)?;
+            let done = work(&index).await;
+            index.close().await;
+            done
+        })
+    }
+
+    /// The records of a session with their events, in order.
+    ///
+    /// # Errors
+    /// Where the recording can't be read.
+    pub(crate) fn session(
+        &self,
+        row: &SessionRow,
+    ) -> Result<impl Iterator<Item = Result<(Record, Event), Failure>>, Failure> {
+        let reader = journal::read_from(&self.journal, &self.keys, row.first_seq);
+        let reader = reader.map_err(Failure::unreachable)?;
+        let (id, last_seq) = (row.id.clone(), row.last_seq);
+        let within = reader.take_while(move |record| {
+            record.as_ref().map_or(true, |record| record.seq <= last_seq)
+        });
+        Ok(within.filter_map(move |record| {
+            let with_event = |record: Record| Ok(record.event()?.map(|event| (record, event)));
+            let found = record.and_then(with_event).map_err(Failure::unreachable).transpose()?;
+            let ours = |(_, event): &(_, Event)| event.session() == Some(&id);
+            found.as_ref().map_or(true, ours).then_some(found)
+        }))
     }
 
     /// Puts a look at recorded content on the record, before it is shown. A folder that was named itself

@@ -2,18 +2,34 @@
 //! steer the terminal.
 
 use lockgate_model::{
-    Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, Timestamp, Verdict,
+    Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, Verdict,
 };
 use lockgate_store::journal::Record;
 
-use crate::terminal::inert;
+use crate::{moment, terminal::inert};
 
 /// Characters of arguments or answers that a line shows at most.
 const EXCERPT_MAX_CHARS: usize = 60;
 
 /// `time #seq what`.
 pub(crate) fn line(record: &Record, event: &Event) -> String {
-    format!("{} #{:<4} {}", time(record.time), record.seq, inert(&words(event)))
+    format!("{} #{:<4} {}", moment::text(record.time), record.seq, inert(&words(event)))
+}
+
+/// An event of a session, without its time; `full` with whole arguments and answers behind it.
+pub(crate) fn timeline(event: &Event, full: bool) -> String {
+    let mut text = words(event);
+    let body = match event {
+        Event::Intent(intent) if !intent.arguments.is_null() => Some(intent.arguments.to_string()),
+        Event::Message(message) => message.body.as_ref().map(ToString::to_string),
+        Event::Outcome(outcome) => outcome.body.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    if let Some(body) = body.filter(|_| full) {
+        text.push(' ');
+        text.push_str(&body);
+    }
+    inert(&text)
 }
 
 fn words(event: &Event) -> String {
@@ -102,9 +118,4 @@ fn excerpt(text: &str) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
         None => text.to_owned(),
     }
-}
-
-fn time(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.millis())
-        .map_or_else(|_| at.millis().to_string(), |at| format!("{at:.3}"))
 }

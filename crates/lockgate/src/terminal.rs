@@ -86,6 +86,21 @@ impl Terminal {
         bar
     }
 
+    /// As [`Self::bytes_bar`], for `total` things.
+    pub(crate) fn count_bar(self, what: &'static str, total: u64) -> ProgressBar {
+        const FORM: &str = "{msg} [{bar:30}] {pos} of {len}, {eta} left";
+        let bar = ProgressBar::new(total).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template(FORM) {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// Whether somebody still reads what is printed.
+    pub(crate) fn is_heard(self) -> bool {
+        io::stdout().flush().is_ok()
+    }
+
     /// `text` in `style`, or plain where there is no colour.
     pub(crate) fn styled(self, style: Style, text: &str) -> String {
         let code = match style {

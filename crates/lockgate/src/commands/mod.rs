@@ -10,7 +10,9 @@ pub(crate) mod demo;
 pub(crate) mod journal;
 pub(crate) mod pins;
 pub(crate) mod policy;
+pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod sessions;
 
 use crate::{cli::Command, failure::Outcome, terminal::Terminal};
 
@@ -23,6 +25,8 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Policy(command) => policy::run(command, terminal),
         Command::Pins(command) => pins::run(command, terminal),
         Command::Journal(command) => journal::run(command, terminal),
+        Command::Sessions(command) => sessions::run(*command, terminal),
+        Command::Replay(args) => replay::run(&args, terminal),
         Command::Client(command) => client::run(&command, terminal),
         Command::Demo(args) => demo::run(&args, terminal),
         Command::Completions(args) => completions::run(&args, terminal),

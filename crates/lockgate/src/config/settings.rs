@@ -4,8 +4,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use lockgate_gateway::settings::{
-    ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
+use lockgate_gateway::{
+    secret::SecretRef,
+    settings::{ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings},
 };
 use lockgate_model::Limits;
 use schemars::JsonSchema;
@@ -37,6 +38,9 @@ pub(crate) struct Settings {
     /// Folder of the policies, one or more `*.cedar` files.
     #[serde(default = "Settings::default_policies")]
     pub(crate) policies: PathBuf,
+    /// What becomes of the recording.
+    #[serde(default)]
+    pub(crate) recording: RecordingSettings,
     /// Health, readiness and metrics.
     #[serde(default)]
     pub(crate) admin: AdminSettings,
@@ -62,6 +66,16 @@ pub(crate) struct AdminSettings {
     /// Address and port of `/healthz`, `/readyz` and `/metrics`.
     #[schemars(with = "String")]
     pub(crate) address: SocketAddr,
+}
+
+/// What becomes of the recording beside the journal in the data folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RecordingSettings {
+    /// URL of the PostgreSQL database that holds the index, by reference: `env:LOCKGATE_DATABASE_URL`
+    /// with `postgres://USER:PASSWORD@HOST/DATABASE` in it. A file in the data folder where absent.
+    #[schemars(with = "Option<String>")]
+    pub(crate) index: Option<SecretRef>,
 }
 
 /// What the log says, and how.

@@ -44,7 +44,7 @@ pub use bundle::{Bundle, BundleFault, Proven};
 pub use fault::JournalFault;
 pub use head::{Head, HeadFault, SignedHead, VerifierKey};
 pub use keys::Keys;
-pub use read::{Reader, node, read, read_from};
+pub use read::{Reader, last_seq, node, read, read_from};
 pub use record::Record;
 pub use recover::Recovery;
 pub use tree::Frontier;

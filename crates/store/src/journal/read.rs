@@ -66,6 +66,19 @@ pub fn read_from(folder: &Path, keys: &Keys, seq: u64) -> Result<Reader, Journal
     })
 }
 
+/// The last whole record in `folder`; 0 in an empty one. Reads the newest segment alone.
+///
+/// # Errors
+/// As [`read`].
+pub fn last_seq(folder: &Path, keys: &Keys) -> Result<u64, JournalFault> {
+    let newest = segment::list(folder)?.pop().map_or(1, |newest| newest.first_seq);
+    let mut last = newest - 1;
+    for record in read_from(folder, keys, newest)? {
+        last = record?.seq;
+    }
+    Ok(last)
+}
+
 /// What follows the segment that was read.
 enum Next {
     /// Another one, which is open now.

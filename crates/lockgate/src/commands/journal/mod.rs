@@ -2,6 +2,7 @@
 
 mod bundle;
 mod key;
+mod reindex;
 mod show;
 mod verify;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Write one session as an evidence file
     Bundle(bundle::Bundle),
+    /// Make the index again from the recording
+    Reindex(reindex::Reindex),
     /// Print the public key that signs the recording
     Key(key::Key),
 }
@@ -29,6 +32,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Show(show) => show::run(&show, terminal),
         Command::Verify(verify) => verify::run(&verify, terminal),
         Command::Bundle(bundle) => bundle::run(&bundle, terminal),
+        Command::Reindex(reindex) => reindex::run(&reindex, terminal),
         Command::Key(key) => key::run(&key, terminal),
     }
 }
