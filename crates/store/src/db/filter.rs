@@ -81,6 +81,9 @@ pub struct Filter {
 /// calls, meets the condition.
 const GATHERED_MAX: i64 = 10_000;
 
+/// The same for words: to ask the full text about one call costs as much as to gather forty.
+const FOUND_MAX: i64 = 40_000;
+
 /// Which conditions of a filter many calls meet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Common {
@@ -116,10 +119,10 @@ impl Filter {
         ] {
             let Some(label) = label else { continue };
             let rows = Sql::new("SELECT 1 FROM call_labels WHERE label IN ").and(label);
-            *answer = are_many(pools, rows).await?;
+            *answer = are_many(pools, rows, GATHERED_MAX).await?;
         }
         for rows in self.text.iter().flat_map(|query| search::rows(pools, query)) {
-            common.terms.push(are_many(pools, rows).await?);
+            common.terms.push(are_many(pools, rows, FOUND_MAX).await?);
         }
         Ok(common)
     }
@@ -241,9 +244,9 @@ fn under(fact: &str) -> Sql {
         .then(")))")
 }
 
-async fn are_many(pools: &Pools, rows: Sql) -> Result<bool, IndexFault> {
+async fn are_many(pools: &Pools, rows: Sql, few: i64) -> Result<bool, IndexFault> {
     let sql = Sql::new("SELECT COUNT(*) FROM (").and(rows);
-    let sql = sql.with(" LIMIT ", GATHERED_MAX + 1).then(") AS few");
+    let sql = sql.with(" LIMIT ", few + 1).then(") AS few");
     let rows = pools.rows("count what is found", sql).await?;
-    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? > GATHERED_MAX))
+    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? > few))
 }

@@ -63,6 +63,8 @@ fn expected_session() -> SessionRow {
         era: Some(Era::Legacy),
         opened: at(1),
         last: at(7),
+        first_seq: 1,
+        last_seq: 7,
         closed: Some(at(7)),
         why: Some("idle".into()),
         calls: 2,
@@ -344,7 +346,7 @@ pub(crate) async fn records_without_their_beginning_are_kept(fresh: Fresh) {
 
 pub(crate) async fn what_many_calls_have_is_found_too(fresh: Fresh) {
     let index = &fresh.index;
-    let calls = (0..10_200u64).map(|number| {
+    let calls = (0..40_200u64).map(|number| {
         let text = if number == 77 { "common rare" } else { "common" };
         let mut call = intent(number, 1, json!({"q": text}));
         call.session = None;
@@ -363,9 +365,9 @@ pub(crate) async fn what_many_calls_have_is_found_too(fresh: Fresh) {
     };
     let page = index.calls(&all, Page::first(3)).await.unwrap();
     let ids: Vec<_> = page.rows.iter().map(|row| &*row.id).collect();
-    assert_eq!(ids, [call(10_199), call(10_198), call(10_197)]);
+    assert_eq!(ids, [call(40_199), call(40_198), call(40_197)]);
     let next = Page::new(1, page.next.map(|next| next.to_string()).as_deref()).unwrap();
-    assert_eq!(index.calls(&all, next).await.unwrap().rows[0].id, call(10_196));
+    assert_eq!(index.calls(&all, next).await.unwrap().rows[0].id, call(40_196));
     let one = Filter { text: text("common rare"), ..all.clone() };
     assert_eq!(found(index, one.clone()).await, [77]);
     let subject = Some("user0".to_owned());
