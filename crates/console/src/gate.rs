@@ -1,0 +1,145 @@
+//! What every request passes: its size, its token, its place, and, by the extractors, its role.
+//!
+//! A handler gets its caller only as an [`Auditor`] or an [`Admin`], and reads or changes nothing
+//! without one, so that a path whose role was forgotten does not compile.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use lockgate_model::Identity;
+
+use crate::{
+    console::Console,
+    problem::{Code, Problem},
+    settings::Role,
+    slots::Slot,
+};
+
+/// Bytes of a request target.
+const URI_MAX_BYTES: usize = 8 * 1024;
+/// How often an open stream asks whether its caller may still be there.
+const STANDING_EVERY: Duration = Duration::from_millis(500);
+
+/// Recorded content is inert wherever it is shown, and stored nowhere on its way.
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+];
+
+/// Who is asking, with their place among the open requests.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    console: Arc<Console>,
+    identity: Arc<Identity>,
+    /// Held as long as the answer is being given, streams included.
+    _slot: Arc<Slot>,
+}
+
+/// A caller who may read the recording.
+pub(crate) struct Auditor(pub(crate) Caller);
+
+/// A caller who may change what is kept.
+pub(crate) struct Admin(pub(crate) Caller);
+
+impl Caller {
+    pub(crate) fn console(&self) -> &Arc<Console> {
+        &self.console
+    }
+
+    /// As it stands in the record.
+    pub(crate) fn by(&self) -> String {
+        format!("{}/{}", self.identity.issuer, self.identity.subject)
+    }
+
+    /// Done within a second of when the token, or the right to read, is no more.
+    pub(crate) async fn gone(&self) {
+        while self.may_stay() {
+            let left = Duration::from_millis(u64::try_from(self.left_ms()).unwrap_or_default());
+            tokio::time::sleep(left.min(STANDING_EVERY)).await;
+        }
+    }
+
+    /// Whether the token still stands, and with it the right to read.
+    pub(crate) fn may_stay(&self) -> bool {
+        self.left_ms() > 0 && self.console.admits(&self.identity, Role::Auditor)
+    }
+
+    fn left_ms(&self) -> i64 {
+        self.identity.token.refused_from.millis_since(self.console.now())
+    }
+
+    fn of(parts: &Parts, role: Role) -> Result<Self, Problem> {
+        // Absent only where the gate is not in front of the path.
+        let caller = parts.extensions.get::<Self>().ok_or(Code::Internal)?;
+        if caller.console.admits(&caller.identity, role) {
+            return Ok(caller.clone());
+        }
+        tracing::info!(by = caller.by(), ?role, "refused: the role is missing");
+        Err(Problem::new(Code::RoleMissing, role.missing()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Caller::of(parts, Role::Auditor).map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Caller::of(parts, Role::Admin).map(Self)
+    }
+}
+
+/// Lets a request in, and sets what every answer says.
+pub(crate) async fn pass(
+    State(console): State<Arc<Console>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let entered = match shown(&request) {
+        Ok(shown) => enter(console, shown).await,
+        Err(problem) => Err(problem),
+    };
+    let mut response = match entered {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What the request shows of its caller.
+fn shown(request: &Request) -> Result<HeaderMap, Problem> {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    if target.len() > URI_MAX_BYTES {
+        return Err(Code::UriTooLong.into());
+    }
+    let mut shown = HeaderMap::new();
+    for line in request.headers().get_all(header::AUTHORIZATION) {
+        shown.append(header::AUTHORIZATION, line.clone());
+    }
+    Ok(shown)
+}
+
+async fn enter(console: Arc<Console>, shown: HeaderMap) -> Result<Caller, Problem> {
+    let identity = (console.edge.verify)(shown).await?;
+    let slot = console.slots.take(&identity).ok_or(Code::TooMany)?;
+    Ok(Caller { console, identity, _slot: Arc::new(slot) })
+}

@@ -1,0 +1,26 @@
+//! The human side: for now the admin API over the recording.
+//!
+//! An auditor searches, opens and follows what was recorded; an admin holds, releases and erases.
+//! Every look and every change is itself on the record before it is answered. Nothing here
+//! verifies a token, writes a journal file or reaches an upstream: what it needs of the process
+//! comes in as an [`Edge`].
+
+mod change;
+mod console;
+mod edge;
+mod gate;
+mod look;
+mod page;
+mod problem;
+mod query;
+mod recording;
+mod routes;
+mod serve;
+mod settings;
+mod slots;
+mod stretch;
+mod tail;
+
+pub use console::Console;
+pub use edge::{Edge, Keeper, Later, Verify};
+pub use settings::{ApiSettings, GroupFault, GroupName, Roles};

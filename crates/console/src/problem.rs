@@ -1,0 +1,188 @@
+//! Why a request of the admin API was refused, as `application/problem+json` (RFC 9457).
+//!
+//! The one error type of the console, and the one place that says what a client learns. A refused
+//! token is told as such, never why; the log has the reason.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use lockgate_model::{Reason, Refusal};
+use lockgate_store::{
+    db::{IndexFault, QueryFault},
+    journal::JournalFault,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The media type of every refusal.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($name:ident = $text:literal, $status:ident, $words:literal;)+) => {
+        /// A stable code with its status and its words. Codes are never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $(#[doc = $words] $name,)+
+        }
+
+        impl Code {
+            /// As written in answers.
+            pub(crate) const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    TokenMissing = "token.missing", UNAUTHORIZED, "there is no token";
+    TokenRefused = "token.refused", UNAUTHORIZED, "the token is not accepted";
+    IssuerUnavailable = "issuer.unavailable", SERVICE_UNAVAILABLE,
+        "tokens can't be verified at the moment";
+    RoleMissing = "role.missing", FORBIDDEN, "a role is missing";
+    TooMany = "limit.concurrency", TOO_MANY_REQUESTS, "too many requests are open";
+    HttpMalformed = "http.malformed", BAD_REQUEST, "the request can't be read";
+    PathUnknown = "path.unknown", NOT_FOUND, "nothing is served at this path";
+    MethodNotAllowed = "http.method_not_allowed", METHOD_NOT_ALLOWED,
+        "the method is not served at this path";
+    UriTooLong = "http.uri_too_long", URI_TOO_LONG, "the request target is too long";
+    BodyTooLarge = "http.body_too_large", PAYLOAD_TOO_LARGE, "the body is too large";
+    BodyTooSlow = "http.body_too_slow", REQUEST_TIMEOUT, "the body came too slowly";
+    MediaType = "http.media_type", UNSUPPORTED_MEDIA_TYPE, "the body must be application/json";
+    BodyInvalid = "body.invalid", BAD_REQUEST, "the body is not what this path takes";
+    QueryInvalid = "query.invalid", BAD_REQUEST, "a parameter is not what this path takes";
+    CursorInvalid = "cursor.invalid", BAD_REQUEST, "the cursor is not one that was given out";
+    SessionUnknown = "session.unknown", NOT_FOUND, "there is no such session";
+    SessionElsewhere = "session.elsewhere", CONFLICT, "another node recorded the session";
+    SessionErased = "session.erased", GONE, "the session was erased";
+    SessionHeld = "session.held", CONFLICT, "the session is held";
+    CallUnknown = "call.unknown", NOT_FOUND, "there is no such call";
+    HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
+    JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
+        "nothing can be recorded, so nothing is shown";
+    JournalBroken = "journal.broken", INTERNAL_SERVER_ERROR,
+        "the recording can't be read; `lockgate journal verify` says where";
+    IndexUnavailable = "index.unavailable", SERVICE_UNAVAILABLE,
+        "the index can't be read at the moment";
+    Internal = "console.internal", INTERNAL_SERVER_ERROR, "internal error";
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", code.text())]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    /// One sentence for the person who asked; names no secret.
+    pub(crate) detail: Cow<'static, str>,
+}
+
+/// A refusal as it is written (RFC 9457 §3).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Always `about:blank`: `code` says what happened.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// A stable code, as in `role.missing`.
+    code: &'static str,
+    /// One sentence.
+    detail: String,
+}
+
+impl Problem {
+    /// A refusal in words of its own.
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// As it is written.
+    pub(crate) fn body(&self) -> ProblemBody {
+        let status = self.code.status();
+        ProblemBody {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code: self.code.text(),
+            detail: self.detail.clone().into_owned(),
+        }
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.words())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        tracing::info!(reason = refusal.reason.code(), detail = &*refusal.detail, "refused");
+        match refusal.reason {
+            Reason::TokenMissing => Code::TokenMissing,
+            Reason::IssuerUnavailable => Code::IssuerUnavailable,
+            Reason::HttpMalformed => Code::HttpMalformed,
+            Reason::Internal => Code::Internal,
+            _ => Code::TokenRefused,
+        }
+        .into()
+    }
+}
+
+impl From<JournalFault> for Problem {
+    fn from(fault: JournalFault) -> Self {
+        tracing::error!(%fault, "the recording can't be read");
+        Code::JournalBroken.into()
+    }
+}
+
+impl From<IndexFault> for Problem {
+    fn from(fault: IndexFault) -> Self {
+        match fault {
+            IndexFault::Page(_) => return Code::CursorInvalid.into(),
+            IndexFault::Query(fault) => return fault.into(),
+            _ => {}
+        }
+        tracing::error!(%fault, "the index can't be read");
+        Code::IndexUnavailable.into()
+    }
+}
+
+impl From<QueryFault> for Problem {
+    fn from(fault: QueryFault) -> Self {
+        Self::new(Code::QueryInvalid, fault.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = axum::Json(self.body()).into_response();
+        let status = self.code.status();
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        // RFC 6750 §3.1: without a token no error is named.
+        let challenge = match self.code {
+            Code::TokenMissing => Some("Bearer"),
+            Code::TokenRefused => Some("Bearer error=\"invalid_token\""),
+            Code::RoleMissing => Some("Bearer error=\"insufficient_scope\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}

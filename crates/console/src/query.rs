@@ -1,0 +1,193 @@
+//! Reading what was asked: query strings, paths and bodies, strictly and within bounds.
+
+use std::{fmt, time::Duration};
+
+use axum::{
+    Json,
+    body::{Body, to_bytes},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+};
+use http::{HeaderMap, header, request::Parts};
+use lockgate_model::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use crate::problem::{Code, Problem};
+
+/// Bytes of a request's body.
+const BODY_MAX_BYTES: usize = 16 * 1024;
+/// A request's body must have come within this time.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Bytes of one parameter.
+const VALUE_MAX_BYTES: usize = 1_024;
+
+/// The parameters of a query, every one known and given once.
+pub(crate) struct Params<T>(pub(crate) T);
+
+/// A JSON body.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+/// A session's id: `s` and 32 lower-case hexadecimal digits.
+pub(crate) struct SessionId(pub(crate) String);
+
+/// A call's id: 32 lower-case hexadecimal digits, for a part of a batch with its place behind.
+pub(crate) struct CallId(pub(crate) String);
+
+/// A point in time, RFC 3339 on the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-25T10:00:00.000Z")]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+/// How many at most; 50 where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = u32, minimum = 1, maximum = 200, default = 50)]
+pub(crate) struct Limit(pub(crate) u16);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let limit = u16::deserialize(deserializer)?;
+        let fits = (1..=200).contains(&limit);
+        fits.then_some(Self(limit)).ok_or_else(|| serde::de::Error::custom("from 1 to 200"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: jiff::Timestamp =
+            text.parse().map_err(|_| serde::de::Error::custom("not a time as RFC 3339 has it"))?;
+        Ok(Self(Timestamp::from_millis(time.as_millisecond())))
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What no calendar has is shown as the beginning of the one there is.
+        let time = jiff::Timestamp::from_millisecond(self.0.millis()).unwrap_or_default();
+        write!(f, "{time:.3}")
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()) {
+            let wrong = match &*value {
+                "" => "is empty",
+                // What was no UTF-8 has been replaced by the decoder.
+                text if text.contains(['\0', '\u{fffd}']) => "has bytes that are no text",
+                text if text.len() > VALUE_MAX_BYTES => "is too long",
+                _ => continue,
+            };
+            let name: String = name.chars().take(32).collect();
+            let detail = format!("`{}` {wrong}", name.escape_debug());
+            return Err(Problem::new(Code::QueryInvalid, detail));
+        }
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let Query(params) =
+            query.map_err(|fault| Problem::new(Code::QueryInvalid, fault.body_text()))?;
+        Ok(Self(params))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Code::SessionUnknown.into());
+        };
+        let fits = id.strip_prefix('s').is_some_and(is_id);
+        if fits { Ok(Self(id)) } else { Err(Code::SessionUnknown.into()) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CallId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Code::CallUnknown.into());
+        };
+        let (call, part) =
+            id.split_once('-').map_or((&*id, None), |(call, part)| (call, Some(part)));
+        let digits = |part: &str| {
+            (1..=9).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let fits = is_id(call) && part.is_none_or(digits);
+        if fits { Ok(Self(id)) } else { Err(Code::CallUnknown.into()) }
+    }
+}
+
+/// Whether `text` is 32 lower-case hexadecimal digits.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        if !is_json(&head.headers) {
+            return Err(Code::MediaType.into());
+        }
+        let body = collect(body).await?;
+        let Json(asked) = Json::from_bytes(&body)
+            .map_err(|fault| Problem::new(Code::BodyInvalid, fault.body_text()))?;
+        Ok(Self(asked))
+    }
+}
+
+async fn collect(body: Body) -> Result<bytes::Bytes, Problem> {
+    match tokio::time::timeout(BODY_WAIT_MAX, to_bytes(body, BODY_MAX_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Code::BodyTooLarge.into()),
+        Err(_) => Err(Code::BodyTooSlow.into()),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|named| named.to_str().ok());
+    let named = named.and_then(|named| named.split(';').next()).unwrap_or_default();
+    named.trim().eq_ignore_ascii_case("application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_model::Timestamp;
+
+    use super::{Limit, Time};
+
+    #[test]
+    fn times_are_written_and_read_to_the_millisecond() {
+        let time = Time(Timestamp::from_millis(1_764_064_800_007));
+        assert_eq!(time.to_string(), "2025-11-25T10:00:00.007Z");
+        let again: Time = serde_json::from_str("\"2025-11-25T12:00:00.007+02:00\"").unwrap();
+        assert_eq!(again, time);
+        for bad in ["", "yesterday", "1764064800007", "2025-11-25", "2025-13-25T10:00:00Z"] {
+            assert!(serde_json::from_str::<Time>(&format!("\"{bad}\"")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_have_ends() {
+        for (text, fits) in [("0", false), ("1", true), ("200", true), ("201", false)] {
+            assert_eq!(serde_json::from_str::<Limit>(text).is_ok(), fits, "{text}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `GET /journal/head` and `GET /journal/export`: the recording as a whole.
+
+use axum::{
+    body::Body,
+    extract::OriginalUri,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    gate::Auditor,
+    look::{How, Look},
+    page,
+    problem::{Code, Problem, ProblemBody},
+    query::{Params, Time},
+    recording::{Place, Wanted},
+    stretch::Stretch,
+};
+
+/// A signed tree head (C2SP tlog-checkpoint), taken apart.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Head {
+    /// The journal that it is of.
+    origin: String,
+    /// How many records it covers.
+    size: u64,
+    /// The root hash (RFC 6962), in base64.
+    root: String,
+    /// The whole signed note, which is what a verifier takes.
+    note: String,
+}
+
+/// What is exported; everything where nothing is said.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Export {
+    /// Not the records before.
+    #[param(inline)]
+    from: Option<Time>,
+    /// Not the records at or after.
+    #[param(inline)]
+    to: Option<Time>,
+    /// Only this session's.
+    session: Option<String>,
+}
+
+/// The latest signed tree head: a signed note, or its parts as JSON where that is asked for.
+#[utoipa::path(get, path = "/journal/head", tag = "journal",
+    responses(
+        (status = 200, content((String = "text/plain"), (Head = "application/json"))),
+        (status = 304, description = "Not changed"),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json",
+            description = "Why not")))]
+pub(crate) async fn head(
+    Auditor(caller): Auditor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let note = (caller.console().edge.keeper.head)().ok_or(Code::HeadMissing)?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("application/json")) {
+        return page::json(&headers, &Head::read(note).ok_or(Code::Internal)?);
+    }
+    Ok(page::tagged(&headers, "text/plain; charset=utf-8", note.into_bytes()))
+}
+
+/// The records as they stand in the journal, one JSON document a line.
+///
+/// Where it can't be finished the connection is broken off, so that a part is never taken for the
+/// whole.
+#[utoipa::path(get, path = "/journal/export", tag = "journal", params(Export),
+    responses(
+        (status = 200, body = String, content_type = "application/jsonl"),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json",
+            description = "Why not")))]
+pub(crate) async fn export(
+    auditor: Auditor,
+    OriginalUri(uri): OriginalUri,
+    Params(asked): Params<Export>,
+) -> Result<Response, Problem> {
+    let look = Look::record(auditor, How::Export, asked.session.as_deref(), &uri).await?;
+    let wanted = Wanted {
+        session: asked.session.clone(),
+        from: asked.from.map(|time| time.0),
+        to: asked.to.map(|time| time.0),
+        ..Wanted::default()
+    };
+    let stretch = match asked.session {
+        Some(session) => Some(Stretch::of_session(&look, &session).await?),
+        None => None,
+    };
+    let first = stretch.as_ref().map_or(1, |stretch| stretch.begin(1));
+    let place = look.recording().at(first);
+    let export = Exporting { look, stretch, wanted, place: Some(place) };
+    let lines = stream::unfold(export, Exporting::next);
+    let body = Body::from_stream(lines);
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], body).into_response())
+}
+
+struct Exporting {
+    look: Look,
+    stretch: Option<Stretch>,
+    wanted: Wanted,
+    /// `None` once it is over.
+    place: Option<Place>,
+}
+
+impl Exporting {
+    async fn next(mut self) -> Option<(Result<Bytes, Problem>, Self)> {
+        let place = self.place.take()?;
+        if !self.look.caller().may_stay() {
+            // Broken off: a clean end would say that this was all.
+            return Some((Err(Code::TokenRefused.into()), self));
+        }
+        let (place, piece) = place.piece(self.wanted.clone()).await;
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(fault) => return Some((Err(fault.into()), self)),
+        };
+        if !piece.at_end {
+            self.place = Some(match &self.stretch {
+                Some(stretch) => stretch.skip(place, &self.look),
+                None => place,
+            });
+        }
+        let mut lines = String::new();
+        for shown in piece.records {
+            lines.push_str(&shown.line);
+            lines.push('\n');
+        }
+        Some((Ok(lines.into()), self))
+    }
+}
+
+impl Head {
+    /// Origin, size and root are the note's first three lines.
+    fn read(note: String) -> Option<Self> {
+        let mut lines = note.lines();
+        let origin = lines.next()?.to_owned();
+        let size = lines.next()?.parse().ok()?;
+        let root = lines.next()?.to_owned();
+        Some(Self { origin, size, root, note })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Head;
+
+    #[test]
+    fn a_note_is_taken_apart_or_not_at_all() {
+        let note = "lockgate/a\n42\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— a Az3grl\n";
+        let head = Head::read(note.into()).unwrap();
+        assert_eq!((head.origin.as_str(), head.size, head.note.as_str()), ("lockgate/a", 42, note));
+        for bad in ["", "lockgate/a\n", "lockgate/a\nx\ny\n", "lockgate/a\n42"] {
+            assert!(Head::read(bad.into()).is_none(), "{bad:?}");
+        }
+    }
+}

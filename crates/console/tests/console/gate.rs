@@ -1,0 +1,141 @@
+//! Who gets in, and as what.
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+
+use crate::rig::{Rig, call, get, opened, session};
+
+/// Every path, with whether it changes something.
+fn routes() -> Vec<(&'static str, String, bool)> {
+    let (session, call) = (session(1), call(1));
+    let reads = [
+        "/sessions".to_owned(),
+        format!("/sessions/{session}"),
+        format!("/sessions/{session}/events"),
+        format!("/sessions/{session}/tail"),
+        "/tail".into(),
+        "/calls".into(),
+        format!("/calls/{call}"),
+        "/refusals".into(),
+        "/journal/head".into(),
+        "/journal/export".into(),
+    ];
+    let changes = ["hold", "release", "erase"].map(|what| format!("/sessions/{session}/{what}"));
+    let reads = reads.into_iter().map(|path| ("GET", path, false));
+    reads.chain(changes.into_iter().map(|path| ("POST", path, true))).collect()
+}
+
+fn request(method: &str, path: &str, token: Option<&str>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    request = request.header(header::CONTENT_TYPE, "application/json");
+    request.body(Body::from(r#"{"reason":"case 7"}"#)).unwrap()
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_role() {
+    let rig = Rig::new().await;
+    rig.append(&opened(1, "db"));
+    rig.append(&crate::rig::intent(1, 1, "db", "select 1"));
+    rig.catch_up().await;
+    for (method, path, changes) in routes() {
+        for (token, code, challenge) in [
+            (None, "token.missing", "Bearer"),
+            (Some("expired"), "token.refused", "Bearer error=\"invalid_token\""),
+            (Some("forged"), "token.refused", "Bearer error=\"invalid_token\""),
+            (Some("nobody"), "role.missing", "Bearer error=\"insufficient_scope\""),
+            (Some("approver"), "role.missing", "Bearer error=\"insufficient_scope\""),
+            (Some("stranger"), "role.missing", "Bearer error=\"insufficient_scope\""),
+        ] {
+            let answer = rig.ask(request(method, &path, token)).await;
+            assert_eq!(answer.code(), code, "{method} {path} {token:?}");
+            assert_eq!(answer.header("www-authenticate"), challenge, "{method} {path} {token:?}");
+            let status = if code == "role.missing" { 403 } else { 401 };
+            assert_eq!(answer.status.as_u16(), status, "{method} {path} {token:?}");
+            assert!(!String::from_utf8(answer.body).unwrap().contains("stays inside"));
+        }
+        for (token, admitted) in [("auditor", !changes), ("admin", true)] {
+            let response = rig.send(request(method, &path, Some(token))).await;
+            let status = if admitted { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(response.status(), status, "{method} {path} {token}");
+            assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+            assert!(!response.headers().contains_key("access-control-allow-origin"));
+            assert!(!response.headers().contains_key("set-cookie"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_learns_which_role_and_leaves_no_look() {
+    let rig = Rig::new().await;
+    for (method, path, changes) in routes() {
+        let answer = rig.ask(request(method, &path, Some("approver"))).await;
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        let role = if changes { "`admin`" } else { "`auditor`" };
+        assert!(detail.contains(role), "{path}: {detail}");
+    }
+    assert!(rig.events().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_path_is_told_only_to_who_has_a_token() {
+    let rig = Rig::new().await;
+    for (method, path, code) in [
+        ("GET", "/nothing", "path.unknown"),
+        ("GET", "", "path.unknown"),
+        ("DELETE", "/sessions", "http.method_not_allowed"),
+        ("GET", "/sessions/x/erase", "http.method_not_allowed"),
+    ] {
+        assert_eq!(rig.ask(request(method, path, None)).await.code(), "token.missing", "{path}");
+        let answer = rig.ask(request(method, path, Some("admin"))).await;
+        assert_eq!(answer.code(), code, "{method} {path}");
+        let allows = answer.headers.contains_key("allow");
+        assert_eq!(allows, code == "http.method_not_allowed", "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn odd_authorization_is_refused() {
+    let rig = Rig::new().await;
+    let base = || Request::get("/api/v1/sessions");
+    let twice = base().header("authorization", "Bearer admin").header("authorization", "Bearer x");
+    let basic = base().header("authorization", "Basic YWRtaW46YWRtaW4=");
+    let in_query = Request::get("/api/v1/sessions?access_token=admin");
+    for (request, status, code) in [
+        (twice, 400, "http.malformed"),
+        (basic, 401, "token.refused"),
+        (in_query, 401, "token.missing"),
+    ] {
+        let answer = rig.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (status, code));
+    }
+    let answer = rig.get("/sessions", "down").await;
+    assert_eq!((answer.status.as_u16(), &*answer.code()), (503, "issuer.unavailable"));
+}
+
+#[tokio::test]
+async fn one_identity_has_sixteen_requests_open_and_gets_its_places_back() {
+    let rig = Rig::new().await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let response = rig.send(get("/tail", "auditor")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        open.push(response);
+    }
+    let answer = rig.get("/sessions", "auditor").await;
+    assert_eq!((answer.status.as_u16(), &*answer.code()), (429, "limit.concurrency"));
+    assert_eq!(rig.get("/sessions", "admin").await.status, StatusCode::OK);
+    open.pop();
+    assert_eq!(rig.get("/sessions", "auditor").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn roles_that_are_taken_away_are_gone_at_once() {
+    let rig = Rig::new().await;
+    assert_eq!(rig.get("/sessions", "auditor").await.status, StatusCode::OK);
+    rig.console.put_in_force(lockgate_console::Roles::default());
+    assert_eq!(rig.get("/sessions", "auditor").await.code(), "role.missing");
+}

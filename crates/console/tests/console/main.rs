@@ -1,0 +1,16 @@
+//! The admin API as its users see it: real journal, real index, real requests.
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tails;

@@ -1,0 +1,362 @@
+//! A console over a real journal and a real index in a temporary folder.
+//!
+//! Tokens are words: the first names who it is, and `;ms=1500` how long it stands.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{Router, body::Body, response::Response};
+use http::{HeaderMap, Request, StatusCode, header};
+use lockgate_console::{Console, Edge, Keeper, Later, Roles};
+use lockgate_model::{
+    Digest, Era, Event, Group, Identity, IntentEvent, MessageEvent, OpenedEvent, OutcomeEvent,
+    OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts, Verdict,
+};
+use lockgate_store::{
+    db::{Index, IndexPlace, Indexed},
+    journal::{Journal, JournalFault, JournalOptions, read},
+};
+use serde_json::{Value, json, value::RawValue};
+use tempfile::TempDir;
+use tower_service::Service as _;
+
+pub(crate) const NODE: &str = "one";
+pub(crate) const NOTE: &str =
+    "lockgate/one\n7\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— one Az3grlgt\n";
+
+/// A console with everything around it.
+pub(crate) struct Rig {
+    pub(crate) console: Arc<Console>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) index: Arc<Index>,
+    /// Set, the journal takes nothing.
+    pub(crate) refuses: Arc<AtomicBool>,
+    /// Set, keys can't be destroyed.
+    pub(crate) keeps_keys: Arc<AtomicBool>,
+    /// Sessions whose keys were destroyed, each with the last record at that time.
+    pub(crate) erased: Arc<Mutex<Vec<(String, u64)>>>,
+    pub(crate) folder: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = JournalOptions { segment_max_bytes: 20_000, ..JournalOptions::default() };
+        let journal = Arc::new(Journal::open(&folder.path().join("journal"), options).unwrap().0);
+        let place = IndexPlace::Sqlite(folder.path().join("index.sqlite"));
+        let index = Arc::new(Index::open(&place).await.unwrap());
+        let (refuses, keeps_keys) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let erased = Arc::<Mutex<Vec<_>>>::default();
+        let keeper = Keeper {
+            append: append(Arc::clone(&journal), Arc::clone(&refuses)),
+            erase: erase(Arc::clone(&journal), Arc::clone(&keeps_keys), Arc::clone(&erased)),
+            head: Box::new(|| Some(NOTE.to_owned())),
+        };
+        let edge = Edge {
+            verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
+            keeper,
+            index: Arc::clone(&index),
+            node: NODE.to_owned(),
+            journal: folder.path().join("journal"),
+            now,
+        };
+        let console = Console::new(edge, roles());
+        Self { console, journal, index, refuses, keeps_keys, erased, folder }
+    }
+
+    /// Puts an event on the record, as the gateway would.
+    pub(crate) fn append(&self, event: &Event) -> u64 {
+        self.journal.append(now(), event).unwrap().seq()
+    }
+
+    /// Brings the index up to the journal's end.
+    pub(crate) async fn catch_up(&self) {
+        let applied = self.index.applied(NODE).await.unwrap();
+        let records = read(&self.folder.path().join("journal")).unwrap().map(Result::unwrap);
+        let batch: Vec<_> = records
+            .filter(|record| record.seq > applied)
+            .map(|record| Indexed {
+                seq: record.seq,
+                time: record.time,
+                event: Some(record.event().unwrap()),
+            })
+            .collect();
+        self.index.apply(NODE, &batch).await.unwrap();
+    }
+
+    /// The events of the journal so far.
+    pub(crate) fn events(&self) -> Vec<(u64, Event)> {
+        let records = read(&self.folder.path().join("journal")).unwrap().map(Result::unwrap);
+        records.map(|record| (record.seq, record.event().unwrap())).collect()
+    }
+
+    /// Every look so far: who, how, at which session.
+    pub(crate) fn looks(&self) -> Vec<(String, String, Option<String>)> {
+        let events = self.events().into_iter();
+        let looks = events.filter_map(|(_, event)| match event {
+            Event::Viewed(viewed) => Some((viewed.by, viewed.how, viewed.viewed)),
+            _ => None,
+        });
+        looks.collect()
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        Arc::clone(&self.console).router()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
+        self.router().call(request).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.send(request).await).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        self.ask(get(path, token)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &str) -> Answer {
+        let request = Request::post(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.ask(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}
+
+impl Answer {
+    pub(crate) async fn read(response: Response) -> Self {
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Self { status: head.status, headers: head.headers, body }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The stable code of a refusal, after a look at its shape (RFC 9457).
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let problem = self.json();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["title"], self.status.canonical_reason().unwrap());
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The numbers of the records in it.
+    pub(crate) fn seqs(&self) -> Vec<u64> {
+        let body = self.json();
+        let events = body["events"].as_array().unwrap();
+        events.iter().map(|record| record["seq"].as_u64().unwrap()).collect()
+    }
+}
+
+pub(crate) fn get(path: &str, token: &str) -> Request<Body> {
+    let request = Request::get(format!("/api/v1{path}"));
+    let token = format!("Bearer {token}");
+    request.header(header::AUTHORIZATION, token).body(Body::empty()).unwrap()
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(since.as_millis().try_into().unwrap())
+}
+
+pub(crate) fn roles() -> Roles {
+    let roles = json!({
+        "admin": ["corp/platform"], "auditor": ["corp/audit"], "approver": ["corp/leads"]
+    });
+    serde_json::from_value(roles).unwrap()
+}
+
+fn append(
+    journal: Arc<Journal>,
+    refuses: Arc<AtomicBool>,
+) -> Box<dyn Fn(Event) -> Later<Result<u64, JournalFault>> + Send + Sync> {
+    Box::new(move |event| {
+        let (journal, refuses) = (Arc::clone(&journal), refuses.load(Ordering::SeqCst));
+        Box::pin(async move {
+            if refuses {
+                return Err(JournalFault::Unavailable("no space left on device".into()));
+            }
+            let position = journal.append(now(), &event)?;
+            journal.synced(position).await?;
+            Ok(position.seq())
+        })
+    })
+}
+
+fn erase(
+    journal: Arc<Journal>,
+    keeps_keys: Arc<AtomicBool>,
+    erased: Arc<Mutex<Vec<(String, u64)>>>,
+) -> Box<dyn Fn(String) -> Later<Result<(), JournalFault>> + Send + Sync> {
+    Box::new(move |session| {
+        if keeps_keys.load(Ordering::SeqCst) {
+            let fault = JournalFault::Unavailable("read-only file system".into());
+            return Box::pin(async { Err(fault) });
+        }
+        erased.lock().unwrap().push((session, journal.stats().appended));
+        Box::pin(async { Ok(()) })
+    })
+}
+
+fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
+    let refuse = |reason| Err(Refusal::new(reason, "the detail that stays inside"));
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return refuse(Reason::TokenMissing) };
+    if lines.next().is_some() {
+        return refuse(Reason::HttpMalformed);
+    }
+    let Some(token) = line.to_str().unwrap().strip_prefix("Bearer ") else {
+        return refuse(Reason::TokenMalformed);
+    };
+    let (who, ms) = token.split_once(";ms=").unwrap_or((token, "3600000"));
+    let (issuer, group) = match who {
+        "admin" => ("corp", "platform"),
+        "auditor" => ("corp", "audit"),
+        "approver" => ("corp", "leads"),
+        "nobody" => ("corp", "staff"),
+        // The right group of the wrong issuer.
+        "stranger" => ("partner", "platform"),
+        "down" => return refuse(Reason::IssuerUnavailable),
+        "expired" => return refuse(Reason::TokenExpired),
+        "forged" => return refuse(Reason::TokenSignature),
+        _ => return refuse(Reason::TokenMalformed),
+    };
+    let end = now().plus_millis(ms.parse().unwrap());
+    Ok(Arc::new(Identity {
+        issuer: issuer.into(),
+        subject: who.into(),
+        client: None,
+        groups: vec![Group { issuer: issuer.into(), name: group.into() }],
+        claims: BTreeMap::new(),
+        token: TokenFacts {
+            id: digest(),
+            jti: None,
+            issued_at: None,
+            expires_at: end,
+            refused_from: end,
+        },
+    }))
+}
+
+pub(crate) const fn digest() -> Digest {
+    Digest::from_bytes([7; 32])
+}
+
+/// The id of the n-th session.
+pub(crate) fn session(n: u32) -> String {
+    format!("s{n:032x}")
+}
+
+/// The id of the n-th call.
+pub(crate) fn call(n: u32) -> String {
+    format!("{n:032x}")
+}
+
+pub(crate) fn opened(n: u32, connection: &str) -> Event {
+    Event::Opened(Box::new(OpenedEvent {
+        session: session(n),
+        issuer: "corp".into(),
+        subject: format!("person-{n}"),
+        client: Some("ide".into()),
+        groups: vec!["corp/staff".into()],
+        connection: connection.into(),
+        era: Era::Modern,
+    }))
+}
+
+pub(crate) fn closed(n: u32) -> Event {
+    Event::Closed { session: session(n), why: "idle".into() }
+}
+
+pub(crate) fn intent(n: u32, of: u32, connection: &str, text: &str) -> Event {
+    Event::Intent(Box::new(IntentEvent {
+        call: call(n),
+        trace: format!("{n:032x}"),
+        peer: "192.0.2.1".into(),
+        issuer: "corp".into(),
+        subject: format!("person-{of}"),
+        client: Some("ide".into()),
+        groups: vec!["corp/staff".into()],
+        token: digest(),
+        connection: connection.into(),
+        session: Some(session(of)),
+        mcp_session: None,
+        era: Era::Modern,
+        id: None,
+        method: "tools/call".into(),
+        action: "call_tool".into(),
+        target: "query".into(),
+        arguments: json!({ "sql": text }),
+        arguments_digest: digest(),
+        body_digest: digest(),
+        definition: None,
+        facts: vec!["sql.write".into()],
+        verdict: Verdict::Allow { policies: vec!["staff".into()] },
+        snapshot: digest(),
+    }))
+}
+
+pub(crate) fn message(n: u32, of: u32, text: &str) -> Event {
+    Event::Message(Box::new(MessageEvent {
+        call: call(n),
+        session: Some(session(of)),
+        bytes: text.len() as u64,
+        body_digest: digest(),
+        body: Some(body(text)),
+    }))
+}
+
+pub(crate) fn outcome(n: u32, of: u32, text: &str) -> Event {
+    Event::Outcome(Box::new(OutcomeEvent {
+        call: call(n),
+        session: Some(session(of)),
+        status: OutcomeStatus::Result,
+        reason: None,
+        elapsed_us: 1_200,
+        bytes: text.len() as u64,
+        body_digest: Some(digest()),
+        masked: BTreeMap::new(),
+        body: Some(body(text)),
+    }))
+}
+
+pub(crate) fn refused(connection: &str) -> Event {
+    Event::Refused(RefusalEvent {
+        request: call(999),
+        peer: "192.0.2.9".into(),
+        connection: Some(connection.into()),
+        identity: None,
+        reason: Reason::TokenSignature,
+        detail: "the signature does not verify".into(),
+    })
+}
+
+fn body(text: &str) -> Box<RawValue> {
+    serde_json::value::to_raw_value(&json!({ "result": text })).unwrap()
+}
