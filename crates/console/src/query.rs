@@ -19,8 +19,8 @@ use crate::problem::{Code, Problem};
 const BODY_MAX_BYTES: usize = 16 * 1024;
 /// A request's body must have come within this time.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Bytes of one parameter.
-const VALUE_MAX_BYTES: usize = 1_024;
+/// Characters of one parameter.
+const VALUE_MAX: usize = 512;
 
 /// The parameters of a query, every one known and given once.
 pub(crate) struct Params<T>(pub(crate) T);
@@ -90,7 +90,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
                 "" => "is empty",
                 // What was no UTF-8 has been replaced by the decoder.
                 text if text.contains(['\0', '\u{fffd}']) => "has bytes that are no text",
-                text if text.len() > VALUE_MAX_BYTES => "is too long",
+                text if text.chars().count() > VALUE_MAX => "is too long",
                 _ => continue,
             };
             let name: String = name.chars().take(32).collect();

@@ -93,7 +93,7 @@ pub(crate) struct CallContent {
 }
 
 /// Finds calls, newest first.
-#[utoipa::path(get, path = "/calls", tag = "calls", params(CallSearch),
+#[utoipa::path(get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallSearch),
     responses((status = 200, body = Listing<CallView>), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]
@@ -128,8 +128,8 @@ pub(crate) async fn list(
 }
 
 /// One call with its intent, the messages of its stream, and its outcome, as recorded.
-#[utoipa::path(get, path = "/calls/{id}", tag = "calls",
-    params(("id" = String, Path, description = "The call's id"), After),
+#[utoipa::path(get, path = "/calls/{id}", operation_id = "show_call", tag = "calls",
+    params(("id" = String, Path, pattern = "^[0-9a-f]{32}(-[0-9]{1,9})?$", description = "The call's id"), After),
     responses((status = 200, body = CallContent), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]

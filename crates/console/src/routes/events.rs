@@ -73,8 +73,8 @@ pub(crate) struct Events {
 }
 
 /// The events of a session, as recorded.
-#[utoipa::path(get, path = "/sessions/{id}/events", tag = "sessions",
-    params(("id" = String, Path, description = "The session's id"), After),
+#[utoipa::path(get, path = "/sessions/{id}/events", operation_id = "list_session_events", tag = "sessions",
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id"), After),
     responses((status = 200, body = Events), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]
@@ -102,8 +102,8 @@ pub(crate) async fn list(
 ///
 /// Each `record` has the record's number as its id and the record as its data. A last event `end`
 /// says why: `closed`, or `token`.
-#[utoipa::path(get, path = "/sessions/{id}/tail", tag = "sessions",
-    params(("id" = String, Path, description = "The session's id"), TailAfter,
+#[utoipa::path(get, path = "/sessions/{id}/tail", operation_id = "tail_session", tag = "sessions",
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id"), TailAfter,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last record that came")),
     responses((status = 200, body = String, content_type = "text/event-stream"),
         (status = 204, description = "The session is closed, and nothing comes after that record"),
@@ -132,7 +132,7 @@ pub(crate) async fn tail_session(
 }
 
 /// The whole recording of this node as server-sent events: what is behind `after`, then what comes.
-#[utoipa::path(get, path = "/tail", tag = "journal", params(TailOf,
+#[utoipa::path(get, path = "/tail", operation_id = "tail", tag = "journal", params(TailOf,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last record that came")),
     responses((status = 200, body = String, content_type = "text/event-stream"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",

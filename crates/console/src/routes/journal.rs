@@ -46,11 +46,12 @@ pub(crate) struct Export {
     #[param(inline)]
     to: Option<Time>,
     /// Only this session's.
+    #[param(pattern = "^s[0-9a-f]{32}$")]
     session: Option<String>,
 }
 
 /// The latest signed tree head: a signed note, or its parts as JSON where that is asked for.
-#[utoipa::path(get, path = "/journal/head", tag = "journal",
+#[utoipa::path(get, path = "/journal/head", operation_id = "show_head", tag = "journal",
     responses(
         (status = 200, content((String = "text/plain"), (Head = "application/json"))),
         (status = 304, description = "Not changed"),
@@ -72,7 +73,7 @@ pub(crate) async fn head(
 ///
 /// Where it can't be finished the connection is broken off, so that a part is never taken for the
 /// whole.
-#[utoipa::path(get, path = "/journal/export", tag = "journal", params(Export),
+#[utoipa::path(get, path = "/journal/export", operation_id = "export_journal", tag = "journal", params(Export),
     responses(
         (status = 200, body = String, content_type = "application/jsonl"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",

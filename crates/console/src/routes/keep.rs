@@ -39,8 +39,8 @@ pub(crate) struct Receipt {
 }
 
 /// Keeps a session, and the segments that hold it, whatever retention says.
-#[utoipa::path(post, path = "/sessions/{id}/hold", tag = "kept", request_body = Why,
-    params(("id" = String, Path, description = "The session's id")),
+#[utoipa::path(post, path = "/sessions/{id}/hold", operation_id = "hold_session", tag = "kept", request_body = Why,
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id")),
     responses((status = 200, body = Receipt), (status = "default", body = ProblemBody,
         content_type = "application/problem+json", description = "Why not")))]
 pub(crate) async fn hold(
@@ -52,8 +52,8 @@ pub(crate) async fn hold(
 }
 
 /// Ends the hold on a session.
-#[utoipa::path(post, path = "/sessions/{id}/release", tag = "kept", request_body = Why,
-    params(("id" = String, Path, description = "The session's id")),
+#[utoipa::path(post, path = "/sessions/{id}/release", operation_id = "release_session", tag = "kept", request_body = Why,
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id")),
     responses((status = 200, body = Receipt), (status = "default", body = ProblemBody,
         content_type = "application/problem+json", description = "Why not")))]
 pub(crate) async fn release(
@@ -65,8 +65,8 @@ pub(crate) async fn release(
 }
 
 /// Destroys a session's key: nothing of its content can be read again. Refused while it is held.
-#[utoipa::path(post, path = "/sessions/{id}/erase", tag = "kept", request_body = Why,
-    params(("id" = String, Path, description = "The session's id")),
+#[utoipa::path(post, path = "/sessions/{id}/erase", operation_id = "erase_session", tag = "kept", request_body = Why,
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id")),
     responses((status = 200, body = Receipt), (status = "default", body = ProblemBody,
         content_type = "application/problem+json", description = "Why not")))]
 pub(crate) async fn erase(

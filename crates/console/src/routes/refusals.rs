@@ -41,7 +41,7 @@ pub(crate) struct RefusalView {
 }
 
 /// Finds refused requests, newest first.
-#[utoipa::path(get, path = "/refusals", tag = "refusals", params(RefusalSearch),
+#[utoipa::path(get, path = "/refusals", operation_id = "list_refusals", tag = "refusals", params(RefusalSearch),
     responses((status = 200, body = Listing<RefusalView>), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]

@@ -29,6 +29,7 @@ macro_rules! search {
             #[param(inline)]
             pub(super) to: Option<Time>,
             /// Where to go on: `next` of the page before.
+            #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
             pub(super) cursor: Option<String>,
             /// Rows of the answer.
             #[serde(default)]
@@ -42,27 +43,37 @@ search! {
     /// Which sessions are looked for: all that is given must hold.
     SessionSearch {
         /// Issuer's short name.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         issuer: Option<String>,
         /// The token's subject.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         subject: Option<String>,
         /// A qualified group name, `issuer/name`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         group: Option<String>,
         /// The OAuth client.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         client: Option<String>,
         /// The connection.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         connection: Option<String>,
         /// Tool, resource, prompt or task.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         tool: Option<String>,
         /// What was decided: `allow`, `ask` or `deny`.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, pattern = "^(allow|ask|deny)$")]
         verdict: Option<VerdictKind>,
         /// Id of a deciding policy.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         policy: Option<String>,
         /// A fact, or one above it: `sql` finds `sql.write`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         fact: Option<String>,
         /// W3C trace id.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         trace: Option<String>,
         /// Words of arguments and answers: all must occur; `"in a row"`, and `begin*`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         text: Option<String>,
         /// Only those that are still open, or only those that are not.
         open: Option<bool>,
@@ -73,31 +84,43 @@ search! {
     /// Which calls are looked for: all that is given must hold.
     CallSearch {
         /// Issuer's short name.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         issuer: Option<String>,
         /// The token's subject.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         subject: Option<String>,
         /// A qualified group name, `issuer/name`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         group: Option<String>,
         /// The OAuth client.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         client: Option<String>,
         /// The connection.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         connection: Option<String>,
         /// The session.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         session: Option<String>,
         /// Tool, resource, prompt or task.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         tool: Option<String>,
         /// What was decided: `allow`, `ask` or `deny`.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, pattern = "^(allow|ask|deny)$")]
         verdict: Option<VerdictKind>,
         /// Why it was denied, or did not end well: a stable code.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         reason: Option<String>,
         /// Id of a deciding policy.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         policy: Option<String>,
         /// A fact, or one above it: `sql` finds `sql.write`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         fact: Option<String>,
         /// W3C trace id.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         trace: Option<String>,
         /// Words of arguments and answers: all must occur; `"in a row"`, and `begin*`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         text: Option<String>,
     }
 }
@@ -106,10 +129,13 @@ search! {
     /// Which refused requests are looked for: all that is given must hold.
     RefusalSearch {
         /// The stable code.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         reason: Option<String>,
         /// The connection.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         connection: Option<String>,
         /// Issuer and subject, `issuer/subject`.
+        #[param(max_length = 512, pattern = r"^[^\x00\ufffd]+$")]
         identity: Option<String>,
     }
 }

@@ -67,7 +67,7 @@ pub(crate) struct SessionView {
 
 /// Finds sessions, newest first. What only a call has must hold for one and the same of their
 /// calls.
-#[utoipa::path(get, path = "/sessions", tag = "sessions", params(SessionSearch),
+#[utoipa::path(get, path = "/sessions", operation_id = "list_sessions", tag = "sessions", params(SessionSearch),
     responses((status = 200, body = Listing<SessionView>), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]
@@ -101,8 +101,8 @@ pub(crate) async fn list(
 }
 
 /// One session.
-#[utoipa::path(get, path = "/sessions/{id}", tag = "sessions",
-    params(("id" = String, Path, description = "The session's id")),
+#[utoipa::path(get, path = "/sessions/{id}", operation_id = "show_session", tag = "sessions",
+    params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id")),
     responses((status = 200, body = SessionView), (status = 304, description = "Not changed"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]
