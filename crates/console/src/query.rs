@@ -39,6 +39,29 @@ pub(crate) struct CallId(pub(crate) String);
 #[schema(value_type = String, format = DateTime, example = "2026-11-25T10:00:00.000Z")]
 pub(crate) struct Time(pub(crate) Timestamp);
 
+/// Highest sequence number that can be named: the largest whole number that every reader of JSON
+/// holds exactly (RFC 8259 §6).
+const SEQ_MAX: u64 = (1 << 53) - 1;
+
+/// A record's sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = u64, minimum = 0, maximum = 9007199254740991_u64)]
+pub(crate) struct Seq(pub(crate) u64);
+
+impl Seq {
+    /// From its digits; `None` where it is none, or too high.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|seq| *seq <= SEQ_MAX).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seq {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a record's number"))
+    }
+}
+
 /// How many at most; 50 where nothing is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(value_type = u32, minimum = 1, maximum = 200, default = 50)]

@@ -20,6 +20,7 @@ use crate::{
     gate::Caller,
     look::Look,
     problem::{Code, Problem},
+    query::Seq,
     recording::{Place, Shown, Wanted},
     serve::Cut,
     stretch::Stretch,
@@ -54,10 +55,11 @@ pub(crate) struct Sessions {
 ///
 /// # Errors
 /// [`Code::QueryInvalid`] where the header is no sequence number.
-pub(crate) fn resume_after(headers: &HeaderMap, after: Option<u64>) -> Result<u64, Problem> {
-    let Some(id) = headers.get("last-event-id") else { return Ok(after.unwrap_or_default()) };
-    let seq = id.to_str().ok().and_then(|id| id.parse().ok());
-    seq.ok_or_else(|| Problem::new(Code::QueryInvalid, "Last-Event-ID is no sequence number"))
+pub(crate) fn resume_after(headers: &HeaderMap, after: Option<Seq>) -> Result<u64, Problem> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(after.map_or(0, |seq| seq.0)) };
+    let seq = id.to_str().ok().and_then(Seq::parse);
+    seq.map(|seq| seq.0)
+        .ok_or_else(|| Problem::new(Code::QueryInvalid, "Last-Event-ID is no sequence number"))
 }
 
 /// Streams what is `followed` after the record `after`.

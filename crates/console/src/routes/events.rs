@@ -17,7 +17,7 @@ use crate::{
     look::{How, Look},
     page,
     problem::{Code, Problem, ProblemBody},
-    query::{Limit, Params, SessionId},
+    query::{Limit, Params, Seq, SessionId},
     recording::{Shown, Wanted},
     serve::Cut,
     stretch::Stretch,
@@ -33,7 +33,8 @@ const PAGE_MAX_BYTES: usize = 4 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub(crate) struct After {
     /// Only records behind this one.
-    after: Option<u64>,
+    #[param(inline)]
+    after: Option<Seq>,
     /// Records in the answer; fewer where they are large.
     #[serde(default)]
     #[param(inline)]
@@ -46,7 +47,8 @@ pub(crate) struct After {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TailAfter {
     /// Begin behind this record. `Last-Event-ID` says so as well, and comes first.
-    after: Option<u64>,
+    #[param(inline)]
+    after: Option<Seq>,
 }
 
 /// What to follow.
@@ -55,7 +57,8 @@ pub(crate) struct TailAfter {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TailOf {
     /// Begin behind this record. `Last-Event-ID` says so as well, and comes first.
-    after: Option<u64>,
+    #[param(inline)]
+    after: Option<Seq>,
     /// Only what concerns this connection.
     #[param(value_type = Option<String>, pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
     connection: Option<ConnectionName>,
@@ -104,7 +107,7 @@ pub(crate) async fn list(
 /// says why: `closed`, or `token`.
 #[utoipa::path(get, path = "/sessions/{id}/tail", operation_id = "tail_session", tag = "sessions",
     params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id"), TailAfter,
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last record that came")),
+        ("Last-Event-ID" = inline(Option<Seq>), Header, description = "The last record that came")),
     responses((status = 200, body = String, content_type = "text/event-stream"),
         (status = 204, description = "The session is closed, and nothing comes after that record"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
@@ -133,7 +136,7 @@ pub(crate) async fn tail_session(
 
 /// The whole recording of this node as server-sent events: what is behind `after`, then what comes.
 #[utoipa::path(get, path = "/tail", operation_id = "tail", tag = "journal", params(TailOf,
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last record that came")),
+        ("Last-Event-ID" = inline(Option<Seq>), Header, description = "The last record that came")),
     responses((status = 200, body = String, content_type = "text/event-stream"),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             description = "Why not")))]
@@ -160,7 +163,7 @@ pub(super) async fn read(
     wanted: Wanted,
     asked: &After,
 ) -> Result<Events, Problem> {
-    let after = asked.after.unwrap_or_default();
+    let after = asked.after.map_or(0, |after| after.0);
     let mut place = look.recording().at(stretch.begin(after.saturating_add(1)));
     let (mut events, mut bytes) = (Vec::new(), 0);
     while !stretch.is_over(place.next_seq().saturating_sub(1)) {

@@ -13,4 +13,6 @@ mod reading;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod schemathesis;
+#[cfg(test)]
 mod tails;

@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{Router, body::Body, response::Response};
@@ -25,6 +25,9 @@ use lockgate_store::{
 use serde_json::{Value, json, value::RawValue};
 use tempfile::TempDir;
 use tower_service::Service as _;
+
+/// How long an answer may take.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) const NODE: &str = "one";
 pub(crate) const NOTE: &str =
@@ -141,7 +144,9 @@ impl Rig {
 impl Answer {
     pub(crate) async fn read(response: Response) -> Self {
         let (head, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        // A stream where an answer was expected has no end.
+        let read = tokio::time::timeout(WAIT_MAX, axum::body::to_bytes(body, usize::MAX));
+        let body = read.await.expect("a whole answer").unwrap().to_vec();
         Self { status: head.status, headers: head.headers, body }
     }
 
