@@ -134,8 +134,20 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionId {
         let Ok(Path(id)) = Path::<String>::from_request_parts(parts, state).await else {
             return Err(Code::SessionUnknown.into());
         };
-        let fits = id.strip_prefix('s').is_some_and(is_id);
-        if fits { Ok(Self(id)) } else { Err(Code::SessionUnknown.into()) }
+        Self::parse(id).ok_or_else(|| Code::SessionUnknown.into())
+    }
+}
+
+impl SessionId {
+    fn parse(id: String) -> Option<Self> {
+        id.strip_prefix('s').is_some_and(is_id).then_some(Self(id))
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        Self::parse(id).ok_or_else(|| serde::de::Error::custom("not a session's id"))
     }
 }
 

@@ -163,6 +163,12 @@ impl Wanted {
         if early || late {
             return Ok(None);
         }
+        // What does not have the id anywhere need not be taken apart to see that.
+        let text = record.event.get();
+        let absent = |id: &Option<String>| id.as_deref().is_some_and(|id| !text.contains(id));
+        if absent(&self.session) || absent(&self.call) {
+            return Ok(None);
+        }
         let read = self.read_events || self.session.is_some() || self.call.is_some();
         let event = if read { Some(record.event()?) } else { None };
         let (session, call) =

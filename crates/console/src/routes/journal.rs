@@ -16,7 +16,7 @@ use crate::{
     look::{How, Look},
     page,
     problem::{Code, Problem, ProblemBody},
-    query::{Params, Time},
+    query::{Params, SessionId, Time},
     recording::{Place, Wanted},
     stretch::Stretch,
 };
@@ -46,8 +46,8 @@ pub(crate) struct Export {
     #[param(inline)]
     to: Option<Time>,
     /// Only this session's.
-    #[param(pattern = "^s[0-9a-f]{32}$")]
-    session: Option<String>,
+    #[param(value_type = Option<String>, pattern = "^s[0-9a-f]{32}$")]
+    session: Option<SessionId>,
 }
 
 /// The latest signed tree head: a signed note, or its parts as JSON where that is asked for.
@@ -83,14 +83,15 @@ pub(crate) async fn export(
     OriginalUri(uri): OriginalUri,
     Params(asked): Params<Export>,
 ) -> Result<Response, Problem> {
-    let look = Look::record(auditor, How::Export, asked.session.as_deref(), &uri).await?;
+    let session = asked.session.map(|SessionId(session)| session);
+    let look = Look::record(auditor, How::Export, session.as_deref(), &uri).await?;
     let wanted = Wanted {
-        session: asked.session.clone(),
+        session: session.clone(),
         from: asked.from.map(|time| time.0),
         to: asked.to.map(|time| time.0),
         ..Wanted::default()
     };
-    let stretch = match asked.session {
+    let stretch = match session {
         Some(session) => Some(Stretch::of_session(&look, &session).await?),
         None => None,
     };

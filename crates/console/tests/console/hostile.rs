@@ -38,6 +38,8 @@ async fn hostile_queries_are_refused_by_name_l1() {
         ("/tail?after=99999999999999999999".into(), "query.invalid"),
         ("/tail?connection=A%2Fb".into(), "query.invalid"),
         ("/journal/export?from=2026".into(), "query.invalid"),
+        ("/journal/export?session=s1".into(), "query.invalid"),
+        ("/journal/export?session=%1b%5b31m".into(), "query.invalid"),
         (format!("/sessions/{}/events?limit=201", session(1)), "query.invalid"),
         ("/sessions/x".into(), "session.unknown"),
         ("/sessions/s%00".into(), "session.unknown"),

@@ -337,7 +337,7 @@ async fn a_reader_that_stalls_is_cut_too_and_never_slowed_the_journal() {
 }
 
 #[tokio::test]
-async fn oversized_and_slow_heads_end_the_connection() {
+async fn oversized_and_slow_requests_end() {
     let rig = Rig::new().await;
     let (address, serving) = listening(&rig).await;
     let query = "x".repeat(1_000_000);
@@ -352,8 +352,17 @@ async fn oversized_and_slow_heads_end_the_connection() {
 
     let begun = Instant::now();
     let mut slow = send(address, "GET /api/v1/sessions HTTP/1.1\r\nHost: x\r\n").await;
-    let mut answer = Vec::new();
+    let body = format!(
+        "POST /api/v1/sessions/{}/hold HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n\
+         Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{{",
+        session(1)
+    );
+    let mut slow_body = send(address, &body).await;
+    let (mut answer, mut first) = (Vec::new(), [0; 12]);
     let _ = timeout(Duration::from_secs(15), slow.read_to_end(&mut answer)).await.expect("cut");
+    let read = timeout(Duration::from_secs(5), slow_body.read_exact(&mut first));
+    read.await.expect("an answer").unwrap();
+    assert_eq!(&first, b"HTTP/1.1 408");
     assert!(begun.elapsed() >= Duration::from_secs(9), "{:?}", begun.elapsed());
     serving.abort();
 }
