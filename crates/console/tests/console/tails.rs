@@ -41,6 +41,10 @@ impl Listener {
 
     /// The next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Said> {
+        timeout(Duration::from_secs(10), self.wait()).await.expect("an event, heartbeats aside")
+    }
+
+    async fn wait(&mut self) -> Option<Said> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let said = said(block);
@@ -49,8 +53,8 @@ impl Listener {
                     return Some(said);
                 }
             }
-            let chunk = timeout(Duration::from_secs(20), self.body.next()).await.expect("in time");
-            self.text.push_str(str::from_utf8(&chunk?.unwrap()).unwrap());
+            let chunk = self.body.next().await?.unwrap();
+            self.text.push_str(str::from_utf8(&chunk).unwrap());
         }
     }
 
