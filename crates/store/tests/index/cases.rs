@@ -201,6 +201,7 @@ async fn fill(index: &Index) {
         decided(own),
         refused(None, Reason::TokenMissing),
         refused(Some("corp/eve"), Reason::TokenExpired),
+        closed(2),
     ]);
     index.apply("n1", &batch).await.unwrap();
 }
@@ -236,6 +237,8 @@ pub(crate) async fn filters_say_what_they_say(fresh: Fresh) {
         (Filter { from: Some(at(4)), to: Some(at(5)), ..none() }, &[2], &[1]),
         (Filter { text: Query::parse("beta").ok(), ..none() }, &[2, 3], &[1, 2]),
         (Filter { text: Query::parse("beta alpha").ok(), ..none() }, &[2], &[1]),
+        (Filter { open: Some(true), ..none() }, &[1, 2, 3, 4, 5], &[1, 3]),
+        (Filter { open: Some(false), ..none() }, &[1, 2, 3, 4, 5], &[2]),
         // Of one and the same call.
         (
             Filter {
