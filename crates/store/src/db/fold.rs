@@ -191,6 +191,10 @@ impl Changes {
     fn intent(&mut self, at: At, intent: &IntentEvent) {
         let id = column(&intent.call);
         if self.calls.contains_key(&id) {
+            // Whatever it is, the session reaches this far.
+            if let Some(name) = &intent.session {
+                self.session(at, name);
+            }
             return;
         }
         let mut in_session = None;
