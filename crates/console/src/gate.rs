@@ -3,19 +3,21 @@
 //! A handler gets its caller only as an [`Auditor`] or an [`Admin`], and reads or changes nothing
 //! without one, so that a path whose role was forgotten does not compile.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use aws_lc_rs::rand;
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use lockgate_model::Identity;
+use lockgate_model::{Event, Identity, Refusal, RefusalEvent};
 
 use crate::{
     console::Console,
     problem::{Code, Problem},
+    serve::Line,
     settings::Role,
     slots::Slot,
 };
@@ -107,8 +109,9 @@ pub(crate) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let peer = request.extensions().get::<Line>().map(|line| line.peer);
     let entered = match shown(&request) {
-        Ok(shown) => enter(console, shown).await,
+        Ok(shown) => enter(console, shown, peer).await,
         Err(problem) => Err(problem),
     };
     let mut response = match entered {
@@ -138,8 +141,38 @@ fn shown(request: &Request) -> Result<HeaderMap, Problem> {
     Ok(shown)
 }
 
-async fn enter(console: Arc<Console>, shown: HeaderMap) -> Result<Caller, Problem> {
-    let identity = (console.edge.verify)(shown).await?;
+async fn enter(
+    console: Arc<Console>,
+    shown: HeaderMap,
+    peer: Option<IpAddr>,
+) -> Result<Caller, Problem> {
+    let identity = match (console.edge.verify)(shown).await {
+        Ok(identity) => identity,
+        Err(refusal) => {
+            refused(&console, &refusal, peer).await;
+            return Err(refusal.into());
+        }
+    };
     let slot = console.slots.take(&identity).ok_or(Code::TooMany)?;
     Ok(Caller { console, identity, _slot: Arc::new(slot) })
+}
+
+/// Puts on the record that somebody tried to get in.
+async fn refused(console: &Console, refusal: &Refusal, peer: Option<IpAddr>) {
+    let mut id = [0_u8; 16];
+    if rand::fill(&mut id).is_err() {
+        tracing::error!("the system gives no randomness");
+    }
+    let event = Event::Refused(RefusalEvent {
+        request: format!("{:032x}", u128::from_be_bytes(id)),
+        peer: peer.map(|peer| peer.to_string()).unwrap_or_default(),
+        connection: None,
+        identity: None,
+        reason: refusal.reason,
+        detail: format!("admin API: {}", refusal.detail),
+    });
+    // It is refused already; a journal that can't be written shows nothing to anybody.
+    if let Err(fault) = (console.edge.keeper.append)(event).await {
+        tracing::error!(%fault, "a refusal is not recorded");
+    }
 }

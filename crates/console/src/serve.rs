@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what a request says. Connections are tasks of this one, and end with it.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{server::conn::http1, service::service_fn};
@@ -24,14 +24,18 @@ const HEAD_MAX_BYTES: usize = 32 * 1024;
 /// A pause after an accept that failed, so that a full file table doesn't spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Ends the connection on which a request came, whatever it is doing; found among the request's
-/// extensions. For streams whose reader reads no more.
-#[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<Notify>);
+/// The connection on which a request came; found among the request's extensions.
+#[derive(Clone)]
+pub(crate) struct Line {
+    /// Who is at the other end.
+    pub(crate) peer: IpAddr,
+    end: Arc<Notify>,
+}
 
-impl Cut {
-    pub(crate) fn now(&self) {
-        self.0.notify_one();
+impl Line {
+    /// Ends the connection, whatever it is doing. For streams whose reader reads no more.
+    pub(crate) fn cut(&self) {
+        self.end.notify_one();
     }
 }
 
@@ -47,25 +51,25 @@ pub(crate) async fn serve(router: Router, listener: TcpListener) {
                 Some(_) = connections.join_next() => {}
             }
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let router = router.clone();
         connections.spawn(async move {
-            speak(router, stream).await;
+            speak(router, stream, peer.ip()).await;
             drop(place);
         });
     }
 }
 
-async fn speak(router: Router, stream: TcpStream) {
+async fn speak(router: Router, stream: TcpStream, peer: IpAddr) {
     // Answers are written whole; waiting for more of them helps nobody.
     let _ = stream.set_nodelay(true);
-    let cut = Cut::default();
+    let line = Line { peer, end: Arc::default() };
     let service = service_fn(|request| {
         let mut request = http::Request::map(request, Body::new);
-        request.extensions_mut().insert(cut.clone());
+        request.extensions_mut().insert(line.clone());
         let answer = router.clone().call(request);
         async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
@@ -75,6 +79,6 @@ async fn speak(router: Router, stream: TcpStream) {
     tokio::select! {
         // A client that breaks off is no news.
         _ = connection => {}
-        () = cut.0.notified() => {}
+        () = line.end.notified() => {}
     }
 }

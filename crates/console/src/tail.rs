@@ -22,7 +22,7 @@ use crate::{
     problem::{Code, Problem},
     query::Seq,
     recording::{Place, Shown, Wanted},
-    serve::Cut,
+    serve::Line,
     stretch::Stretch,
 };
 
@@ -63,9 +63,9 @@ pub(crate) fn resume_after(headers: &HeaderMap, after: Option<Seq>) -> Result<u6
 }
 
 /// Streams what is `followed` after the record `after`.
-pub(crate) fn stream(look: Look, followed: Followed, after: u64, cut: Option<Cut>) -> Response {
+pub(crate) fn stream(look: Look, followed: Followed, after: u64, line: Option<Line>) -> Response {
     let (caller, last) = (look.caller().clone(), look.caller().clone());
-    let guard = cut.map(|cut| Guard::set(caller.clone(), cut));
+    let guard = line.map(|line| Guard::set(caller.clone(), line));
     let tail = Tail::new(look, followed, after);
     let events = stream::unfold(tail, Tail::next).take_until(async move { caller.gone().await });
     let end = stream::once(async move {
@@ -81,11 +81,11 @@ pub(crate) fn stream(look: Look, followed: Followed, after: u64, cut: Option<Cut
 struct Guard(JoinHandle<()>);
 
 impl Guard {
-    fn set(caller: Caller, cut: Cut) -> Self {
+    fn set(caller: Caller, line: Line) -> Self {
         Self(tokio::spawn(async move {
             caller.gone().await;
             sleep(LAST_WORDS).await;
-            cut.now();
+            line.cut();
         }))
     }
 }

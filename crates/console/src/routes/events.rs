@@ -19,7 +19,7 @@ use crate::{
     problem::{Code, Problem, ProblemBody},
     query::{Limit, Params, Seq, SessionId},
     recording::{Shown, Wanted},
-    serve::Cut,
+    serve::Line,
     stretch::Stretch,
     tail::{self, Followed, Sessions},
 };
@@ -116,7 +116,7 @@ pub(crate) async fn tail_session(
     auditor: Auditor,
     SessionId(session): SessionId,
     OriginalUri(uri): OriginalUri,
-    cut: Option<Extension<Cut>>,
+    line: Option<Extension<Line>>,
     headers: HeaderMap,
     Params(asked): Params<TailAfter>,
 ) -> Result<Response, Problem> {
@@ -130,7 +130,7 @@ pub(crate) async fn tail_session(
         look,
         Followed::Session(session, stretch),
         after,
-        cut.map(|Extension(cut)| cut),
+        line.map(|Extension(line)| line),
     ))
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn tail_session(
 pub(crate) async fn tail(
     auditor: Auditor,
     OriginalUri(uri): OriginalUri,
-    cut: Option<Extension<Cut>>,
+    line: Option<Extension<Line>>,
     headers: HeaderMap,
     Params(asked): Params<TailOf>,
 ) -> Result<Response, Problem> {
@@ -153,7 +153,7 @@ pub(crate) async fn tail(
         Some(connection) => Followed::Connection(Sessions::on(connection)),
         None => Followed::All,
     };
-    Ok(tail::stream(look, followed, after, cut.map(|Extension(cut)| cut)))
+    Ok(tail::stream(look, followed, after, line.map(|Extension(line)| line)))
 }
 
 /// The records of `stretch` that are wanted, from where it is asked for to where a page ends.

@@ -38,7 +38,7 @@ fn kept(rig: &Rig) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_held_session_is_not_erased_whether_the_index_knows_or_not() {
+async fn a_held_session_is_not_erased_whether_the_index_knows_or_not_z14() {
     for indexed in [true, false] {
         let rig = rig().await;
         let catch_up = async || {

@@ -3,6 +3,9 @@
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 
+use lockgate_console::Console;
+use lockgate_model::{Event, Reason};
+
 use crate::rig::{Rig, call, get, opened, session};
 
 /// Every path, with whether it changes something.
@@ -35,7 +38,24 @@ fn request(method: &str, path: &str, token: Option<&str>) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn every_route_asks_for_its_role() {
+async fn every_route_asks_for_its_role_z1() {
+    // No path is missing from the table.
+    let api: serde_json::Value = serde_json::from_str(&Console::openapi()).unwrap();
+    let paths = api["paths"].as_object().unwrap().iter();
+    let mut described: Vec<_> = paths
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(|m| (path.clone(), m)))
+        .map(|(path, method)| {
+            let id = if path.contains("/calls/") { call(1) } else { session(1) };
+            (method.to_uppercase(), path.replace("{id}", &id))
+        })
+        .collect();
+    let routes_of_table = routes().into_iter();
+    let mut table: Vec<_> =
+        routes_of_table.map(|(m, path, _)| (m.to_owned(), format!("/api/v1{path}"))).collect();
+    described.sort();
+    table.sort();
+    assert_eq!(described, table);
+
     let rig = Rig::new().await;
     rig.append(&opened(1, "db"));
     rig.append(&crate::rig::intent(1, 1, "db", "select 1"));
@@ -138,4 +158,61 @@ async fn roles_that_are_taken_away_are_gone_at_once() {
     assert_eq!(rig.get("/sessions", "auditor").await.status, StatusCode::OK);
     rig.console.put_in_force(lockgate_console::Roles::default());
     assert_eq!(rig.get("/sessions", "auditor").await.code(), "role.missing");
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_request_are_no_way_around_z7() {
+    let rig = Rig::new().await;
+    rig.append(&opened(1, "db"));
+    rig.catch_up().await;
+    let erase = format!("/api/v1/sessions/{}/erase", session(1));
+    for (method, path) in [
+        ("POST", format!("{erase}/")),
+        ("POST", format!("/{erase}")),
+        ("POST", erase.replace("/api/", "/api//")),
+        ("POST", erase.replace("/erase", "/ERASE")),
+        ("POST", erase.replace("/api", "/API")),
+        ("POST", erase.replace("/erase", "/x/../erase")),
+        ("POST", erase.replace("/erase", "/er%61se%2f")),
+        ("GET", erase.clone()),
+        ("PUT", erase.clone()),
+        ("post", erase.clone()),
+    ] {
+        for token in ["auditor", "admin"] {
+            let request = Request::builder().method(method).uri(&path);
+            let request = request
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header(header::CONTENT_TYPE, "application/json")
+                .header("x-http-method-override", "POST");
+            let body = Body::from(r#"{"reason":"case 7"}"#);
+            let answer = rig.ask(request.body(body).unwrap()).await;
+            assert!(matches!(answer.status.as_u16(), 404 | 405), "{method} {path}: {answer:?}");
+        }
+    }
+    assert!(rig.erased.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_tried_to_get_in_is_on_the_record() {
+    let rig = Rig::new().await;
+    for token in ["expired", "forged", "down"] {
+        rig.get("/sessions", token).await;
+    }
+    rig.ask(request("GET", "/sessions", None)).await;
+    let reasons = rig.events().into_iter().map(|(_, event)| match event {
+        Event::Refused(refused) => {
+            assert!(refused.request.len() == 32 && refused.detail.starts_with("admin API: "));
+            refused.reason
+        }
+        other => panic!("{other:?}"),
+    });
+    let reasons = reasons.collect::<Vec<_>>();
+    use Reason as R;
+    assert_eq!(
+        reasons,
+        [R::TokenExpired, R::TokenSignature, R::IssuerUnavailable, R::TokenMissing]
+    );
+    // Who can't be recorded is refused all the same.
+    rig.refuses.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(rig.get("/sessions", "forged").await.code(), "token.refused");
 }

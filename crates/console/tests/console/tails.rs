@@ -215,7 +215,8 @@ fn received_is_recorded_whatever_happens_meanwhile() {
     run.unwrap();
 }
 
-/// Appends from one task while another listens, reconnecting at `Resume`.
+/// Appends from one task while another listens, reconnecting at `Resume`. Calls before and after
+/// share their ids: even so the index must know how far their session reaches.
 async fn follow(steps: &[Step], begin: usize) {
     let rig = Arc::new(Rig::new().await);
     rig.append(&opened(1, "db"));
