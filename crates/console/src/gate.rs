@@ -54,9 +54,18 @@ impl Caller {
         &self.console
     }
 
-    /// As it stands in the record.
+    /// As it stands in the record: issuer and subject, and nothing in it that moves a cursor or
+    /// turns the direction of text.
     pub(crate) fn by(&self) -> String {
-        format!("{}/{}", self.identity.issuer, self.identity.subject)
+        let mut by = format!("{}/", self.identity.issuer);
+        for c in self.identity.subject.chars() {
+            // Debug spells out what is not printable, and quotes as well, which are harmless.
+            match c {
+                '"' | '\'' | '\\' => by.push(c),
+                other => by.extend(other.escape_debug()),
+            }
+        }
+        by
     }
 
     /// Done within a second of when the token, or the right to read, is no more.

@@ -115,8 +115,9 @@ async fn hostile_bodies_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn a_look_is_recorded_inert_l1() {
     let rig = Rig::new().await;
-    rig.ask(get("/sessions?subject=%1b%5b31m%0a%e2%80%ae", "auditor")).await;
+    rig.ask(get("/sessions?subject=%1b%5b31m%0a%e2%80%ae", "hostile")).await;
     let events = rig.events();
     let lockgate_model::Event::Viewed(viewed) = &events[0].1 else { panic!("{events:?}") };
+    assert_eq!(viewed.by, r#"corp/a\u{1b}[31m\n\u{202e}é"\u{2028}"#);
     assert_eq!(viewed.detail, "/api/v1/sessions?subject=%1b%5b31m%0a%e2%80%ae");
 }

@@ -30,6 +30,8 @@ use tower_service::Service as _;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) const NODE: &str = "one";
+/// The subject of the auditor `hostile`.
+pub(crate) const HOSTILE: &str = "a\u{1b}[31m\n\u{202e}é\"\u{2028}";
 pub(crate) const NOTE: &str =
     "lockgate/one\n7\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— one Az3grlgt\n";
 
@@ -242,7 +244,7 @@ fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
     let (who, ms) = token.split_once(";ms=").unwrap_or((token, "3600000"));
     let (issuer, group) = match who {
         "admin" => ("corp", "platform"),
-        "auditor" => ("corp", "audit"),
+        "auditor" | "hostile" => ("corp", "audit"),
         "approver" => ("corp", "leads"),
         "nobody" => ("corp", "staff"),
         // The right group of the wrong issuer.
@@ -255,7 +257,7 @@ fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
     let end = now().plus_millis(ms.parse().unwrap());
     Ok(Arc::new(Identity {
         issuer: issuer.into(),
-        subject: who.into(),
+        subject: if who == "hostile" { HOSTILE.into() } else { who.into() },
         client: None,
         groups: vec![Group { issuer: issuer.into(), name: group.into() }],
         claims: BTreeMap::new(),
