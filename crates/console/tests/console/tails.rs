@@ -156,6 +156,7 @@ async fn one_connection_is_followed_by_its_name() {
         rig.append(&message(1, 1, "a")),
         {
             rig.append(&message(2, 2, "b"));
+            rig.append(&message(2, 2, "by now it is known"));
             rig.append(&message(3, 3, "c"))
         },
         rig.append(&intent(4, 1, "db", "d")),
@@ -321,7 +322,7 @@ fn head(path: &str, token: &str) -> String {
 async fn a_reader_that_stalls_is_cut_too_and_never_slowed_the_journal() {
     let rig = Rig::new().await;
     let (address, serving) = listening(&rig).await;
-    for n in 1..=60 {
+    for n in 1..=30 {
         rig.append(&message(n, 1, &"x".repeat(1_000_000)));
     }
     let begun = Instant::now();
@@ -332,12 +333,13 @@ async fn a_reader_that_stalls_is_cut_too_and_never_slowed_the_journal() {
     for n in 1..=1_000 {
         rig.append(&message(n, 2, "y"));
     }
-    assert!(appending.elapsed() < Duration::from_secs(1), "{:?}", appending.elapsed());
+    // It takes milliseconds, on a machine that does nothing else.
+    assert!(appending.elapsed() < Duration::from_secs(5), "{:?}", appending.elapsed());
     sleep(Duration::from_millis(2_500).saturating_sub(begun.elapsed())).await;
     // What was under way arrives, and it was not the whole: sockets hold a few megabytes.
     let mut got = Vec::new();
     let _ = timeout(Duration::from_secs(5), stalled.read_to_end(&mut got)).await.expect("cut");
-    assert!(got.len() < 40_000_000, "{}", got.len());
+    assert!(got.len() < 20_000_000, "{}", got.len());
     serving.abort();
 }
 
