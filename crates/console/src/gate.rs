@@ -37,10 +37,16 @@ const HEADERS: [(HeaderName, &str); 3] = [
 /// Who is asking, with their place among the open requests.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    console: Arc<Console>,
-    identity: Arc<Identity>,
+    standing: Standing,
     /// Held as long as the answer is being given, streams included.
     _slot: Arc<Slot>,
+}
+
+/// Somebody's right to be here, which ends.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    console: Arc<Console>,
+    identity: Arc<Identity>,
 }
 
 /// A caller who may read the recording.
@@ -51,14 +57,19 @@ pub(crate) struct Admin(pub(crate) Caller);
 
 impl Caller {
     pub(crate) fn console(&self) -> &Arc<Console> {
-        &self.console
+        &self.standing.console
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// As it stands in the record: issuer and subject, and nothing in it that moves a cursor or
     /// turns the direction of text.
     pub(crate) fn by(&self) -> String {
-        let mut by = format!("{}/", self.identity.issuer);
-        for c in self.identity.subject.chars() {
+        let identity = &self.standing.identity;
+        let mut by = format!("{}/", identity.issuer);
+        for c in identity.subject.chars() {
             // Debug spells out what is not printable, and quotes as well, which are harmless.
             match c {
                 '"' | '\'' | '\\' => by.push(c),
@@ -68,31 +79,33 @@ impl Caller {
         by
     }
 
-    /// Done within a second of when the token, or the right to read, is no more.
+    fn of(parts: &Parts, role: Role) -> Result<Self, Problem> {
+        // Absent only where the gate is not in front of the path.
+        let caller = parts.extensions.get::<Self>().ok_or(Code::Internal)?;
+        if caller.console().admits(&caller.standing.identity, role) {
+            return Ok(caller.clone());
+        }
+        tracing::info!(by = caller.by(), ?role, "refused: the role is missing");
+        Err(Problem::new(Code::RoleMissing, role.missing()))
+    }
+}
+
+impl Standing {
+    /// Whether the token still stands, and with it the right to read.
+    pub(crate) fn holds(&self) -> bool {
+        self.left_ms() > 0 && self.console.admits(&self.identity, Role::Auditor)
+    }
+
+    /// Done within a second of when it no longer holds.
     pub(crate) async fn gone(&self) {
-        while self.may_stay() {
+        while self.holds() {
             let left = Duration::from_millis(u64::try_from(self.left_ms()).unwrap_or_default());
             tokio::time::sleep(left.min(STANDING_EVERY)).await;
         }
     }
 
-    /// Whether the token still stands, and with it the right to read.
-    pub(crate) fn may_stay(&self) -> bool {
-        self.left_ms() > 0 && self.console.admits(&self.identity, Role::Auditor)
-    }
-
     fn left_ms(&self) -> i64 {
         self.identity.token.refused_from.millis_since(self.console.now())
-    }
-
-    fn of(parts: &Parts, role: Role) -> Result<Self, Problem> {
-        // Absent only where the gate is not in front of the path.
-        let caller = parts.extensions.get::<Self>().ok_or(Code::Internal)?;
-        if caller.console.admits(&caller.identity, role) {
-            return Ok(caller.clone());
-        }
-        tracing::info!(by = caller.by(), ?role, "refused: the role is missing");
-        Err(Problem::new(Code::RoleMissing, role.missing()))
     }
 }
 
@@ -118,9 +131,9 @@ pub(crate) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request.extensions().get::<Line>().map(|line| line.peer);
+    let line = request.extensions().get::<Line>().cloned();
     let entered = match shown(&request) {
-        Ok(shown) => enter(console, shown, peer).await,
+        Ok(shown) => enter(console, shown, line).await,
         Err(problem) => Err(problem),
     };
     let mut response = match entered {
@@ -153,17 +166,21 @@ fn shown(request: &Request) -> Result<HeaderMap, Problem> {
 async fn enter(
     console: Arc<Console>,
     shown: HeaderMap,
-    peer: Option<IpAddr>,
+    line: Option<Line>,
 ) -> Result<Caller, Problem> {
     let identity = match (console.edge.verify)(shown).await {
         Ok(identity) => identity,
         Err(refusal) => {
-            refused(&console, &refusal, peer).await;
+            refused(&console, &refusal, line.map(|line| line.peer)).await;
             return Err(refusal.into());
         }
     };
     let slot = console.slots.take(&identity).ok_or(Code::TooMany)?;
-    Ok(Caller { console, identity, _slot: Arc::new(slot) })
+    let standing = Standing { console, identity };
+    if let Some(line) = line {
+        line.is_used_by(standing.clone());
+    }
+    Ok(Caller { standing, _slot: Arc::new(slot) })
 }
 
 /// Puts on the record that somebody tried to get in.

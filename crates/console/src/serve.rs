@@ -2,18 +2,25 @@
 //!
 //! Knows nothing of what a request says. Connections are tasks of this one, and end with it.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore},
+    sync::Semaphore,
     task::JoinSet,
     time::sleep,
 };
 use tower_service::Service as _;
+
+use crate::gate::Standing;
 
 /// Connections served at once; further ones wait.
 const CONNECTIONS_MAX: usize = 256;
@@ -24,18 +31,38 @@ const HEAD_MAX_BYTES: usize = 32 * 1024;
 /// A pause after an accept that failed, so that a full file table doesn't spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a connection asks whether who used it last may still be there.
+const STANDING_EVERY: Duration = Duration::from_millis(400);
+/// And how long it then has to take its last words.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// The connection on which a request came; found among the request's extensions.
 #[derive(Clone)]
 pub(crate) struct Line {
     /// Who is at the other end.
     pub(crate) peer: IpAddr,
-    end: Arc<Notify>,
+    /// Whose request came last.
+    user: Arc<Mutex<Option<Standing>>>,
 }
 
 impl Line {
-    /// Ends the connection, whatever it is doing. For streams whose reader reads no more.
-    pub(crate) fn cut(&self) {
-        self.end.notify_one();
+    /// From now on the connection lasts no longer than `standing` does.
+    pub(crate) fn is_used_by(&self, standing: Standing) {
+        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing);
+    }
+
+    /// Done shortly after its user's time is over: also where the other end reads no more, so that
+    /// nobody asks whether there is a next event.
+    async fn over(&self) {
+        while self.is_in_order() {
+            sleep(STANDING_EVERY).await;
+        }
+        sleep(LAST_WORDS).await;
+    }
+
+    fn is_in_order(&self) -> bool {
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        user.as_ref().is_none_or(Standing::holds)
     }
 }
 
@@ -66,7 +93,7 @@ pub(crate) async fn serve(router: Router, listener: TcpListener) {
 async fn speak(router: Router, stream: TcpStream, peer: IpAddr) {
     // Answers are written whole; waiting for more of them helps nobody.
     let _ = stream.set_nodelay(true);
-    let line = Line { peer, end: Arc::default() };
+    let line = Line { peer, user: Arc::default() };
     let service = service_fn(|request| {
         let mut request = http::Request::map(request, Body::new);
         request.extensions_mut().insert(line.clone());
@@ -79,6 +106,6 @@ async fn speak(router: Router, stream: TcpStream, peer: IpAddr) {
     tokio::select! {
         // A client that breaks off is no news.
         _ = connection => {}
-        () = line.end.notified() => {}
+        () = line.over() => {}
     }
 }

@@ -14,15 +14,13 @@ use axum::response::{IntoResponse, Response, Sse, sse};
 use futures_util::{StreamExt as _, stream};
 use http::HeaderMap;
 use lockgate_model::{ConnectionName, Event};
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::time::sleep;
 
 use crate::{
-    gate::Caller,
     look::Look,
     problem::{Code, Problem},
     query::Seq,
     recording::{Place, Shown, Wanted},
-    serve::Line,
     stretch::Stretch,
 };
 
@@ -32,8 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Sessions whose connection is remembered while one connection is followed.
 const SESSIONS_MAX: usize = 10_000;
-/// A stream whose caller may no longer be there gets this long to take its last words.
-const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// What is followed.
 pub(crate) enum Followed {
@@ -63,37 +59,16 @@ pub(crate) fn resume_after(headers: &HeaderMap, after: Option<Seq>) -> Result<u6
 }
 
 /// Streams what is `followed` after the record `after`.
-pub(crate) fn stream(look: Look, followed: Followed, after: u64, line: Option<Line>) -> Response {
-    let (caller, last) = (look.caller().clone(), look.caller().clone());
-    let guard = line.map(|line| Guard::set(caller.clone(), line));
+pub(crate) fn stream(look: Look, followed: Followed, after: u64) -> Response {
+    let (until, last) = (look.caller().standing().clone(), look.caller().standing().clone());
     let tail = Tail::new(look, followed, after);
-    let events = stream::unfold(tail, Tail::next).take_until(async move { caller.gone().await });
+    let events = stream::unfold(tail, Tail::next).take_until(async move { until.gone().await });
     let end = stream::once(async move {
-        drop(guard);
-        let why = if last.may_stay() { "closed" } else { "token" };
+        let why = if last.holds() { "closed" } else { "token" };
         sse::Event::default().event("end").data(format!("{{\"why\":\"{why}\"}}"))
     });
     let events = events.chain(end).map(Ok::<_, Infallible>);
     Sse::new(events).keep_alive(sse::KeepAlive::new().interval(HEARTBEAT)).into_response()
-}
-
-/// Cuts the connection of a stream that nobody reads any more when its time is over.
-struct Guard(JoinHandle<()>);
-
-impl Guard {
-    fn set(caller: Caller, line: Line) -> Self {
-        Self(tokio::spawn(async move {
-            caller.gone().await;
-            sleep(LAST_WORDS).await;
-            line.cut();
-        }))
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 struct Tail {

@@ -2,7 +2,6 @@
 //! time or as it comes.
 
 use axum::{
-    Extension,
     extract::OriginalUri,
     response::{IntoResponse as _, Response},
 };
@@ -19,7 +18,6 @@ use crate::{
     problem::{Code, Problem, ProblemBody},
     query::{Limit, Params, Seq, SessionId},
     recording::{Shown, Wanted},
-    serve::Line,
     stretch::Stretch,
     tail::{self, Followed, Sessions},
 };
@@ -116,7 +114,6 @@ pub(crate) async fn tail_session(
     auditor: Auditor,
     SessionId(session): SessionId,
     OriginalUri(uri): OriginalUri,
-    line: Option<Extension<Line>>,
     headers: HeaderMap,
     Params(asked): Params<TailAfter>,
 ) -> Result<Response, Problem> {
@@ -126,12 +123,7 @@ pub(crate) async fn tail_session(
     if stretch.is_over(after) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(tail::stream(
-        look,
-        Followed::Session(session, stretch),
-        after,
-        line.map(|Extension(line)| line),
-    ))
+    Ok(tail::stream(look, Followed::Session(session, stretch), after))
 }
 
 /// The whole recording of this node as server-sent events: what is behind `after`, then what comes.
@@ -143,7 +135,6 @@ pub(crate) async fn tail_session(
 pub(crate) async fn tail(
     auditor: Auditor,
     OriginalUri(uri): OriginalUri,
-    line: Option<Extension<Line>>,
     headers: HeaderMap,
     Params(asked): Params<TailOf>,
 ) -> Result<Response, Problem> {
@@ -153,7 +144,7 @@ pub(crate) async fn tail(
         Some(connection) => Followed::Connection(Sessions::on(connection)),
         None => Followed::All,
     };
-    Ok(tail::stream(look, followed, after, line.map(|Extension(line)| line)))
+    Ok(tail::stream(look, followed, after))
 }
 
 /// The records of `stretch` that are wanted, from where it is asked for to where a page ends.

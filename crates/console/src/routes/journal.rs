@@ -114,7 +114,7 @@ struct Exporting {
 impl Exporting {
     async fn next(mut self) -> Option<(Result<Bytes, Problem>, Self)> {
         let place = self.place.take()?;
-        if !self.look.caller().may_stay() {
+        if !self.look.caller().standing().holds() {
             // Broken off: a clean end would say that this was all.
             return Some((Err(Code::TokenRefused.into()), self));
         }
