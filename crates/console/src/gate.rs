@@ -47,6 +47,8 @@ pub(crate) struct Caller {
 pub(crate) struct Standing {
     console: Arc<Console>,
     identity: Arc<Identity>,
+    /// Whether they could read the recording when they came; then they must go on to.
+    reads: bool,
 }
 
 /// A caller who may read the recording.
@@ -91,9 +93,15 @@ impl Caller {
 }
 
 impl Standing {
+    fn new(console: Arc<Console>, identity: Arc<Identity>) -> Self {
+        let reads = console.admits(&identity, Role::Auditor);
+        Self { console, identity, reads }
+    }
+
     /// Whether the token still stands, and with it the right to read.
     pub(crate) fn holds(&self) -> bool {
-        self.left_ms() > 0 && self.console.admits(&self.identity, Role::Auditor)
+        let reads = !self.reads || self.console.admits(&self.identity, Role::Auditor);
+        self.left_ms() > 0 && reads
     }
 
     /// Done within a second of when it no longer holds.
@@ -176,7 +184,7 @@ async fn enter(
         }
     };
     let slot = console.slots.take(&identity).ok_or(Code::TooMany)?;
-    let standing = Standing { console, identity };
+    let standing = Standing::new(console, identity);
     if let Some(line) = line {
         line.is_used_by(standing.clone());
     }

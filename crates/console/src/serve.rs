@@ -54,10 +54,16 @@ impl Line {
     /// Done shortly after its user's time is over: also where the other end reads no more, so that
     /// nobody asks whether there is a next event.
     async fn over(&self) {
-        while self.is_in_order() {
-            sleep(STANDING_EVERY).await;
+        loop {
+            while self.is_in_order() {
+                sleep(STANDING_EVERY).await;
+            }
+            sleep(LAST_WORDS).await;
+            // Unless a new token came on it meanwhile.
+            if !self.is_in_order() {
+                return;
+            }
         }
-        sleep(LAST_WORDS).await;
     }
 
     fn is_in_order(&self) -> bool {
