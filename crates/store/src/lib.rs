@@ -6,6 +6,7 @@
 //! connection. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
 
 pub mod db;
+pub mod export;
 mod folder;
 pub mod journal;
 pub mod pins;
