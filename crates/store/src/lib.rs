@@ -6,6 +6,8 @@
 //! connection. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
 
 pub mod db;
+mod client;
+pub mod deliver;
 pub mod export;
 mod folder;
 pub mod journal;

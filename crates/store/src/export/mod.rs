@@ -21,7 +21,7 @@ pub use filter::Filter;
 use lines::Lines;
 use lockgate_model::Event;
 pub use ocsf::OCSF_VERSION;
-pub(crate) use ocsf::{of_call, of_refusal};
+pub(crate) use ocsf::{of_call, of_call_without_bodies, of_refusal};
 use parquet::Rows;
 
 use crate::journal::{JournalFault, Record};

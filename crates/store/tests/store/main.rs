@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod deliver;
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod journal;
