@@ -12,3 +12,5 @@ pub mod export;
 mod folder;
 pub mod journal;
 pub mod pins;
+pub mod retain;
+pub mod ship;

@@ -20,6 +20,7 @@ mod worker;
 
 use std::{io, path::PathBuf};
 
+pub(crate) use backoff::Backoff;
 pub use heads::{Head, HeadDelivery};
 pub use secret::{Headers, SecretFault};
 pub use settings::{

@@ -1,9 +1,7 @@
 //! How far a sink has come, in one small file that is replaced whole.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -50,22 +48,11 @@ impl PlaceFile {
 
     /// Replaces it: after a crash the file holds the old place or the new one.
     pub(super) fn save(&self, place: Place) -> Result<(), DeliverFault> {
-        let fresh = self.path.with_extension("json.new");
         let mut bytes = serde_json::to_vec(&place).map_err(|error| DeliverFault::Place {
             path: self.path.clone(),
             why: error.to_string(),
         })?;
         bytes.push(b'\n');
-        write_synced(&fresh, &bytes).map_err(DeliverFault::io("write", &fresh))?;
-        fs::rename(&fresh, &self.path).map_err(DeliverFault::io("replace", &self.path))?;
-        let parent = self.path.parent().unwrap_or(Path::new("."));
-        folder::sync(parent).map_err(DeliverFault::io("sync", parent))
+        folder::replace(&self.path, &bytes).map_err(DeliverFault::io("replace", &self.path))
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -13,4 +13,6 @@ mod kill;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+mod ship;
+#[cfg(test)]
 mod support;
