@@ -62,10 +62,10 @@ impl Recording {
         self.append(&Event::Intent(Box::new(IntentEvent {
             call: call.clone(),
             trace: format!("{:032x}", self.calls * 7),
-            peer: if self.calls % 2 == 0 { "192.0.2.7" } else { "2001:db8::7" }.into(),
+            peer: if self.calls.is_multiple_of(2) { "192.0.2.7" } else { "2001:db8::7" }.into(),
             issuer: "corp".into(),
             subject: subject.into(),
-            client: (self.calls % 2 == 0).then(|| "ide".into()),
+            client: self.calls.is_multiple_of(2).then(|| "ide".into()),
             groups,
             token: digest,
             connection: "payroll".into(),
