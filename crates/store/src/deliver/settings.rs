@@ -172,3 +172,43 @@ impl SyslogSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DeliverySettings, Payload, Receiver, Transport};
+
+    fn read(json: &str) -> Result<DeliverySettings, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_safe_choice() {
+        let settings = read(
+            r#"{"sinks":[{"name":"siem","to":{"syslog":{"address":"siem.example:6514"}}}],
+                "heads":[{"file":"/srv/heads"}]}"#,
+        )
+        .unwrap();
+        let sink = &settings.sinks[0];
+        assert_eq!((sink.payload, sink.message_max_bytes), (Payload::Records, 262_144));
+        let Receiver::Syslog(syslog) = &sink.to else { panic!("{sink:?}") };
+        assert_eq!((syslog.transport, syslog.facility), (Transport::Tls, 13));
+    }
+
+    #[test]
+    fn secrets_stand_elsewhere_and_are_not_quoted_back() {
+        let with = |value: &str| {
+            read(&format!(
+                r#"{{"sinks":[{{"name":"siem","to":{{"http":{{"url":"https://siem.example/in",
+                    "headers":{{"authorization":"{value}"}}}}}}}}]}}"#
+            ))
+        };
+        for good in ["env:SIEM_TOKEN", "file:/run/secrets/siem"] {
+            assert!(with(good).is_ok(), "{good}");
+        }
+        for bad in ["Bearer hunter2", "env:", "file:relative", "file:/", ""] {
+            let fault = with(bad).unwrap_err();
+            assert!(fault.contains("by reference") && !fault.contains("hunter2"), "{bad}: {fault}");
+        }
+        assert!(read(r#"{"sink":[]}"#).is_err());
+    }
+}

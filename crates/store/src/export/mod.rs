@@ -46,7 +46,7 @@ pub enum Packing {
     Zstd,
 }
 
-/// How far an export is, told about every [`PROGRESS_EVERY`] records.
+/// How far an export is, told about every 1,000 records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Records read.

@@ -10,7 +10,9 @@ use lockgate_model::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Call, Calls, End, Exporter, Filter, Format, Packing, event_of};
+use super::{
+    Call, Calls, End, Exporter, Filter, Format, Packing, event_of, of_call, of_call_without_bodies,
+};
 use crate::journal::{Journal, JournalOptions, read};
 
 /// An event in few words: `intent a`, `deny a`, `message a`, `end a`, `start`.
@@ -156,4 +158,15 @@ fn frames_are_independent_and_checked() {
     let middle = packed.len() / 2;
     packed[middle] ^= 1;
     assert!(zstd::decode_all(&packed[..]).is_err());
+}
+
+#[test]
+fn an_event_without_its_bodies_says_so() {
+    let calls = joined(&["intent a", "message a", "end a"], Calls::new());
+    let whole = of_call(&calls[0]).unwrap();
+    assert!(whole.contains(r#""data":{"n":9007199254740993}"#), "{whole}");
+    let short = of_call_without_bodies(&calls[0]).unwrap();
+    assert!(!short.contains("9007199254740993"), "{short}");
+    assert!(short.contains(r#""is_truncated":true"#), "{short}");
+    assert!(!whole.contains("is_truncated"), "{whole}");
 }

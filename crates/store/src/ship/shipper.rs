@@ -275,8 +275,8 @@ impl Shipper {
 
     async fn read_manifest(&self, object: &ObjectPath) -> Result<Manifest, ShipFault> {
         let head = self.store.head(object).await.map_err(ShipFault::store("read", object))?;
-        if head.size > manifest::MAX_BYTES {
-            let why = "it is longer than a manifest".to_owned();
+        if !(1..=manifest::MAX_BYTES).contains(&head.size) {
+            let why = "its size is not a manifest's".to_owned();
             return Err(ShipFault::Malformed { name: object.to_string(), why });
         }
         let bytes = self.store.get_range(object, 0..head.size).await;
