@@ -1,20 +1,14 @@
-//! What outlives the process: the journal of every decision, its searchable index, and the accepted
-//! definitions.
+//! What outlives the process: the journal of every decision, its searchable index, the accepted
+//! definitions, and their way elsewhere.
 //!
 //! [`journal`] stands between judge and send on the path of a call: no record, no call. [`db`] is
 //! filled behind it and can be made again from it. [`pins`] keeps what an operator accepted of each
-//! connection. Nothing here decides, speaks the protocol, reads a clock, or sees a credential.
-//! What outlives the process: the journal of every decision, the accepted definitions, and their way
-//! elsewhere.
-//!
-//! [`journal`] stands between judge and send on the path of a call: no record, no call. [`pins`]
-//! keeps what an operator accepted of each connection. Both live in one data folder that a single
-//! process owns. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
+//! connection. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
 //! [`retain`] plans what has had its time; none of them can hold the journal up. Nothing here
 //! decides, speaks the protocol, reads the wall clock, or sees a caller's credential.
 
-pub mod db;
 mod client;
+pub mod db;
 pub mod deliver;
 pub mod export;
 mod folder;

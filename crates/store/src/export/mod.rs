@@ -254,7 +254,7 @@ impl Task<'_> {
 /// The event of a record; `None` where its session was erased. The one place that knows how a
 /// record keeps it.
 pub(crate) fn event_of(record: &Record) -> Result<Option<Event>, JournalFault> {
-    record.event().map(Some)
+    record.event()
 }
 
 fn json(seq: u64) -> impl FnOnce(serde_json::Error) -> ExportFault {
