@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use lockgate_model::{Event, KeptChange, KeptEvent};
+use lockgate_model::{KeptChange, KeptEvent};
+use lockgate_store::journal::JournalFault;
 
 use crate::{
     console::Console,
     gate::{Admin, Caller},
-    look::append,
+    look::unavailable,
     problem::{Code, Problem},
 };
 
@@ -22,9 +23,9 @@ pub(crate) enum Change {
 /// Makes the change, and gives the sequence number under which it is on the record.
 ///
 /// # Errors
-/// [`Code::SessionUnknown`], [`Code::SessionElsewhere`], [`Code::SessionHeld`] for an erasure,
-/// [`Code::JournalUnavailable`] where nothing happened, [`Code::Internal`] where an erasure is on
-/// the record but the key is still there: asked again, it is done again.
+/// [`Code::SessionUnknown`], [`Code::SessionElsewhere`], [`Code::ChangeRefused`],
+/// [`Code::JournalUnavailable`] where nothing happened, [`Code::ChangeUnfinished`] where it is on
+/// the record and was not done: asked again, it is done again.
 pub(crate) async fn make(
     admin: Admin,
     change: Change,
@@ -44,34 +45,29 @@ async fn make_whole(
     reason: String,
 ) -> Result<u64, Problem> {
     let console = caller.console();
+    is_here(console, &session).await?;
+    let kept = KeptEvent { by: caller.by(), change: change.of(session), reason };
+    // One at a time: a hold must not come between an erasure's look for one and its end.
     let _changing = console.changing.lock().await;
-    let held = is_held(console, &session).await?;
-    if change == Change::Erase && held {
-        return Err(Code::SessionHeld.into());
-    }
-    let kept = KeptEvent { by: caller.by(), change: change.of(session.clone()), reason };
-    let seq = append(console, Event::Kept(kept)).await?;
-    if change == Change::Erase {
-        (console.edge.keeper.erase)(session).await.map_err(|fault| {
-            tracing::error!(%fault, "an erasure is on the record, but the key is still there");
-            Problem::new(Code::Internal, "the key is still there; ask again")
-        })?;
-    }
-    Ok(seq)
+    (console.edge.keeper.keep)(kept).await.map_err(|fault| match fault {
+        JournalFault::Refused(why) => Problem::new(Code::ChangeRefused, why),
+        fault @ JournalFault::Unavailable(_) => unavailable(&fault),
+        fault => {
+            tracing::error!(%fault, "a change is on the record, but was not made");
+            Code::ChangeUnfinished.into()
+        }
+    })
 }
 
-/// Whether the session is held: as the index has it, corrected by what it does not have yet.
-async fn is_held(console: &Arc<Console>, session: &str) -> Result<bool, Problem> {
+/// Whether this node recorded the session.
+async fn is_here(console: &Arc<Console>, session: &str) -> Result<(), Problem> {
     let (index, node) = (&console.edge.index, &console.edge.node);
-    // Asked before the row, so that what comes between is read twice rather than not at all.
-    let applied = index.applied(node).await?;
     let row = index.session(session).await?.ok_or(Code::SessionUnknown)?;
-    if row.node != *node {
-        let detail = format!("node `{}` recorded the session; ask its console", row.node);
-        return Err(Problem::new(Code::SessionElsewhere, detail));
+    if row.node == *node {
+        return Ok(());
     }
-    let since = console.recording.held_since(applied, session).await?;
-    Ok(since.unwrap_or(row.held))
+    let detail = format!("node `{}` recorded the session; ask its console", row.node);
+    Err(Problem::new(Code::SessionElsewhere, detail))
 }
 
 impl Change {

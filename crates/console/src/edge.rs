@@ -6,8 +6,11 @@
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
 use http::HeaderMap;
-use lockgate_model::{Event, Identity, Refusal, Timestamp};
-use lockgate_store::{db::Index, journal::JournalFault};
+use lockgate_model::{Event, Identity, KeptEvent, Refusal, Timestamp};
+use lockgate_store::{
+    db::Index,
+    journal::{Journal, JournalFault, Keys, SignedHead},
+};
 
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -29,6 +32,8 @@ pub struct Edge {
     pub node: String,
     /// The folder of this node's journal.
     pub journal: PathBuf,
+    /// What opens the journal.
+    pub keys: Keys,
     /// The wall clock.
     pub now: fn() -> Timestamp,
 }
@@ -38,9 +43,31 @@ pub struct Keeper {
     /// Puts an event on the record; done once the record survives a power cut, with its sequence
     /// number.
     pub append: Box<dyn Fn(Event) -> Later<Result<u64, JournalFault>> + Send + Sync>,
-    /// Destroys a session's key. Asked only after the erasure is on the record and nothing holds
-    /// the session; asked again, it must do no harm.
-    pub erase: Box<dyn Fn(String) -> Later<Result<(), JournalFault>> + Send + Sync>,
-    /// The latest signed tree head, as a signed note; `None` before the first one.
-    pub head: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Changes what is kept, on the record first; gives the sequence number of that record.
+    /// [`JournalFault::Refused`] where it may not be done, as for a session on hold.
+    pub keep: Box<dyn Fn(KeptEvent) -> Later<Result<u64, JournalFault>> + Send + Sync>,
+    /// The latest signed tree head; `None` before the first one.
+    pub head: Box<dyn Fn() -> Option<Arc<SignedHead>> + Send + Sync>,
+}
+
+impl Keeper {
+    /// The journal itself, by the clock `now`.
+    pub fn of(journal: &Arc<Journal>, now: fn() -> Timestamp) -> Self {
+        let (appends, keeps, heads) = (Arc::clone(journal), Arc::clone(journal), journal.heads());
+        Self {
+            append: Box::new(move |event| {
+                let journal = Arc::clone(&appends);
+                Box::pin(async move {
+                    let position = journal.append(now(), &event)?;
+                    journal.synced(position).await?;
+                    Ok(position.seq())
+                })
+            }),
+            keep: Box::new(move |kept| {
+                let journal = Arc::clone(&keeps);
+                Box::pin(async move { Ok(journal.keep(now(), kept).await?.seq()) })
+            }),
+            head: Box::new(move || heads.borrow().clone()),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use lockgate_model::{Event, ViewedEvent};
-use lockgate_store::db::Index;
+use lockgate_store::{db::Index, journal::JournalFault};
 
 use crate::{
     console::Console,
@@ -87,10 +87,13 @@ impl How {
 /// # Errors
 /// [`Code::JournalUnavailable`]
 pub(crate) async fn append(console: &Arc<Console>, event: Event) -> Result<u64, Problem> {
-    (console.edge.keeper.append)(event).await.map_err(|fault| {
-        tracing::error!(%fault, "a look or a change can't be recorded");
-        Code::JournalUnavailable.into()
-    })
+    (console.edge.keeper.append)(event).await.map_err(|fault| unavailable(&fault))
+}
+
+/// What can't be recorded.
+pub(crate) fn unavailable(fault: &JournalFault) -> Problem {
+    tracing::error!(%fault, "a look or a change can't be recorded");
+    Code::JournalUnavailable.into()
 }
 
 /// The request as it was spelled, which is percent-encoded and so inert.

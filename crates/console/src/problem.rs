@@ -64,7 +64,9 @@ codes! {
     SessionUnknown = "session.unknown", NOT_FOUND, "there is no such session";
     SessionElsewhere = "session.elsewhere", CONFLICT, "another node recorded the session";
     SessionErased = "session.erased", GONE, "the session was erased";
-    SessionHeld = "session.held", CONFLICT, "the session is held";
+    ChangeRefused = "change.refused", CONFLICT, "the session is on hold, or still open";
+    ChangeUnfinished = "change.unfinished", INTERNAL_SERVER_ERROR,
+        "the change is on the record but was not made; ask again";
     CallUnknown = "call.unknown", NOT_FOUND, "there is no such call";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use lockgate_model::{Event, KeptChange, Timestamp};
-use lockgate_store::journal::{JournalFault, Reader, Record, read};
+use lockgate_model::{Event, Timestamp};
+use lockgate_store::journal::{JournalFault, Keys, Reader, Record, read_from};
 
 /// Records that one piece looks at, so that a reader who left is noticed.
 const SCAN_MAX: usize = 4_096;
@@ -18,11 +18,13 @@ const PIECE_MAX_BYTES: usize = 256 * 1024;
 /// The journal of this node.
 pub(crate) struct Recording {
     folder: PathBuf,
+    keys: Keys,
 }
 
 /// A place in the journal, from which it is read on; also beyond its end, where that moves.
 pub(crate) struct Place {
     folder: PathBuf,
+    keys: Keys,
     /// `None` until it is first read from.
     reader: Option<Reader>,
     next_seq: u64,
@@ -62,43 +64,14 @@ pub(crate) struct Piece {
 }
 
 impl Recording {
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(crate) fn new(folder: PathBuf, keys: Keys) -> Self {
+        Self { folder, keys }
     }
 
     /// The place before the record `seq`, or the one that comes next where it is gone.
     pub(crate) fn at(&self, seq: u64) -> Place {
-        Place { folder: self.folder.clone(), reader: None, next_seq: seq.max(1) }
-    }
-
-    /// What the records after `seq` say of a hold on `session`: the latest word, if there is one.
-    ///
-    /// # Errors
-    /// [`JournalFault`]
-    pub(crate) async fn held_since(
-        &self,
-        seq: u64,
-        session: &str,
-    ) -> Result<Option<bool>, JournalFault> {
-        let mut place = self.at(seq.saturating_add(1));
-        let wanted = Wanted { read_events: true, ..Wanted::default() };
-        let mut held = None;
-        loop {
-            let (further, piece) = place.piece(wanted.clone()).await;
-            let piece = piece?;
-            for event in piece.records.iter().filter_map(|record| record.event.as_ref()) {
-                let Event::Kept(kept) = event else { continue };
-                match &kept.change {
-                    KeptChange::Hold { session: of } if of == session => held = Some(true),
-                    KeptChange::Release { session: of } if of == session => held = Some(false),
-                    _ => {}
-                }
-            }
-            if piece.at_end {
-                return Ok(held);
-            }
-            place = further;
-        }
+        let (folder, keys) = (self.folder.clone(), self.keys.clone());
+        Place { folder, keys, reader: None, next_seq: seq.max(1) }
     }
 }
 
@@ -110,13 +83,13 @@ impl Place {
 
     /// Reads on. At the end it gives an empty piece, and may be asked again later.
     pub(crate) async fn piece(mut self, wanted: Wanted) -> (Self, Result<Piece, JournalFault>) {
-        let (folder, next_seq) = (self.folder.clone(), self.next_seq);
+        let (folder, keys, next_seq) = (self.folder.clone(), self.keys.clone(), self.next_seq);
         let read = tokio::task::spawn_blocking(move || {
             let piece = self.read(&wanted);
             (self, piece)
         });
         read.await.unwrap_or_else(|_| {
-            let place = Self { folder, reader: None, next_seq };
+            let place = Self { folder, keys, reader: None, next_seq };
             (place, Err(JournalFault::Unavailable("reading it was broken off".into())))
         })
     }
@@ -140,19 +113,17 @@ impl Place {
         Ok(piece)
     }
 
+    /// The next record; `None` at the end of what is written so far.
     fn next(&mut self) -> Result<Option<Record>, JournalFault> {
-        if self.reader.is_none() {
-            self.reader = Some(read(&self.folder)?);
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => none.insert(read_from(&self.folder, &self.keys, self.next_seq)?),
+        };
+        let record = reader.next().transpose()?;
+        if let Some(record) = &record {
+            self.next_seq = record.seq.saturating_add(1);
         }
-        while let Some(record) = self.reader.as_mut().and_then(Iterator::next) {
-            let record = record?;
-            if record.seq >= self.next_seq {
-                self.next_seq = record.seq.saturating_add(1);
-                return Ok(Some(record));
-            }
-        }
-        self.reader = None;
-        Ok(None)
+        Ok(record)
     }
 }
 
@@ -164,13 +135,13 @@ impl Wanted {
             return Ok(None);
         }
         // What does not have the id anywhere need not be taken apart to see that.
-        let text = record.event.get();
+        let text = record.event.as_ref().map_or("", |event| event.get());
         let absent = |id: &Option<String>| id.as_deref().is_some_and(|id| !text.contains(id));
         if absent(&self.session) || absent(&self.call) {
             return Ok(None);
         }
         let read = self.read_events || self.session.is_some() || self.call.is_some();
-        let event = if read { Some(record.event()?) } else { None };
+        let event = if read { record.event()? } else { None };
         let (session, call) =
             (event.as_ref().and_then(Event::session), event.as_ref().and_then(call));
         let other = |wanted: &Option<String>, found| wanted.is_some() && wanted.as_deref() != found;

@@ -8,6 +8,8 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, header};
+use lockgate_model::Digest;
+use lockgate_store::journal::SignedHead;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,12 +26,13 @@ use crate::{
 /// A signed tree head (C2SP tlog-checkpoint), taken apart.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Head {
-    /// The journal that it is of.
-    origin: String,
+    /// The node whose recording it is.
+    node: String,
     /// How many records it covers.
     size: u64,
-    /// The root hash (RFC 6962), in base64.
-    root: String,
+    /// The root of the tree (RFC 6962), in hexadecimal.
+    #[schema(value_type = String)]
+    root: Digest,
     /// The whole signed note, which is what a verifier takes.
     note: String,
 }
@@ -61,12 +64,12 @@ pub(crate) async fn head(
     Auditor(caller): Auditor,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let note = (caller.console().edge.keeper.head)().ok_or(Code::HeadMissing)?;
+    let signed = (caller.console().edge.keeper.head)().ok_or(Code::HeadMissing)?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("application/json")) {
-        return page::json(&headers, &Head::read(note).ok_or(Code::Internal)?);
+        return page::json(&headers, &Head::from(&*signed));
     }
-    Ok(page::tagged(&headers, "text/plain; charset=utf-8", note.into_bytes()))
+    Ok(page::tagged(&headers, "text/plain; charset=utf-8", signed.note.clone().into_bytes()))
 }
 
 /// The records as they stand in the journal, one JSON document a line.
@@ -138,28 +141,10 @@ impl Exporting {
     }
 }
 
-impl Head {
-    /// Origin, size and root are the note's first three lines.
-    fn read(note: String) -> Option<Self> {
-        let mut lines = note.lines();
-        let origin = lines.next()?.to_owned();
-        let size = lines.next()?.parse().ok()?;
-        let root = lines.next()?.to_owned();
-        Some(Self { origin, size, root, note })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Head;
-
-    #[test]
-    fn a_note_is_taken_apart_or_not_at_all() {
-        let note = "lockgate/a\n42\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— a Az3grl\n";
-        let head = Head::read(note.into()).unwrap();
-        assert_eq!((head.origin.as_str(), head.size, head.note.as_str()), ("lockgate/a", 42, note));
-        for bad in ["", "lockgate/a\n", "lockgate/a\nx\ny\n", "lockgate/a\n42"] {
-            assert!(Head::read(bad.into()).is_none(), "{bad:?}");
-        }
+impl From<&SignedHead> for Head {
+    fn from(signed: &SignedHead) -> Self {
+        let head = &signed.head;
+        let (node, note) = (head.node.clone(), signed.note.clone());
+        Self { node, size: head.size, root: head.root, note }
     }
 }

@@ -64,7 +64,8 @@ pub(crate) async fn release(
     make(admin, Change::Release, session, why).await
 }
 
-/// Destroys a session's key: nothing of its content can be read again. Refused while it is held.
+/// Destroys a session's key: nothing of its content can be read again. Refused while it is held, or
+/// still open.
 #[utoipa::path(post, path = "/sessions/{id}/erase", operation_id = "erase_session", tag = "kept", request_body = Why,
     params(("id" = String, Path, pattern = "^s[0-9a-f]{32}$", description = "The session's id")),
     responses((status = 200, body = Receipt), (status = "default", body = ProblemBody,

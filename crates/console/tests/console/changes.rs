@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use http::StatusCode;
 use lockgate_model::{Event, KeptChange};
 
-use crate::rig::{Rig, opened, session};
+use crate::rig::{Rig, closed, opened, session};
 
 const WHY: &str = r#"{"reason":"case 7"}"#;
 
@@ -13,6 +13,7 @@ async fn rig() -> Rig {
     let rig = Rig::new().await;
     for n in 1..=2 {
         rig.append(&opened(n, "db"));
+        rig.append(&closed(n));
     }
     rig.catch_up().await;
     rig
@@ -48,10 +49,10 @@ async fn a_held_session_is_not_erased_whether_the_index_knows_or_not_z14() {
         };
         let held = rig.post(&path(1, "hold"), "admin", WHY).await;
         assert_eq!(held.status, StatusCode::OK);
-        assert_eq!((&held.json()["change"], &held.json()["seq"]), (&"hold".into(), &3.into()));
+        assert_eq!((&held.json()["change"], &held.json()["seq"]), (&"hold".into(), &5.into()));
         catch_up().await;
         let refused = rig.post(&path(1, "erase"), "admin", WHY).await;
-        assert_eq!((refused.status.as_u16(), &*refused.code()), (409, "session.held"));
+        assert_eq!((refused.status.as_u16(), &*refused.code()), (409, "change.refused"));
         // Only that one is held.
         assert_eq!(rig.post(&path(2, "erase"), "admin", WHY).await.status, StatusCode::OK);
         assert_eq!(rig.post(&path(1, "release"), "admin", WHY).await.status, StatusCode::OK);
@@ -68,7 +69,8 @@ async fn an_erasure_is_on_the_record_before_the_key_goes() {
     let rig = rig().await;
     let answer = rig.post(&path(1, "erase"), "admin", WHY).await;
     let seq = answer.json()["seq"].as_u64().unwrap();
-    assert_eq!(*rig.erased.lock().unwrap(), [(session(1), seq)]);
+    assert!(matches!(&rig.records()[seq as usize - 1].event().unwrap(), Some(Event::Kept(_))));
+    assert!(!rig.is_readable(&session(1)) && rig.is_readable(&session(2)));
     rig.catch_up().await;
     for what in ["events", "tail"] {
         let answer = rig.get(&path(1, what), "auditor").await;
@@ -86,19 +88,19 @@ async fn a_journal_that_refuses_leaves_everything_as_it_was() {
         let answer = rig.post(&path(1, what), "admin", WHY).await;
         assert_eq!((answer.status.as_u16(), &*answer.code()), (503, "journal.unavailable"));
     }
-    assert!(rig.erased.lock().unwrap().is_empty() && kept(&rig).is_empty());
+    assert!(rig.is_readable(&session(1)) && kept(&rig).is_empty());
 }
 
 #[tokio::test]
 async fn a_key_that_stays_is_told_and_can_be_asked_for_again() {
     let rig = rig().await;
-    rig.keeps_keys.store(true, Ordering::SeqCst);
+    rig.stops_short.store(true, Ordering::SeqCst);
     let answer = rig.post(&path(1, "erase"), "admin", WHY).await;
-    assert_eq!((answer.status.as_u16(), &*answer.code()), (500, "console.internal"));
-    rig.keeps_keys.store(false, Ordering::SeqCst);
+    assert_eq!((answer.status.as_u16(), &*answer.code()), (500, "change.unfinished"));
+    rig.stops_short.store(false, Ordering::SeqCst);
     rig.catch_up().await;
     assert_eq!(rig.post(&path(1, "erase"), "admin", WHY).await.status, StatusCode::OK);
-    assert_eq!(rig.erased.lock().unwrap().len(), 1);
+    assert!(!rig.is_readable(&session(1)));
 }
 
 #[tokio::test]
@@ -111,7 +113,7 @@ async fn holds_and_erasures_at_the_same_time_never_cross() {
         assert_eq!(held.status, StatusCode::OK);
         let first = kept(&rig)[0].starts_with("hold");
         assert_eq!(erased.status == StatusCode::CONFLICT, first, "{:?}", kept(&rig));
-        assert_eq!(rig.erased.lock().unwrap().is_empty(), first);
+        assert_eq!(rig.is_readable(&session(1)), first);
     }
 }
 
@@ -123,4 +125,15 @@ async fn who_is_unknown_can_not_be_changed() {
         assert_eq!((answer.status.as_u16(), &*answer.code()), (404, "session.unknown"));
     }
     assert!(kept(&rig).is_empty());
+}
+
+#[tokio::test]
+async fn an_open_session_is_not_erased() {
+    let rig = rig().await;
+    rig.append(&opened(3, "db"));
+    rig.catch_up().await;
+    let answer = rig.post(&path(3, "erase"), "admin", WHY).await;
+    assert_eq!((answer.status.as_u16(), &*answer.code()), (409, "change.refused"));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("open"));
+    assert!(rig.is_readable(&session(3)) && kept(&rig).is_empty());
 }

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -13,14 +13,14 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
-use lockgate_console::{Console, Edge, Keeper, Later, Roles};
+use lockgate_console::{Console, Edge, Keeper, Roles};
 use lockgate_model::{
     Digest, Era, Event, Group, Identity, IntentEvent, MessageEvent, OpenedEvent, OutcomeEvent,
     OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts, Verdict,
 };
 use lockgate_store::{
     db::{Index, IndexPlace, Indexed},
-    journal::{Journal, JournalFault, JournalOptions, read},
+    journal::{Journal, JournalFault, JournalOptions, Keys, Record, SignedHead, read},
 };
 use serde_json::{Value, json, value::RawValue};
 use tempfile::TempDir;
@@ -32,8 +32,6 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 pub(crate) const NODE: &str = "one";
 /// The subject of the auditor `hostile`.
 pub(crate) const HOSTILE: &str = "a\u{1b}[31m\n\u{202e}é\"\u{2028}";
-pub(crate) const NOTE: &str =
-    "lockgate/one\n7\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— one Az3grlgt\n";
 
 /// A console with everything around it.
 pub(crate) struct Rig {
@@ -42,10 +40,9 @@ pub(crate) struct Rig {
     pub(crate) index: Arc<Index>,
     /// Set, the journal takes nothing.
     pub(crate) refuses: Arc<AtomicBool>,
-    /// Set, keys can't be destroyed.
-    pub(crate) keeps_keys: Arc<AtomicBool>,
-    /// Sessions whose keys were destroyed, each with the last record at that time.
-    pub(crate) erased: Arc<Mutex<Vec<(String, u64)>>>,
+    /// Set, changes are put on the record and not made.
+    pub(crate) stops_short: Arc<AtomicBool>,
+    pub(crate) keys: Keys,
     pub(crate) folder: TempDir,
 }
 
@@ -60,27 +57,30 @@ pub(crate) struct Answer {
 impl Rig {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = JournalOptions { segment_max_bytes: 20_000, ..JournalOptions::default() };
-        let journal = Arc::new(Journal::open(&folder.path().join("journal"), options).unwrap().0);
+        let at = folder.path().join("journal");
+        let keys = Keys::open_or_create(&folder.path().join("keys"), &at).unwrap();
+        let options = JournalOptions {
+            node: NODE.to_owned(),
+            segment_max_bytes: 20_000,
+            head_max_ms: 50,
+            reserve_bytes: 0,
+            ..JournalOptions::default()
+        };
+        let journal = Arc::new(Journal::open(&at, &keys, options).unwrap().0);
         let place = IndexPlace::Sqlite(folder.path().join("index.sqlite"));
         let index = Arc::new(Index::open(&place).await.unwrap());
-        let (refuses, keeps_keys) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let erased = Arc::<Mutex<Vec<_>>>::default();
-        let keeper = Keeper {
-            append: append(Arc::clone(&journal), Arc::clone(&refuses)),
-            erase: erase(Arc::clone(&journal), Arc::clone(&keeps_keys), Arc::clone(&erased)),
-            head: Box::new(|| Some(NOTE.to_owned())),
-        };
+        let (refuses, stops_short) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let edge = Edge {
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
-            keeper,
+            keeper: keeper(&journal, &refuses, &stops_short),
             index: Arc::clone(&index),
             node: NODE.to_owned(),
-            journal: folder.path().join("journal"),
+            journal: at,
+            keys: keys.clone(),
             now,
         };
         let console = Console::new(edge, roles());
-        Self { console, journal, index, refuses, keeps_keys, erased, folder }
+        Self { console, journal, index, refuses, stops_short, keys, folder }
     }
 
     /// Puts an event on the record, as the gateway would.
@@ -91,22 +91,41 @@ impl Rig {
     /// Brings the index up to the journal's end.
     pub(crate) async fn catch_up(&self) {
         let applied = self.index.applied(NODE).await.unwrap();
-        let records = read(&self.folder.path().join("journal")).unwrap().map(Result::unwrap);
+        let records = self.records().into_iter();
         let batch: Vec<_> = records
             .filter(|record| record.seq > applied)
             .map(|record| Indexed {
                 seq: record.seq,
                 time: record.time,
-                event: Some(record.event().unwrap()),
+                event: record.event().unwrap(),
             })
             .collect();
         self.index.apply(NODE, &batch).await.unwrap();
     }
 
-    /// The events of the journal so far.
+    /// The records of the journal so far.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let records = read(&self.folder.path().join("journal"), &self.keys).unwrap();
+        records.map(Result::unwrap).collect()
+    }
+
+    /// The events of the journal so far, without those that were erased.
     pub(crate) fn events(&self) -> Vec<(u64, Event)> {
-        let records = read(&self.folder.path().join("journal")).unwrap().map(Result::unwrap);
-        records.map(|record| (record.seq, record.event().unwrap())).collect()
+        let records = self.records().into_iter();
+        records.filter_map(|record| Some((record.seq, record.event().unwrap()?))).collect()
+    }
+
+    /// Whether something of the session can still be read.
+    pub(crate) fn is_readable(&self, session: &str) -> bool {
+        self.events().iter().any(|(_, event)| event.session() == Some(session))
+    }
+
+    /// Waits for a signed head over at least `size` records.
+    pub(crate) async fn head(&self, size: u64) -> Arc<SignedHead> {
+        let mut heads = self.journal.heads();
+        let head = heads.wait_for(|head| head.as_ref().is_some_and(|head| head.head.size >= size));
+        let head = tokio::time::timeout(WAIT_MAX, head).await.expect("a head").unwrap();
+        head.clone().unwrap()
     }
 
     /// Every look so far: who, how, at which session.
@@ -199,36 +218,41 @@ pub(crate) fn roles() -> Roles {
     serde_json::from_value(roles).unwrap()
 }
 
-fn append(
-    journal: Arc<Journal>,
-    refuses: Arc<AtomicBool>,
-) -> Box<dyn Fn(Event) -> Later<Result<u64, JournalFault>> + Send + Sync> {
-    Box::new(move |event| {
-        let (journal, refuses) = (Arc::clone(&journal), refuses.load(Ordering::SeqCst));
-        Box::pin(async move {
-            if refuses {
-                return Err(JournalFault::Unavailable("no space left on device".into()));
+/// The journal itself, which can be made to fail.
+fn keeper(
+    journal: &Arc<Journal>,
+    refuses: &Arc<AtomicBool>,
+    stops_short: &Arc<AtomicBool>,
+) -> Keeper {
+    let inner = Arc::new(Keeper::of(journal, now));
+    let (appends, keeps, heads) = (Arc::clone(&inner), Arc::clone(&inner), inner);
+    let (refuses, refuses_too) = (Arc::clone(refuses), Arc::clone(refuses));
+    let stops_short = Arc::clone(stops_short);
+    Keeper {
+        append: Box::new(move |event| match refuses.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(full()) }),
+            false => (appends.append)(event),
+        }),
+        keep: Box::new(move |kept| {
+            if refuses_too.load(Ordering::SeqCst) {
+                return Box::pin(async { Err(full()) });
             }
-            let position = journal.append(now(), &event)?;
-            journal.synced(position).await?;
-            Ok(position.seq())
-        })
-    })
+            if !stops_short.load(Ordering::SeqCst) {
+                return (keeps.keep)(kept);
+            }
+            let recorded = (keeps.append)(Event::Kept(kept));
+            Box::pin(async move {
+                recorded.await?;
+                let (path, source) = ("keys".into(), std::io::ErrorKind::ReadOnlyFilesystem.into());
+                Err(JournalFault::Io { doing: "erase a key in", path, source })
+            })
+        }),
+        head: Box::new(move || (heads.head)()),
+    }
 }
 
-fn erase(
-    journal: Arc<Journal>,
-    keeps_keys: Arc<AtomicBool>,
-    erased: Arc<Mutex<Vec<(String, u64)>>>,
-) -> Box<dyn Fn(String) -> Later<Result<(), JournalFault>> + Send + Sync> {
-    Box::new(move |session| {
-        if keeps_keys.load(Ordering::SeqCst) {
-            let fault = JournalFault::Unavailable("read-only file system".into());
-            return Box::pin(async { Err(fault) });
-        }
-        erased.lock().unwrap().push((session, journal.stats().appended));
-        Box::pin(async { Ok(()) })
-    })
+fn full() -> JournalFault {
+    JournalFault::Unavailable("no space left on device".into())
 }
 
 fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
