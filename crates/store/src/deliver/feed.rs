@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use lockgate_model::Event;
 
 use super::{DeliverFault, message::Message, place::Place, settings::Payload, source::Source};
-use crate::export::{Calls, event_of};
+use crate::{
+    export::{Calls, event_of},
+    journal::Keys,
+};
 
 /// A batch is closed when it has so many messages.
 const BATCH_MAX: usize = 500;
@@ -37,11 +40,12 @@ pub(super) struct Batch {
 impl Feed {
     pub(super) fn new(
         journal: PathBuf,
+        keys: Keys,
         payload: Payload,
         message_max_bytes: usize,
         place: Place,
     ) -> Self {
-        let source = Source::new(journal, place.read_from_seq.max(1));
+        let source = Source::new(journal, keys, place.read_from_seq.max(1));
         Self { source, payload, message_max_bytes, calls: Calls::new(), place }
     }
 

@@ -3,19 +3,20 @@
 
 use std::path::PathBuf;
 
-use crate::journal::{JournalFault, Reader, Record, read};
+use crate::journal::{JournalFault, Keys, Reader, Record, read_from};
 
 /// A reader that goes on.
 #[derive(Debug)]
 pub(super) struct Source {
     folder: PathBuf,
+    keys: Keys,
     reader: Option<Reader>,
     next_seq: u64,
 }
 
 impl Source {
-    pub(super) const fn new(folder: PathBuf, next_seq: u64) -> Self {
-        Self { folder, reader: None, next_seq }
+    pub(super) const fn new(folder: PathBuf, keys: Keys, next_seq: u64) -> Self {
+        Self { folder, keys, reader: None, next_seq }
     }
 
     /// The next record; `None` where there is none yet.
@@ -23,7 +24,7 @@ impl Source {
         loop {
             let reader = match &mut self.reader {
                 Some(reader) => reader,
-                None => self.reader.insert(read(&self.folder)?),
+                none => none.insert(read_from(&self.folder, &self.keys, self.next_seq)?),
             };
             match reader.next() {
                 Some(Ok(record)) if record.seq < self.next_seq => {}
@@ -43,10 +44,7 @@ impl Source {
                     self.reader = None;
                     return Err(fault);
                 }
-                None => {
-                    self.reader = None;
-                    return Ok(None);
-                }
+                None => return Ok(None),
             }
         }
     }

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
+use crate::journal::Keys;
+
 use super::{
     DeliverFault,
     backoff::Backoff,
@@ -44,7 +46,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A sink over the journal in `journal`, whose place is kept in `places`. `node` is this
+    /// A sink over the journal in `journal`, read with `keys`, whose place is kept in `places`. `node` is this
     /// gateway's name; `headers` are the resolved ones of an HTTP receiver. Dials nothing yet.
     ///
     /// # Errors
@@ -54,6 +56,7 @@ impl Delivery {
         headers: Headers,
         node: &str,
         journal: &Path,
+        keys: &Keys,
         places: &Path,
     ) -> Result<Self, DeliverFault> {
         let sink = match &settings.to {
@@ -63,7 +66,7 @@ impl Delivery {
         let file = PlaceFile::new(places, settings.name.as_str())?;
         let place = file.load()?;
         let max = settings.message_max_bytes as usize;
-        let feed = Feed::new(journal.to_owned(), settings.payload, max, place);
+        let feed = Feed::new(journal.to_owned(), keys.clone(), settings.payload, max, place);
         let state = watch::Sender::new(SinkState {
             sent_seq: place.sent_seq,
             needs_seq: place.read_from_seq,

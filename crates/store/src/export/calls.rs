@@ -159,7 +159,8 @@ impl Calls {
     }
 
     fn begin(&mut self, record: &Record, intent: IntentEvent, ended: &mut Vec<Call>) {
-        let bytes = record.event.get().len() + OVERHEAD_BYTES;
+        let text = record.event.as_ref().map_or(0, |event| event.get().len());
+        let bytes = text + OVERHEAD_BYTES;
         let forwarded = intent.verdict.is_allow();
         let end = if forwarded { End::Open } else { End::NotForwarded };
         let id = intent.call.clone();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{
     Call, Calls, End, Exporter, Filter, Format, Packing, event_of, of_call, of_call_without_bodies,
 };
-use crate::journal::{Journal, JournalOptions, read};
+use crate::journal::{Journal, JournalOptions, Keys, read};
 
 /// An event in few words: `intent a`, `deny a`, `message a`, `end a`, `start`.
 fn event(words: &str) -> Event {
@@ -74,8 +74,12 @@ fn event(words: &str) -> Event {
     }
 }
 
+fn keys(folder: &Path) -> Keys {
+    Keys::open_or_create(&folder.join("keys"), folder).unwrap()
+}
+
 fn write(folder: &Path, events: &[&str]) {
-    let (journal, _) = Journal::open(folder, JournalOptions::default()).unwrap();
+    let (journal, _) = Journal::open(folder, &keys(folder), JournalOptions::default()).unwrap();
     for (second, words) in (0..).zip(events) {
         journal.append(Timestamp::from_millis(second * 1000), &event(words)).unwrap();
     }
@@ -85,7 +89,7 @@ fn joined(events: &[&str], mut calls: Calls) -> Vec<Call> {
     let folder = TempDir::new().unwrap();
     write(folder.path(), events);
     let mut ended = Vec::new();
-    for record in read(folder.path()).unwrap() {
+    for record in read(folder.path(), &keys(folder.path())).unwrap() {
         let record = record.unwrap();
         calls.take(&record, event_of(&record).unwrap().unwrap(), &mut ended);
     }
@@ -146,9 +150,14 @@ fn frames_are_independent_and_checked() {
     write(folder.path(), &many);
     let exporter = Exporter { format: Format::Jsonl(Packing::Zstd), filter: Filter::default() };
     let mut packed = Vec::new();
-    let summary = exporter.run(read(folder.path()).unwrap(), &mut packed, &mut |_| {}).unwrap();
+    let summary = exporter
+        .run(read(folder.path(), &keys(folder.path())).unwrap(), &mut packed, &mut |_| {})
+        .unwrap();
     assert_eq!(summary.written, 6_000);
-    let lines: String = read(folder.path()).unwrap().map(|r| r.unwrap().line() + "\n").collect();
+    let lines: String = read(folder.path(), &keys(folder.path()))
+        .unwrap()
+        .map(|r| r.unwrap().line() + "\n")
+        .collect();
     assert_eq!(zstd::decode_all(&packed[..]).unwrap(), lines.as_bytes());
     let begins = |at: &usize| packed[*at..].starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
     let starts: Vec<_> = (0..packed.len()).filter(begins).collect();

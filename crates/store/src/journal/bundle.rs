@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    JournalFault, Keys, SignedHead, VerifierKey,
+    Elsewhere, JournalFault, Keys, SignedHead, VerifierKey,
     head::notes,
     notary::heads_path,
     read::{Chain, SegmentReader, Sessions},
     record::{Link, digest},
-    segment,
+    shelf::Shelf,
     tree::{Tree, proves},
 };
 
@@ -100,8 +100,14 @@ impl Bundle {
     ///
     /// # Errors
     /// [`BundleFault::Unknown`], [`BundleFault::Unsigned`], [`BundleFault::Journal`].
-    pub fn gather(folder: &Path, keys: &Keys, session: &str) -> Result<Self, BundleFault> {
-        let segments = segment::list(folder)?;
+    pub fn gather(
+        folder: &Path,
+        keys: &Keys,
+        elsewhere: Option<&Elsewhere>,
+        session: &str,
+    ) -> Result<Self, BundleFault> {
+        let shelf = Shelf::new(folder, keys, elsewhere);
+        let segments = shelf.list()?;
         let mut sessions = Sessions::new(folder, keys);
         let mut tree: Option<Tree> = None;
         let mut node = String::new();
@@ -109,7 +115,7 @@ impl Bundle {
         let mut chain = Chain { next_seq: 1, prev: None };
         for (at, segment) in segments.iter().enumerate() {
             let until = segments.get(at + 1).map(|next| next.first_seq);
-            let mut reader = SegmentReader::open(segment, keys, until)?;
+            let mut reader = SegmentReader::new(shelf.open(segment)?, until)?;
             let head = &reader.blocks.head;
             node.clone_from(&head.node);
             if tree.is_none() {

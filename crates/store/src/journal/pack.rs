@@ -25,7 +25,7 @@ use super::{
     block::{self, Item},
     read::{Chain, SegmentReader, Sessions, Stored},
     seal::Seal,
-    segment::{self, Begin, Draft, Segment},
+    segment::{self, Begin, Blocks, Draft, Segment},
     session_keys::SessionKey,
 };
 
@@ -99,7 +99,7 @@ fn run(folder: &Path, keys: &Keys, told: &mpsc::Receiver<()>, closing: &AtomicBo
 
 /// Packs one closed segment, which ends before `until`.
 fn pack(folder: &Path, keys: &Keys, closed: &Segment, until: u64) -> Result<(), JournalFault> {
-    let mut reader = SegmentReader::open(closed, keys, Some(until))?;
+    let mut reader = SegmentReader::new(Blocks::open(closed, keys)?, Some(until))?;
     let head = reader.blocks.head.clone();
     if head.packed {
         return Ok(());

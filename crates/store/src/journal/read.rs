@@ -15,6 +15,7 @@ use super::{
     record::{self, GENESIS, Link},
     segment::{self, Blocks, Raw, Segment},
     session_keys::{FILE as SESSION_KEYS, SessionKey, SessionKeys},
+    shelf::{Elsewhere, Shelf},
 };
 
 /// Keys of sessions that a reader remembers.
@@ -26,8 +27,7 @@ const SESSIONS_MAX: usize = 10_000;
 /// error it gives nothing more.
 #[derive(Debug)]
 pub struct Reader {
-    folder: PathBuf,
-    keys: Keys,
+    shelf: Shelf,
     sessions: Sessions,
     current: Option<SegmentReader>,
     chain: Chain,
@@ -51,13 +51,26 @@ pub fn read(folder: &Path, keys: &Keys) -> Result<Reader, JournalFault> {
 /// # Errors
 /// As [`read`].
 pub fn read_from(folder: &Path, keys: &Keys, seq: u64) -> Result<Reader, JournalFault> {
-    let segments = segment::list(folder)?;
+    read_with(folder, keys, seq, None)
+}
+
+/// As [`read_from`], with segments that may have to be brought from elsewhere.
+///
+/// # Errors
+/// As [`read`], and what bringing them says.
+pub fn read_with(
+    folder: &Path,
+    keys: &Keys,
+    seq: u64,
+    elsewhere: Option<&Elsewhere>,
+) -> Result<Reader, JournalFault> {
+    let shelf = Shelf::new(folder, keys, elsewhere);
+    let segments = shelf.list()?;
     let holds = |segment: &&Segment| segment.first_seq <= seq;
     let first = segments.iter().rfind(holds).or(segments.first());
     let first_seq = first.map_or(1, |segment| segment.first_seq);
     Ok(Reader {
-        folder: folder.to_owned(),
-        keys: keys.clone(),
+        shelf,
         sessions: Sessions::new(folder, keys),
         current: None,
         chain: Chain { next_seq: first_seq, prev: None },
@@ -124,7 +137,7 @@ impl Reader {
 
     /// Moves on to the segment that holds the next record, if there is one besides the current.
     fn open_next(&mut self) -> Result<Next, JournalFault> {
-        let segments = segment::list(&self.folder)?;
+        let segments = self.shelf.list()?;
         let next_seq = self.chain.next_seq;
         let at = segments.iter().rposition(|segment| segment.first_seq <= next_seq);
         let known = self.current.as_ref().map(|current| current.blocks.head.first_seq);
@@ -134,7 +147,7 @@ impl Reader {
             return Ok(behind.map_or(Next::End, |behind| Next::Missing(behind.path)));
         };
         let until = at.and_then(|at| segments.get(at + 1)).map(|next| next.first_seq);
-        let opened = SegmentReader::open(segment, &self.keys, until)?;
+        let opened = SegmentReader::new(self.shelf.open(segment)?, until)?;
         if self.chain.prev.is_none() {
             self.chain.prev = Some(opened.blocks.head.prev);
         }
@@ -257,14 +270,10 @@ struct BodyAt {
 }
 
 impl SegmentReader {
-    pub(super) fn open(
-        segment: &Segment,
-        keys: &Keys,
-        until: Option<u64>,
-    ) -> Result<Self, JournalFault> {
-        let blocks = Blocks::open(segment, keys)?;
-        if segment.first_seq == 1 && blocks.head.prev != GENESIS {
-            return Err(JournalFault::broken(&segment.path, 0, 1, "its head contradicts itself"));
+    /// The records of a segment that was opened, up to the one before `until`.
+    pub(super) fn new(blocks: Blocks, until: Option<u64>) -> Result<Self, JournalFault> {
+        if blocks.head.first_seq == 1 && blocks.head.prev != GENESIS {
+            return Err(JournalFault::broken(&blocks.path, 0, 1, "its head contradicts itself"));
         }
         let tip = Tip { next_seq: blocks.head.first_seq, hash: blocks.head.prev };
         Ok(Self { blocks, tip, queue: VecDeque::new(), bodies: HashMap::new(), until })

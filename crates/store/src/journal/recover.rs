@@ -98,7 +98,7 @@ struct End {
 /// write that was cut short.
 fn find_end(folder: &Path, segment: &Segment, keys: &Keys) -> Result<End, JournalFault> {
     let mut sessions = Sessions::new(folder, keys);
-    let mut reader = SegmentReader::open(segment, keys, None)?;
+    let mut reader = SegmentReader::new(Blocks::open(segment, keys)?, None)?;
     let head = &reader.blocks.head;
     let (mut hash, mut tree) = (head.prev, head.tree.clone());
     let mut chain = Chain { next_seq: head.first_seq, prev: Some(head.prev) };

@@ -73,6 +73,15 @@ fn first_seq(path: &Path) -> Option<u64> {
     if digits { stem.parse().ok() } else { None }
 }
 
+/// Whether the segment file at `path` is closed and packed: it will not change any more. Takes no key.
+pub fn is_packed(path: &Path) -> bool {
+    let mut line = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| BufReader::new(file.take(HEAD_MAX_BYTES)).read_until(b'\n', &mut line));
+    let head = read.ok().and_then(|_| serde_json::from_slice::<Head>(&line).ok());
+    head.is_some_and(|head| head.packed)
+}
+
 /// The path of the segment that begins with `first_seq`.
 pub(super) fn path(folder: &Path, first_seq: u64) -> PathBuf {
     folder.join(format!("{first_seq:020}.segment"))

@@ -13,11 +13,12 @@ use lockgate_model::{Digest, Event, KeptChange};
 use serde::Serialize;
 
 use super::{
-    Frontier, JournalFault, Keys, SignedHead, VerifierKey,
+    Elsewhere, Frontier, JournalFault, Keys, SignedHead, VerifierKey,
     head::notes,
     notary::heads_path,
     read::{Chain, SegmentReader, Sessions, Stored},
-    segment::{self, Segment},
+    segment::Segment,
+    shelf::Shelf,
 };
 
 /// What is checked, and against what.
@@ -26,6 +27,8 @@ pub struct Verify<'a> {
     pub folder: &'a Path,
     /// Its keys.
     pub keys: &'a Keys,
+    /// Where segments are that are no longer in the folder.
+    pub elsewhere: Option<&'a Elsewhere>,
     /// The key that must have signed the heads; the recording's own where `None`.
     pub signer: Option<VerifierKey>,
     /// Heads that were kept elsewhere, as they were exported.
@@ -147,7 +150,8 @@ struct Told {
 /// with the records is in the report.
 pub fn verify(what: &Verify<'_>, mut progress: impl FnMut(u64)) -> Result<Report, JournalFault> {
     let began = Instant::now();
-    let segments = segment::list(what.folder)?;
+    let shelf = Shelf::new(what.folder, what.keys, what.elsewhere);
+    let segments = shelf.list()?;
     let mut check = Check {
         report: Report::default(),
         signed: BTreeMap::new(),
@@ -157,17 +161,15 @@ pub fn verify(what: &Verify<'_>, mut progress: impl FnMut(u64)) -> Result<Report
         erased: BTreeMap::new(),
         told: Told::default(),
     };
-    let first = segments.first().map(|first| SegmentReader::open(first, what.keys, None));
-    let node = match &first {
-        Some(Ok(first)) => first.blocks.head.node.clone(),
-        _ => String::new(),
-    };
+    // A head that can't be read is found again below.
+    let node = segments.last().and_then(|last| Some(shelf.open(last).ok()?.head.node));
+    let node = node.unwrap_or_default();
     let own = VerifierKey::of(&node, what.keys);
     check.heads(what, what.signer.as_ref().unwrap_or(&own))?;
     let mut rest = segments.iter().peekable();
     while let Some(segment) = rest.next() {
         let until = rest.peek().map(|next| next.first_seq);
-        check.segment(segment, what.keys, until)?;
+        check.segment(segment, &shelf, until)?;
         check.report.bytes += fs::metadata(&segment.path).map_or(0, |metadata| metadata.len());
         progress(check.report.bytes);
     }
@@ -209,10 +211,11 @@ impl Check {
     fn segment(
         &mut self,
         segment: &Segment,
-        keys: &Keys,
+        shelf: &Shelf,
         until: Option<u64>,
     ) -> Result<(), JournalFault> {
-        let mut reader = match SegmentReader::open(segment, keys, until) {
+        let opened = shelf.open(segment).and_then(|blocks| SegmentReader::new(blocks, until));
+        let mut reader = match opened {
             Ok(reader) => reader,
             Err(fault) => return self.broken(fault),
         };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::ShipFault;
-use crate::folder;
+use crate::{folder, journal::is_packed};
 
 /// A segment that will not change any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct LocalSegment {
 }
 
 /// The closed segments of the journal in `folder`, oldest first: all but the last, which may still
-/// be written to.
+/// be written to, and what is not packed yet, which will be written again.
 ///
 /// # Errors
 /// [`ShipFault::Io`].
@@ -52,7 +52,8 @@ pub fn local_segments(folder: &Path) -> Result<Vec<LocalSegment>, ShipFault> {
             files: files.into_iter().map(|(path, _)| path).collect(),
         }
     });
-    Ok(closed.collect())
+    let is_packed = |segment: &LocalSegment| segment.files.iter().all(|file| is_packed(file));
+    Ok(closed.take_while(is_packed).collect())
 }
 
 /// The first record in a segment file's name: twenty digits, then a dot and an ending of letters and
@@ -90,7 +91,7 @@ mod tests {
     fn only_names_of_segments_are_read() {
         let digits = "00000000000000000042";
         for (name, expected) in [
-            (format!("{digits}.jsonl"), Some(42)),
+            (format!("{digits}.segment"), Some(42)),
             (format!("{digits}.bodies"), Some(42)),
             (format!("{digits}.jsonl.zst"), Some(42)),
             (digits.to_owned(), None),

@@ -7,14 +7,14 @@ use std::{
 
 use lockgate_model::Timestamp;
 use lockgate_store::{
-    journal::{JournalFault, Record, read},
+    journal::{JournalFault, Keys, Record, read},
     retain::RetentionRule,
     ship::{Manifest, ShipFault, ShipSettings, ShipTarget, Shipper, local_segments},
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{append, open_small};
+use crate::support::{append, keys, open_small, wait_packed};
 
 struct Bed {
     folder: TempDir,
@@ -31,6 +31,7 @@ impl Bed {
             // Segments change with a sync.
             journal.synced(position).await.unwrap();
         }
+        wait_packed(&folder.path().join("journal"));
         let copies = folder.path().join("copies");
         fs::create_dir(&copies).unwrap();
         let settings = ShipSettings {
@@ -57,7 +58,7 @@ impl Bed {
 
     /// The one object file of a segment.
     fn object(&self, first_seq: u64) -> PathBuf {
-        self.folder.path().join(format!("copies/node-1/{first_seq:020}/{first_seq:020}.jsonl"))
+        self.folder.path().join(format!("copies/node-1/{first_seq:020}/{first_seq:020}.segment"))
     }
 
     fn manifest(&self, first_seq: u64) -> PathBuf {
@@ -72,11 +73,15 @@ impl Bed {
 /// How the binary finds a record.
 fn records(journal: &Path) -> impl FnMut(u64) -> Result<Option<Record>, JournalFault> {
     let journal = journal.to_owned();
-    move |seq| read(&journal)?.find(|r| r.as_ref().map_or(true, |r| r.seq == seq)).transpose()
+    move |seq| {
+        read(&journal, &keys(&journal))?
+            .find(|r| r.as_ref().map_or(true, |r| r.seq == seq))
+            .transpose()
+    }
 }
 
-fn lines(folder: &Path) -> Vec<String> {
-    read(folder).unwrap().map(|record| record.unwrap().line()).collect()
+fn lines(folder: &Path, keys: &Keys) -> Vec<String> {
+    read(folder, keys).unwrap().map(|record| record.unwrap().line()).collect()
 }
 
 async fn shipped(bed: &Bed) -> (Shipper, Vec<Manifest>) {
@@ -93,7 +98,8 @@ async fn every_closed_segment_is_copied_once_with_its_manifest() {
     let closed = local_segments(&bed.journal()).unwrap();
     assert!(closed.len() > 3, "{closed:?}");
     assert_eq!(manifests.len(), closed.len());
-    let all: Vec<_> = read(&bed.journal()).unwrap().map(Result::unwrap).collect();
+    let all: Vec<_> =
+        read(&bed.journal(), &keys(&bed.journal())).unwrap().map(Result::unwrap).collect();
     for (manifest, segment) in manifests.iter().zip(&closed) {
         assert_eq!((manifest.first_seq, manifest.last_seq), (segment.first_seq, segment.last_seq));
         let last = all.iter().find(|record| record.seq == manifest.last_seq).unwrap();
@@ -119,24 +125,24 @@ async fn every_closed_segment_is_copied_once_with_its_manifest() {
 #[tokio::test]
 async fn a_segment_that_is_gone_from_here_comes_back_as_it_was() {
     let mut bed = Bed::new().await;
-    let before = lines(&bed.journal());
+    let before = lines(&bed.journal(), &keys(&bed.journal()));
     bed.settings.keep_local.max_bytes = Some(0);
     let shipper = bed.open().await.unwrap();
     let now = Timestamp::from_millis(0);
     assert_eq!(shipper.remove_local(now).unwrap(), 0, "nothing goes that was not shipped");
-    assert_eq!(lines(&bed.journal()), before);
+    assert_eq!(lines(&bed.journal(), &keys(&bed.journal())), before);
     shipper.ship(&mut records(&bed.journal())).await.unwrap();
     let manifests = shipper.shipped();
     assert_eq!(shipper.remove_local(now).unwrap(), manifests.len());
     assert_eq!(local_segments(&bed.journal()).unwrap(), []);
-    let left = lines(&bed.journal());
+    let left = lines(&bed.journal(), &keys(&bed.journal()));
     assert!(!left.is_empty(), "the open segment stays");
     let mut came = Vec::new();
     for manifest in &manifests {
         let (first, last) = (manifest.first_seq, manifest.last_seq);
         let folder = shipper.fetch(last).await.unwrap();
         assert_eq!(shipper.fetch(first).await.unwrap(), folder);
-        came.extend(lines(&folder));
+        came.extend(lines(&folder, &keys(&bed.journal())));
     }
     came.extend(left);
     assert_eq!(came, before);
@@ -178,7 +184,7 @@ async fn l7_l8_a_copy_that_is_not_what_was_shipped_is_refused() {
         fs::write(&object, bytes).unwrap();
         let fault = shipper.fetch(seq).await.unwrap_err();
         assert!(fault.to_string().ends_with(why), "{fault}");
-        assert!(fault.to_string().contains(&format!("{seq:020}.jsonl")), "{fault}");
+        assert!(fault.to_string().contains(&format!("{seq:020}.segment")), "{fault}");
         // What came so far is not taken for the segment later.
         assert!(shipper.fetch(seq).await.is_err());
         fs::write(&object, good).unwrap();

@@ -106,7 +106,7 @@ pub(crate) fn verified(folder: &Path) -> Report {
 /// What the offline check says, against heads that were kept elsewhere too.
 pub(crate) fn try_verified(folder: &Path, exported: Option<&str>) -> Result<Report, JournalFault> {
     let keys = Keys::open(&folder.join("keys"))?;
-    verify(&Verify { folder, keys: &keys, signer: None, exported }, |_| {})
+    verify(&Verify { folder, keys: &keys, elsewhere: None, signer: None, exported }, |_| {})
 }
 
 /// Waits until every segment but the last is packed.

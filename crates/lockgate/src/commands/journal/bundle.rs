@@ -32,8 +32,13 @@ pub(crate) struct Bundle {
 /// Answers.
 pub(crate) fn run(bundle: &Bundle, terminal: Terminal) -> Outcome {
     let place = bundle.place.open()?;
-    let gathered = journal::Bundle::gather(&place.journal, &place.keys, &bundle.session)
-        .map_err(Failure::unreachable)?;
+    let gathered = journal::Bundle::gather(
+        &place.journal,
+        &place.keys,
+        place.elsewhere.as_ref(),
+        &bundle.session,
+    )
+    .map_err(Failure::unreachable)?;
     place.viewed("bundle", Some(&bundle.session), "wrote an evidence file")?;
     let text = serde_json::to_string(&gathered).map_err(Failure::bug)?;
     match &bundle.out {

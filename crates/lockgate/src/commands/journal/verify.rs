@@ -53,6 +53,7 @@ fn recording(verify: &Verify, signer: Option<VerifierKey>, terminal: Terminal) -
     let what = journal::Verify {
         folder: &place.journal,
         keys: &place.keys,
+        elsewhere: place.elsewhere.as_ref(),
         signer,
         exported: exported.as_deref(),
     };

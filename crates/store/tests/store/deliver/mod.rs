@@ -17,7 +17,7 @@ use lockgate_store::{
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use crate::support::open_small;
+use crate::support::{keys, open_small};
 
 /// 2026-11-25T10:00:00.007Z.
 const NOW_MS: i64 = 1_795_600_800_007;
@@ -55,7 +55,9 @@ impl Bed {
     }
 
     fn lines(&self) -> Vec<String> {
-        let records = read(&self.folder.path().join("journal")).unwrap();
+        let records =
+            read(&self.folder.path().join("journal"), &keys(&self.folder.path().join("journal")))
+                .unwrap();
         records.map(|record| record.unwrap().line()).collect()
     }
 
@@ -70,7 +72,8 @@ impl Bed {
     fn start_with(&self, settings: &SinkSettings, headers: Headers) -> Running {
         let journal = self.folder.path().join("journal");
         let delivery =
-            Delivery::new(settings, headers, "node-1", &journal, &self.places()).unwrap();
+            Delivery::new(settings, headers, "node-1", &journal, &keys(&journal), &self.places())
+                .unwrap();
         Running { state: delivery.state(), task: tokio::spawn(delivery.run()) }
     }
 }
@@ -142,7 +145,8 @@ async fn a_place_that_cannot_be_read_is_not_the_beginning() {
     std::fs::write(bed.places().join("siem.json"), "{\"sent\":").unwrap();
     let settings = tcp(([127, 0, 0, 1], 9).into());
     let journal: &Path = &bed.folder.path().join("journal");
-    let delivery = Delivery::new(&settings, Headers::default(), "n", journal, &bed.places());
+    let delivery =
+        Delivery::new(&settings, Headers::default(), "n", journal, &keys(journal), &bed.places());
     let fault = delivery.err().unwrap().to_string();
     assert!(fault.contains("siem.json") && fault.contains("remove it"), "{fault}");
 }

@@ -9,6 +9,7 @@ use lockgate_store::deliver::{Delivery, Headers, Payload};
 use sha2::{Digest as _, Sha256};
 
 use super::{Bed, NOW_MS, receivers::Web, tcp, web};
+use crate::support::keys;
 
 #[tokio::test]
 async fn a_batch_is_sent_again_as_it_was_until_it_is_accepted() {
@@ -123,7 +124,15 @@ fn only_sound_receivers_and_headers_are_taken() {
             http.url = url.parse().unwrap();
             http.allow_cleartext = allow_cleartext;
         }
-        Delivery::new(&settings, Headers::default(), "n", bed.folder.path(), &bed.places()).is_ok()
+        Delivery::new(
+            &settings,
+            Headers::default(),
+            "n",
+            bed.folder.path(),
+            &keys(bed.folder.path()),
+            &bed.places(),
+        )
+        .is_ok()
     };
     for (url, cleartext, good) in [
         ("https://siem.example/in", false, true),
