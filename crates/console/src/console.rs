@@ -29,7 +29,7 @@ impl Console {
     /// A console in which `roles` are in force.
     pub fn new(edge: Edge, roles: Roles) -> Arc<Self> {
         Arc::new(Self {
-            recording: Recording::new(edge.journal.clone(), edge.keys.clone()),
+            recording: Recording::new(&edge),
             edge,
             slots: Arc::default(),
             changing: Mutex::default(),

@@ -46,6 +46,9 @@ pub struct Keeper {
     /// Changes what is kept, on the record first; gives the sequence number of that record.
     /// [`JournalFault::Refused`] where it may not be done, as for a session on hold.
     pub keep: Box<dyn Fn(KeptEvent) -> Later<Result<u64, JournalFault>> + Send + Sync>,
+    /// The last record that survives a power cut. What is not there up to this one is missing, not
+    /// to come.
+    pub durable: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// The latest signed tree head; `None` before the first one.
     pub head: Box<dyn Fn() -> Option<Arc<SignedHead>> + Send + Sync>,
 }
@@ -54,6 +57,7 @@ impl Keeper {
     /// The journal itself, by the clock `now`.
     pub fn of(journal: &Arc<Journal>, now: fn() -> Timestamp) -> Self {
         let (appends, keeps, heads) = (Arc::clone(journal), Arc::clone(journal), journal.heads());
+        let journal = Arc::clone(journal);
         Self {
             append: Box::new(move |event| {
                 let journal = Arc::clone(&appends);
@@ -67,6 +71,7 @@ impl Keeper {
                 let journal = Arc::clone(&keeps);
                 Box::pin(async move { Ok(journal.keep(now(), kept).await?.seq()) })
             }),
+            durable: Arc::new(move || journal.durable()),
             head: Box::new(move || heads.borrow().clone()),
         }
     }

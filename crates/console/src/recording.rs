@@ -3,10 +3,12 @@
 //! Every read runs on a thread for blocking work, a bounded piece at a time, and only when the
 //! reader of the answer has room for more: whoever is slow reads files slowly, and holds up nobody.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use lockgate_model::{Event, Timestamp};
 use lockgate_store::journal::{JournalFault, Keys, Reader, Record, read_from};
+
+use crate::edge::Edge;
 
 /// Records that one piece looks at, so that a reader who left is noticed.
 const SCAN_MAX: usize = 4_096;
@@ -16,15 +18,20 @@ const PIECE_MAX_RECORDS: usize = 64;
 const PIECE_MAX_BYTES: usize = 256 * 1024;
 
 /// The journal of this node.
-pub(crate) struct Recording {
+pub(crate) struct Recording(Source);
+
+/// Where the records are, and how many there must be.
+#[derive(Clone)]
+struct Source {
     folder: PathBuf,
     keys: Keys,
+    /// The last record that must be there.
+    durable: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// A place in the journal, from which it is read on; also beyond its end, where that moves.
 pub(crate) struct Place {
-    folder: PathBuf,
-    keys: Keys,
+    source: Source,
     /// `None` until it is first read from.
     reader: Option<Reader>,
     next_seq: u64,
@@ -64,14 +71,17 @@ pub(crate) struct Piece {
 }
 
 impl Recording {
-    pub(crate) fn new(folder: PathBuf, keys: Keys) -> Self {
-        Self { folder, keys }
+    pub(crate) fn new(edge: &Edge) -> Self {
+        Self(Source {
+            folder: edge.journal.clone(),
+            keys: edge.keys.clone(),
+            durable: Arc::clone(&edge.keeper.durable),
+        })
     }
 
     /// The place before the record `seq`, or the one that comes next where it is gone.
     pub(crate) fn at(&self, seq: u64) -> Place {
-        let (folder, keys) = (self.folder.clone(), self.keys.clone());
-        Place { folder, keys, reader: None, next_seq: seq.max(1) }
+        Place { source: self.0.clone(), reader: None, next_seq: seq.max(1) }
     }
 }
 
@@ -83,13 +93,13 @@ impl Place {
 
     /// Reads on. At the end it gives an empty piece, and may be asked again later.
     pub(crate) async fn piece(mut self, wanted: Wanted) -> (Self, Result<Piece, JournalFault>) {
-        let (folder, keys, next_seq) = (self.folder.clone(), self.keys.clone(), self.next_seq);
+        let (source, next_seq) = (self.source.clone(), self.next_seq);
         let read = tokio::task::spawn_blocking(move || {
             let piece = self.read(&wanted);
             (self, piece)
         });
         read.await.unwrap_or_else(|_| {
-            let place = Self { folder, keys, reader: None, next_seq };
+            let place = Self { source, reader: None, next_seq };
             (place, Err(JournalFault::Unavailable("reading it was broken off".into())))
         })
     }
@@ -97,8 +107,10 @@ impl Place {
     fn read(&mut self, wanted: &Wanted) -> Result<Piece, JournalFault> {
         let mut piece = Piece::default();
         let mut bytes = 0;
+        let durable = (self.source.durable)();
         for _ in 0..SCAN_MAX {
             let Some(record) = self.next()? else {
+                self.is_whole(durable)?;
                 piece.at_end = true;
                 break;
             };
@@ -117,13 +129,24 @@ impl Place {
     fn next(&mut self) -> Result<Option<Record>, JournalFault> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            none => none.insert(read_from(&self.folder, &self.keys, self.next_seq)?),
+            none => none.insert(read_from(&self.source.folder, &self.source.keys, self.next_seq)?),
         };
         let record = reader.next().transpose()?;
         if let Some(record) = &record {
             self.next_seq = record.seq.saturating_add(1);
         }
         Ok(record)
+    }
+
+    /// A reader takes what is cut at the journal's end for a record that is being written; one that
+    /// was on disk before the reading began is not.
+    fn is_whole(&self, durable: u64) -> Result<(), JournalFault> {
+        if self.next_seq > durable {
+            return Ok(());
+        }
+        let (file, seq) = (self.source.folder.clone(), self.next_seq);
+        let detail = "it was written, and is not there any more";
+        Err(JournalFault::Broken { file, offset: 0, seq, detail })
     }
 }
 

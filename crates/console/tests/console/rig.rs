@@ -247,6 +247,7 @@ fn keeper(
                 Err(JournalFault::Io { doing: "erase a key in", path, source })
             })
         }),
+        durable: Arc::clone(&heads.durable),
         head: Box::new(move || (heads.head)()),
     }
 }
