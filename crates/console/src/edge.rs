@@ -9,7 +9,7 @@ use http::HeaderMap;
 use lockgate_model::{Event, Identity, KeptEvent, Refusal, Timestamp};
 use lockgate_store::{
     db::Index,
-    journal::{Journal, JournalFault, Keys, SignedHead},
+    journal::{Elsewhere, Journal, JournalFault, Keys, SignedHead},
 };
 
 /// What is known later.
@@ -34,6 +34,8 @@ pub struct Edge {
     pub journal: PathBuf,
     /// What opens the journal.
     pub keys: Keys,
+    /// Where segments are that are no longer in that folder.
+    pub elsewhere: Option<Elsewhere>,
     /// The wall clock.
     pub now: fn() -> Timestamp,
 }

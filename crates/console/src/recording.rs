@@ -6,7 +6,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use lockgate_model::{Event, Timestamp};
-use lockgate_store::journal::{JournalFault, Keys, Reader, Record, read_from};
+use lockgate_store::journal::{Elsewhere, JournalFault, Keys, Reader, Record, read_with};
 
 use crate::edge::Edge;
 
@@ -25,6 +25,7 @@ pub(crate) struct Recording(Source);
 struct Source {
     folder: PathBuf,
     keys: Keys,
+    elsewhere: Option<Elsewhere>,
     /// The last record that must be there.
     durable: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -75,6 +76,7 @@ impl Recording {
         Self(Source {
             folder: edge.journal.clone(),
             keys: edge.keys.clone(),
+            elsewhere: edge.elsewhere.clone(),
             durable: Arc::clone(&edge.keeper.durable),
         })
     }
@@ -129,7 +131,10 @@ impl Place {
     fn next(&mut self) -> Result<Option<Record>, JournalFault> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            none => none.insert(read_from(&self.source.folder, &self.source.keys, self.next_seq)?),
+            none => {
+                let Source { folder, keys, elsewhere, .. } = &self.source;
+                none.insert(read_with(folder, keys, self.next_seq, elsewhere.as_ref())?)
+            }
         };
         let record = reader.next().transpose()?;
         if let Some(record) = &record {

@@ -10,13 +10,14 @@ use std::{
 use lockgate_model::{Event, ViewedEvent};
 use lockgate_store::{
     db::{self, Index, IndexPlace, SessionRow},
-    journal::{self, Keys, Record, VerifierKey},
+    journal::{self, Elsewhere, Keys, Reader, Record, VerifierKey},
 };
+use tokio::runtime::Runtime;
 
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::Failure,
-    offline, orders,
+    offline, orders, serve,
 };
 
 /// Which recording.
@@ -37,6 +38,10 @@ pub(crate) struct Opened {
     pub(crate) journal: PathBuf,
     /// Its keys.
     pub(crate) keys: Keys,
+    /// Where shipped segments are, for readers.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    /// Kept for those who bring them.
+    _runtime: Option<Runtime>,
     /// The configuration that named it; `None` for a folder that was named itself.
     pub(crate) loaded: Option<Loaded>,
 }
@@ -59,7 +64,15 @@ impl Place {
             return Err(Failure::unreachable(format_args!("there is no recording in `{shown}`")));
         }
         let keys = Keys::open(&offline::keys_folder(&data)).map_err(Failure::unreachable)?;
-        Ok(Opened { data, journal, keys, loaded })
+        let (runtime, elsewhere) = match &loaded {
+            Some(loaded) if loaded.settings.recording.ship.is_some() => {
+                let runtime = serve::runtime()?;
+                let elsewhere = runtime.block_on(serve::keep::elsewhere_of(loaded, &journal))?;
+                (Some(runtime), elsewhere)
+            }
+            _ => (None, None),
+        };
+        Ok(Opened { data, journal, keys, elsewhere, _runtime: runtime, loaded })
     }
 }
 
@@ -114,6 +127,15 @@ impl Opened {
         })
     }
 
+    /// The records from `seq` on, wherever they are.
+    ///
+    /// # Errors
+    /// Where the recording can't be read.
+    pub(crate) fn read_from(&self, seq: u64) -> Result<Reader, Failure> {
+        let elsewhere = self.elsewhere.as_ref();
+        journal::read_with(&self.journal, &self.keys, seq, elsewhere).map_err(Failure::unreachable)
+    }
+
     /// The records of a session with their events, in order.
     ///
     /// # Errors
@@ -122,8 +144,7 @@ impl Opened {
         &self,
         row: &SessionRow,
     ) -> Result<impl Iterator<Item = Result<(Record, Event), Failure>>, Failure> {
-        let reader = journal::read_from(&self.journal, &self.keys, row.first_seq);
-        let reader = reader.map_err(Failure::unreachable)?;
+        let reader = self.read_from(row.first_seq)?;
         let (id, last_seq) = (row.id.clone(), row.last_seq);
         let within = reader.take_while(move |record| {
             record.as_ref().map_or(true, |record| record.seq <= last_seq)

@@ -77,6 +77,7 @@ impl Rig {
             node: NODE.to_owned(),
             journal: at,
             keys: keys.clone(),
+            elsewhere: None,
             now,
         };
         let console = Console::new(edge, roles());

@@ -4,11 +4,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     secret::SecretRef,
     settings::{ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings},
 };
 use lockgate_model::Limits;
+use lockgate_store::{deliver::DeliverySettings, retain::RetentionRule, ship::ShipSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -44,6 +46,9 @@ pub(crate) struct Settings {
     /// Health, readiness and metrics.
     #[serde(default)]
     pub(crate) admin: AdminSettings,
+    /// The admin API over the recording; none where absent.
+    #[serde(default)]
+    pub(crate) admin_api: Option<ApiSettings>,
     /// The log on stderr.
     #[serde(default)]
     pub(crate) log: LogSettings,
@@ -76,6 +81,12 @@ pub(crate) struct RecordingSettings {
     /// with `postgres://USER:PASSWORD@HOST/DATABASE` in it. A file in the data folder where absent.
     #[schemars(with = "Option<String>")]
     pub(crate) index: Option<SecretRef>,
+    /// What is sent elsewhere while it is recorded.
+    pub(crate) deliver: DeliverySettings,
+    /// Where closed segments are copied; nowhere where absent.
+    pub(crate) ship: Option<ShipSettings>,
+    /// What is kept, as whole segments; everything where absent. Sessions on hold stay.
+    pub(crate) retention: RetentionRule,
 }
 
 /// What the log says, and how.

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use http::HeaderName;
+use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     egress::{EgressRules, check_url},
     settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
@@ -13,7 +14,11 @@ use lockgate_gateway::{
 };
 use url::{Host, Url};
 
-use super::{fault::suggestion, overlay, settings::Settings};
+use super::{
+    fault::suggestion,
+    overlay,
+    settings::{Settings, connection_url},
+};
 
 /// One thing that is wrong.
 #[derive(Debug)]
@@ -57,6 +62,9 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
             vec!["issuers".to_owned(), step(&issuer.name, index, names.insert(&issuer.name))];
         check_issuer(issuer, index, settings, &mut Section { path, found: &mut found });
     }
+    if let Some(api) = &settings.admin_api {
+        admin_api(api, settings, &mut found);
+    }
     let mut names = BTreeSet::new();
     for (index, connection) in settings.connections.iter().enumerate() {
         let name = connection.name.as_str();
@@ -64,6 +72,37 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         check_connection(connection, index, settings, &mut Section { path, found: &mut found });
     }
     found
+}
+
+/// The admin API must be opened by tokens that were meant for it.
+fn admin_api(api: &ApiSettings, settings: &Settings, found: &mut Vec<Finding>) {
+    let mut section = Section { path: vec!["admin_api".to_owned()], found };
+    section.check(
+        !api.issuers.is_empty(),
+        "issuers",
+        "nobody can open the admin API: `issuers` is empty",
+        "name an issuer whose tokens open it",
+    );
+    for name in &api.issuers {
+        let known = settings.issuers.iter().any(|issuer| issuer.name == *name);
+        let what = format!("there is no issuer `{name}`");
+        section.check(known, "issuers", what, "name one that stands under `issuers`");
+    }
+    let gateway = settings.gateway();
+    let shared = settings.connections.iter().any(|connection| {
+        let own = gateway.as_ref().map(|gateway| connection_url(gateway, connection));
+        connection.audiences.contains(&api.audience)
+            || own.is_some_and(|url| url.as_str() == api.audience)
+    });
+    let issuers = settings.issuers.iter().filter(|issuer| api.issuers.contains(&issuer.name));
+    let shared =
+        shared || issuers.flat_map(|issuer| &issuer.audiences).any(|one| *one == api.audience);
+    section.check(
+        !shared && !api.audience.is_empty(),
+        "audience",
+        "a token for a server would open the recording of it",
+        "give the admin API an audience of its own, such as https://admin.example.com",
+    );
 }
 
 /// What is allowed but deserves a look.

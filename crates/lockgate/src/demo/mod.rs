@@ -86,7 +86,7 @@ impl Demo {
         let demo =
             Self { issuer, server, issuer_url, gateway, admin, data: fs::canonicalize(data)? };
         demo.write_files(server_at, &authorization)?;
-        Ok((demo, Listeners { public, operators }))
+        Ok((demo, Listeners { public, operators, api: None }))
     }
 
     /// The gateway's configuration file.

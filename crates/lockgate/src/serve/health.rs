@@ -19,7 +19,10 @@ use lockgate_gateway::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::admin::{Part, State};
+use super::{
+    admin::{Part, State},
+    beside::Beside,
+};
 
 /// How often every server is looked after. One that told of no change isn't asked.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -29,6 +32,7 @@ const START_WAIT: Duration = Duration::from_secs(10);
 /// The parts' last known states.
 pub(crate) struct Health {
     gateway: Arc<Gateway>,
+    beside: Arc<Beside>,
     /// Keys and servers were asked for once, whatever came of it.
     started: AtomicBool,
     /// Why the newest configuration is not in force; `None` where it is.
@@ -41,9 +45,10 @@ pub(crate) struct Health {
 
 impl Health {
     /// Nothing is known yet.
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+    pub(crate) fn new(gateway: Arc<Gateway>, beside: Arc<Beside>) -> Self {
         Self {
             gateway,
+            beside,
             started: AtomicBool::new(false),
             refused: Mutex::default(),
             unlisted: Mutex::default(),
@@ -108,6 +113,7 @@ impl Health {
             part("config", State::Degraded, lock(&self.refused).clone().or(reload)),
             part("journal", State::Failed, journal),
         ];
+        parts.extend(self.beside.parts(self.gateway.ground.journal.durable()));
         parts.extend(issuers.iter().map(issuer_part));
         let mut faults = lock(&self.unlisted).clone();
         // Why a listing failed says more than that nothing was accepted yet.

@@ -3,11 +3,14 @@
 //! Wires the rooms together. What happens to a call is the gateway's business alone.
 
 mod admin;
+mod beside;
 mod health;
 mod inputs;
+pub(crate) mod keep;
 mod logs;
 mod open;
 pub(crate) mod process;
+mod retention;
 mod service;
 mod tls;
 mod watch;

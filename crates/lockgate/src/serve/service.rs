@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::{
     admin,
+    beside::Beside,
     health::Health,
     inputs::Inputs,
     logs,
@@ -38,6 +39,8 @@ pub(crate) struct Listeners {
     pub(crate) public: TcpListener,
     /// For operators.
     pub(crate) operators: TcpListener,
+    /// For the admin API, where it is configured.
+    pub(crate) api: Option<TcpListener>,
 }
 
 /// A gateway that serves.
@@ -46,6 +49,7 @@ pub(crate) struct Service {
     loaded: Loaded,
     gateway: Arc<Gateway>,
     tls: Arc<Tls>,
+    beside: Arc<Beside>,
     health: Arc<Health>,
     watch: Watch,
     inputs: Inputs,
@@ -74,15 +78,22 @@ impl Service {
         }
         let tls = Arc::new(Tls::default());
         tls.set(tls::offered(&loaded)?);
-        let Listeners { public, operators } = match listeners {
+        let Listeners { public, operators, api } = match listeners {
             Some(listeners) => listeners,
             None => Listeners {
                 public: bind(loaded.gateway.listen.address).await?,
                 operators: bind(loaded.settings.admin.address).await?,
+                api: match &loaded.settings.admin_api {
+                    Some(settings) => Some(bind(settings.address).await?),
+                    None => None,
+                },
             },
         };
         let gateway = open(&loaded)?;
-        let health = Arc::new(Health::new(Arc::clone(&gateway)));
+        let mut tasks = JoinSet::new();
+        let beside = Arc::new(Beside::start(&gateway, &loaded, api, &mut tasks).await?);
+        let health = Arc::new(Health::new(Arc::clone(&gateway), Arc::clone(&beside)));
+        lookouts(&gateway, &health, operators, &loaded, &mut tasks);
         let inputs = Inputs::of(&loaded);
         let watch = Watch::new(&inputs).map_err(Failure::unreachable)?;
         let (stop, stopped) = watch::channel(false);
@@ -93,11 +104,12 @@ impl Service {
                 Arc::clone(&tls),
                 stopped,
             )),
-            tasks: lookouts(&gateway, &health, operators, &loaded),
+            tasks,
             args: args.clone(),
             loaded,
             gateway,
             tls,
+            beside,
             health,
             watch,
             inputs,
@@ -180,6 +192,7 @@ impl Service {
             warnings.iter().for_each(|warning| warn!("{}", summary(warning)));
         }
         self.tls.set(tls);
+        self.beside.renew(&loaded);
         self.health.look_soon();
         let inputs = Inputs::of(&loaded);
         if inputs != self.inputs {
@@ -221,6 +234,9 @@ impl Service {
             ("listen.address", old.listen.address != new.listen.address),
             ("admin.address", old.admin.address != new.admin.address),
             ("data", old.data != new.data),
+            ("node", old.node != new.node),
+            ("recording", old.recording != new.recording),
+            ("admin_api", old.admin_api.is_some() != new.admin_api.is_some()),
             ("log", old.log != new.log),
         ];
         for (setting, _) in fixed.iter().filter(|(_, differs)| *differs) {
@@ -246,8 +262,8 @@ fn lookouts(
     health: &Arc<Health>,
     operators: TcpListener,
     loaded: &Loaded,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+    tasks: &mut JoinSet<()>,
+) {
     let tended = Arc::clone(gateway);
     tasks.spawn(async move { tended.tend().await });
     let watched = Arc::clone(health);
@@ -259,7 +275,6 @@ fn lookouts(
         let answer = admin::answer(&request, || health.parts(), || gateway.metrics.text());
         async { answer }
     }));
-    tasks
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

@@ -1,15 +1,16 @@
-//! Which of the oldest segments have had their time, and how they go.
+//! Which of the oldest segments have had their time.
 //!
 //! The plan is pure: segments and a rule in, the segments that go out. Whole segments go, oldest
 //! first, so that what is left still follows something; never one that is held, nor any behind it,
-//! and never the one that is being written. That they go is on record before the first is removed.
+//! and never the one that is being written. Whoever carries it out
+//! puts it on the record first.
 
 mod rule;
 
 #[cfg(test)]
 mod tests;
 
-use lockgate_model::{Digest, KeptChange, KeptEvent, Timestamp};
+use lockgate_model::{Digest, Timestamp};
 pub use rule::RetentionRule;
 
 /// What retention needs to know of a segment.
@@ -50,37 +51,4 @@ pub fn plan<'a>(segments: &'a [Segment], rule: &RetentionRule, now: Timestamp) -
     };
     let kept = segments.iter().map(goes).position(|goes| !goes);
     segments.get(..kept.unwrap_or(segments.len())).unwrap_or_default()
-}
-
-/// The segments that were to go by a removal that is on record, and are still there: the process
-/// ended in between. `through_seq` is the latest one that was recorded.
-pub fn unfinished(segments: &[Segment], through_seq: u64) -> &[Segment] {
-    let kept = segments.iter().position(|segment| segment.last_seq > through_seq);
-    segments.get(..kept.unwrap_or(segments.len())).unwrap_or_default()
-}
-
-/// Removes `going`, a plan: `record` must make the event durable before anything is removed, then
-/// `remove` is called for each, oldest first. Gives how many went.
-///
-/// # Errors
-/// What `record` or `remove` said. Without a record nothing is removed; a removal that failed half
-/// way is finished by way of [`unfinished`].
-pub async fn retire<E>(
-    going: &[Segment],
-    by: &str,
-    reason: &str,
-    record: impl AsyncFnOnce(KeptEvent) -> Result<(), E>,
-    mut remove: impl AsyncFnMut(&Segment) -> Result<(), E>,
-) -> Result<usize, E> {
-    let Some(last) = going.last() else { return Ok(0) };
-    record(KeptEvent {
-        by: by.to_owned(),
-        change: KeptChange::Retire { through_seq: last.last_seq, hash: last.last_hash },
-        reason: reason.to_owned(),
-    })
-    .await?;
-    for segment in going {
-        remove(segment).await?;
-    }
-    Ok(going.len())
 }

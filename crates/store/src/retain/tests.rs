@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use lockgate_model::{Digest, KeptChange, Timestamp};
 use proptest::prelude::*;
 
-use super::{RetentionRule, Segment, plan, retire, unfinished};
+use super::{RetentionRule, Segment, plan};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -93,34 +93,4 @@ proptest! {
         // What went once is not missed: on what is left, nothing more goes.
         prop_assert!(plan(rest, &rule, NOW).is_empty());
     }
-}
-
-#[tokio::test]
-async fn nothing_is_removed_before_it_is_on_record() {
-    let segments = [segment(1, 0, 1, false), segment(11, 0, 1, false)];
-    let story = RefCell::new(Vec::new());
-    let record = async |event: lockgate_model::KeptEvent| {
-        let KeptChange::Retire { through_seq, hash } = event.change else { panic!("{event:?}") };
-        assert_eq!(hash, segments[1].last_hash);
-        story.borrow_mut().push(format!("record {through_seq} {}", event.by));
-        Ok::<(), &str>(())
-    };
-    let remove = async |segment: &Segment| {
-        story.borrow_mut().push(format!("remove {}", segment.first_seq));
-        if segment.first_seq == 11 { Err("disk") } else { Ok(()) }
-    };
-    assert_eq!(retire(&segments, "retention", "too old", record, remove).await, Err("disk"));
-    assert_eq!(*story.borrow(), ["record 20 retention", "remove 1", "remove 11"]);
-    assert_eq!(unfinished(&segments[1..], 20), &segments[1..]);
-    assert_eq!(unfinished(&segments, 19).len(), 1);
-
-    story.borrow_mut().clear();
-    let record = async |_| Err("full");
-    let remove = async |_: &Segment| panic!("nothing is on record");
-    assert_eq!(retire(&segments, "retention", "too old", record, remove).await, Err("full"));
-    let record = async |_| panic!("nothing goes");
-    assert_eq!(
-        retire(&[], "retention", "", record, async |_: &Segment| Ok::<(), ()>(())).await,
-        Ok(0)
-    );
 }

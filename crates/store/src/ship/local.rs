@@ -69,8 +69,11 @@ pub(super) fn first_seq(name: &str) -> Option<u64> {
 }
 
 impl LocalSegment {
-    /// Removes its files, durably. Some may be gone already.
-    pub(super) fn remove(&self, folder: &Path) -> Result<(), ShipFault> {
+    /// Removes its files from `folder`, the journal's, durably. Some may be gone already.
+    ///
+    /// # Errors
+    /// [`ShipFault::Io`]
+    pub fn remove(&self, folder: &Path) -> Result<(), ShipFault> {
         for file in &self.files {
             match fs::remove_file(file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

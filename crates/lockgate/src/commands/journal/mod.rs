@@ -1,6 +1,7 @@
 //! `lockgate journal`: the recording itself: read, checked, and given out as evidence.
 
 mod bundle;
+mod export;
 mod key;
 mod reindex;
 mod show;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Write one session as an evidence file
     Bundle(bundle::Bundle),
+    /// Write the recording in a form that other tools read
+    Export(export::Export),
     /// Make the index again from the recording
     Reindex(reindex::Reindex),
     /// Print the public key that signs the recording
@@ -32,6 +35,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Show(show) => show::run(&show, terminal),
         Command::Verify(verify) => verify::run(&verify, terminal),
         Command::Bundle(bundle) => bundle::run(&bundle, terminal),
+        Command::Export(export) => export::run(&export, terminal),
         Command::Reindex(reindex) => reindex::run(&reindex, terminal),
         Command::Key(key) => key::run(&key, terminal),
     }

@@ -5,7 +5,6 @@ use std::collections::{HashSet, VecDeque};
 
 use clap::ValueEnum;
 use lockgate_model::{Event, IntentEvent, RefusalEvent, Verdict};
-use lockgate_store::journal;
 
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -64,7 +63,7 @@ pub(crate) fn run(show: &Show, terminal: Terminal) -> Outcome {
     let mut filter = Filter { show, open: HashSet::new() };
     let mut last = VecDeque::new();
     let mut broken = None;
-    for record in journal::read(&place.journal, &place.keys).map_err(Failure::unreachable)? {
+    for record in place.read_from(1)? {
         // What was read before a broken record is still worth showing.
         let record = match record {
             Ok(record) => record,

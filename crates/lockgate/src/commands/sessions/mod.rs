@@ -3,6 +3,7 @@
 //!
 //! Every look is on the record before anything is shown.
 
+mod keep;
 mod list;
 mod search;
 mod show;
@@ -34,6 +35,12 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     /// Search calls by the words of their arguments and answers
     Search(search::Search),
+    /// Keep a session whatever retention says
+    Hold(keep::Hold),
+    /// End the hold on a session
+    Release(keep::Release),
+    /// Destroy a session's key, so that nobody reads its content again
+    Erase(keep::Erase),
 }
 
 /// Answers.
@@ -43,6 +50,9 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Show(show) => show::run(&show, terminal),
         Command::Tail(tail) => tail::run(&tail, terminal),
         Command::Search(search) => search::run(&search, terminal),
+        Command::Hold(hold) => keep::hold(&hold, terminal),
+        Command::Release(release) => keep::release(&release, terminal),
+        Command::Erase(erase) => keep::erase(&erase, terminal),
     }
 }
 

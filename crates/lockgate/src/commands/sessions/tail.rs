@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use lockgate_store::journal;
-
 use crate::{
     failure::{Exit, Failure, Outcome},
     place::Place,
@@ -40,8 +38,7 @@ pub(crate) struct Tail {
 pub(crate) fn run(tail: &Tail, terminal: Terminal) -> Outcome {
     let place = tail.place.open()?;
     place.viewed("tail", tail.session.as_deref(), "followed the recording")?;
-    let mut reader = journal::read_from(&place.journal, &place.keys, tail.from.unwrap_or(1))
-        .map_err(Failure::unreachable)?;
+    let mut reader = place.read_from(tail.from.unwrap_or(1))?;
     let mut shows = tail.from.is_some() || tail.session.is_some() || tail.once;
     loop {
         for record in reader.by_ref() {

@@ -1,0 +1,258 @@
+//! What goes on beside the calls: the index filled, the admin API served, the recording delivered,
+//! shipped and retired. None of it can hold a call up; how each is doing shows in `/readyz`.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use lockgate_console::{Console, Edge, Keeper, Verify};
+use lockgate_gateway::{clock, gateway::Gateway, stage::authenticate::Access};
+use lockgate_store::{
+    db::{self, Index, IndexPlace, Indexer},
+    deliver::{self, Delivery, HeadDelivery, SinkState},
+    journal::{Elsewhere, Keys, SignedHead},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tracing::{info, warn};
+
+use super::{
+    admin::{Part, State},
+    keep::{self, Shipping},
+};
+use crate::{
+    config::{Loaded, Settings},
+    failure::Failure,
+    offline,
+};
+
+/// A database that is away is tried again this often.
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+
+/// Everything beside the calls, while it runs.
+pub(crate) struct Beside {
+    parts: Arc<Parts>,
+    console: Arc<Mutex<Option<Arc<Console>>>>,
+}
+
+/// What was last known of each part.
+#[derive(Default)]
+pub(super) struct Parts {
+    index: Mutex<Option<IndexState>>,
+    sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
+    pub(super) shipping: Mutex<Option<Shipping>>,
+}
+
+enum IndexState {
+    /// It can't be opened, for this reason.
+    Away(String),
+    /// It is being filled.
+    Filled(watch::Receiver<db::Progress>),
+}
+
+/// What every part is made from.
+#[derive(Clone)]
+pub(super) struct Ground {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) keys: Keys,
+    pub(super) settings: Arc<Settings>,
+    pub(super) parts: Arc<Parts>,
+}
+
+impl Beside {
+    /// Starts everything that the configuration names, as tasks of `tasks`. `listener` is the admin
+    /// API's.
+    ///
+    /// # Errors
+    /// Where a reference leads nowhere, or a sink's or store's settings can't be used.
+    pub(crate) async fn start(
+        gateway: &Arc<Gateway>,
+        loaded: &Loaded,
+        listener: Option<TcpListener>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Self, Failure> {
+        let keys = Keys::open(&offline::keys_folder(&loaded.settings.data));
+        let ground = Ground {
+            gateway: Arc::clone(gateway),
+            keys: keys.map_err(Failure::unreachable)?,
+            settings: Arc::new(loaded.settings.clone()),
+            parts: Arc::default(),
+        };
+        deliver_all(&ground, tasks)?;
+        let shipper = keep::start(&ground, tasks).await?;
+        let elsewhere = shipper.as_ref().map(keep::elsewhere);
+        let console = Arc::new(Mutex::new(None));
+        let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
+        tasks.spawn(index(ground, place, elsewhere, listener, Arc::clone(&console)));
+        Ok(Self { parts, console })
+    }
+
+    /// Puts the roles of a new configuration in force.
+    pub(crate) fn renew(&self, loaded: &Loaded) {
+        let console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(console), Some(settings)) = (console.as_ref(), &loaded.settings.admin_api) {
+            console.put_in_force(settings.roles.clone());
+        }
+    }
+
+    /// How each part is; `last_seq` is the last durable record.
+    pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
+        let mut parts = vec![self.parts.index(last_seq)];
+        for (name, state) in lock(&self.parts.sinks).iter() {
+            let failing = state.borrow().failing.as_ref().map(ToString::to_string);
+            parts.push(part(&format!("sink {name}"), failing));
+        }
+        if let Some(shipping) = lock(&self.parts.shipping).as_ref() {
+            parts.push(part("shipping", shipping.failing()));
+        }
+        parts
+    }
+}
+
+impl Parts {
+    fn index(&self, last_seq: u64) -> Part {
+        let why = match lock(&self.index).as_ref() {
+            None => Some("being opened".to_owned()),
+            Some(IndexState::Away(why)) => Some(why.clone()),
+            Some(IndexState::Filled(progress)) => {
+                let progress = *progress.borrow();
+                let behind = progress.lag(last_seq);
+                progress.failing.then(|| format!("it can't be filled; {behind} records behind"))
+            }
+        };
+        part("index", why)
+    }
+
+    /// The first record that some sink still needs.
+    pub(super) fn needed_from(&self) -> u64 {
+        let sinks = lock(&self.sinks);
+        let needs = sinks.iter().map(|(_, state)| state.borrow().needs_seq.max(1));
+        needs.min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Opens the index as soon as it can be had, and then serves what stands on it.
+async fn index(
+    ground: Ground,
+    place: IndexPlace,
+    elsewhere: Option<Elsewhere>,
+    listener: Option<TcpListener>,
+    made: Arc<Mutex<Option<Arc<Console>>>>,
+) {
+    let index = opened(&ground.parts, &place).await;
+    let (journal, node) = (&ground.gateway.ground.journal, &ground.settings.node);
+    let indexer = Indexer::start(Arc::clone(&index), journal.folder(), &ground.keys, node);
+    *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
+    match (listener, &ground.settings.admin_api) {
+        (Some(listener), Some(settings)) => {
+            let access = Access {
+                issuers: settings.issuers.clone(),
+                audiences: vec![settings.audience.clone()],
+            };
+            let edge = Edge {
+                verify: verify(&ground.gateway, access),
+                keeper: Keeper::of(journal, clock::now),
+                index,
+                node: node.clone(),
+                journal: journal.folder().to_owned(),
+                keys: ground.keys.clone(),
+                elsewhere,
+                now: clock::now,
+            };
+            let console = Console::new(edge, settings.roles.clone());
+            *lock(&made) = Some(Arc::clone(&console));
+            console.serve(listener).await;
+        }
+        _ => std::future::pending().await,
+    }
+    // Kept until here: dropping it would end the filling.
+    drop(indexer);
+}
+
+async fn opened(parts: &Parts, place: &IndexPlace) -> Arc<Index> {
+    loop {
+        match Index::open(place).await {
+            Ok(index) => return Arc::new(index),
+            Err(fault) => {
+                let why = fault.to_string();
+                let mut state = lock(&parts.index);
+                if !matches!(&*state, Some(IndexState::Away(known)) if *known == why) {
+                    warn!(%why, "the index can't be opened; it is tried again");
+                }
+                *state = Some(IndexState::Away(why));
+            }
+        }
+        sleep(OPEN_EVERY).await;
+    }
+}
+
+/// The verifier of the data path, with the admin API's own issuers and audience.
+fn verify(gateway: &Arc<Gateway>, access: Access) -> Verify {
+    let (gateway, access) = (Arc::clone(gateway), Arc::new(access));
+    Box::new(move |headers: HeaderMap| {
+        let (gateway, access) = (Arc::clone(&gateway), Arc::clone(&access));
+        Box::pin(async move {
+            let authenticator = Arc::clone(&gateway.snapshot().authenticator);
+            authenticator.authenticate(&headers, &access, clock::now()).await
+        })
+    })
+}
+
+/// Starts every receiver of the recording and of signed heads.
+fn deliver_all(ground: &Ground, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+    let settings = &ground.settings;
+    let (journal, node) = (&ground.gateway.ground.journal, settings.node.as_str());
+    let wrong =
+        |fault: &dyn std::fmt::Display| Failure::usage_text(format_args!("recording: {fault}"));
+    let mut sinks = lock(&ground.parts.sinks);
+    for sink in &settings.recording.deliver.sinks {
+        let headers = keep::headers(&sink.to)?;
+        let places = settings.data.join("delivery");
+        let delivery = Delivery::new(sink, headers, node, journal.folder(), &ground.keys, &places);
+        let delivery = delivery.map_err(|fault| wrong(&fault))?;
+        sinks.push((sink.name.to_string(), delivery.state()));
+        tasks.spawn(delivery.run());
+    }
+    let heads = follow_heads(journal.heads(), tasks);
+    for (number, receiver) in (1..).zip(&settings.recording.deliver.heads) {
+        let delivery = HeadDelivery::new(receiver, keep::head_headers(receiver)?, node);
+        let delivery = delivery.map_err(|fault| wrong(&fault))?;
+        // A head covers all before it, so no record has to be kept for its receivers.
+        let name = format!("heads {number}");
+        info!(name, "signed heads are delivered");
+        tasks.spawn(delivery.run(heads.clone()));
+    }
+    Ok(())
+}
+
+/// Signed heads in the form in which they are delivered.
+fn follow_heads(
+    mut signed: watch::Receiver<Option<Arc<SignedHead>>>,
+    tasks: &mut JoinSet<()>,
+) -> watch::Receiver<Option<deliver::Head>> {
+    let (tell, heads) = watch::channel(None);
+    tasks.spawn(async move {
+        loop {
+            let newest = signed.borrow_and_update().clone();
+            if let Some(newest) = newest {
+                let (size, text) = (newest.head.size, newest.note.clone());
+                tell.send_replace(Some(deliver::Head { size, time: clock::now(), text }));
+            }
+            if signed.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    heads
+}
+
+fn part(name: &str, detail: Option<String>) -> Part {
+    let state = if detail.is_some() { State::Degraded } else { State::Ok };
+    Part { name: name.to_owned(), state, detail: detail.unwrap_or_default() }
+}
+
+/// What a panic left behind is still the last thing known.
+fn lock<T>(known: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
