@@ -15,6 +15,7 @@ use std::ops::Range;
 use lockgate_model::{Digest, Timestamp};
 
 use super::{
+    record::EVENT_MAX_BYTES,
     seal::{Place, Seal, TAG_BYTES, Under, Unsealable},
     session_keys::SessionKey,
 };
@@ -23,8 +24,10 @@ use super::{
 pub(super) const HEAD_BYTES: usize = 5;
 /// Records of one block.
 const RECORDS_MAX: u32 = 65_536;
-/// Plain bytes of one part, a bound for what is unpacked.
-pub(super) const PART_MAX_BYTES: u64 = u32::MAX as u64;
+/// Plain bytes of one part, a bound for what is unpacked: the largest event with others before it.
+pub(super) const PART_MAX_BYTES: u64 = EVENT_MAX_BYTES as u64 + 1024 * 1024;
+/// Bytes of a block, a bound for what is read: such a part, and the longest spine.
+pub(super) const BLOCK_MAX_BYTES: u64 = PART_MAX_BYTES + 16 * 1024 * 1024;
 /// The level at which blocks are packed.
 const LEVEL: i32 = 1;
 
@@ -255,7 +258,7 @@ pub(super) fn read(
             let part = Part { slot, number: 1, sealed: LENGTH..total, plain_bytes, packed };
             Ok(Block::Body(BodyHead { digest, part }))
         }
-        _ => Err("a block of a kind that this version does not know"),
+        _ => Err("a block of a kind, or of a length, that this version does not write"),
     }
 }
 

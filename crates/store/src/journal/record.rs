@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::JournalFault;
 
-/// Largest event that is written, in bytes, bodies that are kept apart not counted: a full request
-/// with room around it.
+/// Largest event that is written, and largest body that is kept apart from one, in bytes: a full
+/// request or answer with room around it.
 pub(super) const EVENT_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What the first record of a journal names as the hash before it.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Frontier, JournalFault, Keys,
-    block::{self, HEAD_BYTES},
+    block::{self, BLOCK_MAX_BYTES, HEAD_BYTES},
     seal::{Key, Seal, WRAPPED_BYTES},
 };
 use crate::folder;
@@ -252,15 +252,21 @@ impl Blocks {
             if bytes > left - HEAD_BYTES as u64 {
                 return Ok(None);
             }
+            if bytes > BLOCK_MAX_BYTES {
+                // Nobody wrote it, so it is not worth the memory; it is passed as a block of no kind.
+                let end = self.offset + HEAD_BYTES as u64 + bytes;
+                self.file.seek(SeekFrom::Start(end))?;
+                return Ok(Some((0, bytes, Vec::new())));
+            }
             let mut sealed = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
             self.file.read_exact(&mut sealed)?;
-            Ok(Some((kind, sealed)))
+            Ok(Some((kind, bytes, sealed)))
         });
         match read {
-            Ok(Some((kind, sealed))) => {
+            Ok(Some((kind, bytes, sealed))) => {
                 let (number, offset) = (self.number, self.offset + HEAD_BYTES as u64);
                 self.number += 1;
-                self.offset = offset + sealed.len() as u64;
+                self.offset = offset + bytes;
                 Ok(Some(Raw { number, offset, kind, sealed }))
             }
             Ok(None) => {

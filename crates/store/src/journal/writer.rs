@@ -16,7 +16,7 @@ use super::{
     holds::Holds,
     notary::Notary,
     pack::Packer,
-    record::Payload,
+    record::{EVENT_MAX_BYTES, Payload},
     recover,
     reserve::Reserve,
     session_keys::SessionKeys,
@@ -178,6 +178,10 @@ impl Journal {
         body: Option<ApartBody>,
     ) -> Result<Position, JournalFault> {
         let payload = Payload::new(event)?;
+        let bytes = body.as_ref().map_or(0, |body| body.bytes.len());
+        if bytes > EVENT_MAX_BYTES {
+            return Err(JournalFault::TooLarge { bytes, bytes_max: EVENT_MAX_BYTES });
+        }
         let mut tail = self.shared.lock();
         let result = tail.append(now, payload, event, body, &self.shared.options);
         let wake = tail.rest == Rest::Asleep || (tail.rest == Rest::Napping && tail.failed);

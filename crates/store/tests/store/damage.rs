@@ -341,6 +341,11 @@ fn l8_lengths_without_an_end_are_errors_in_bounded_memory() {
     fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
     let read = texts(folder.path());
     assert!(matches!(read, Err(JournalFault::Broken { seq: 1, .. })), "{read:?}");
+    // Of the 4 GiB nothing was read: they are not even in memory for a moment.
+    let most = fs::read_to_string("/proc/self/status").unwrap();
+    let most = most.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let most: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(most < 1 << 20, "{most} KiB");
     // A head without an end.
     fs::write(&file, vec![b' '; 1 << 20]).unwrap();
     assert!(matches!(texts(folder.path()), Err(JournalFault::Broken { .. })));
