@@ -148,7 +148,8 @@ impl Bundle {
             let proof = tree.as_ref().and_then(|tree| tree.proof(record.seq - 1, head.head.size));
             record.proof = proof.ok_or(BundleFault::Unsigned { seq: record.seq })?;
         }
-        let (session, key) = (session.to_owned(), key.to_string());
+        let key = VerifierKey::of(&head.head.node, keys).to_string();
+        let session = session.to_owned();
         Ok(Self { lockgate_bundle: VERSION, session, key, head: head.note, records })
     }
 
@@ -173,7 +174,7 @@ impl Bundle {
     /// [`BundleFault::Head`] and [`BundleFault::Refuted`].
     pub fn prove(&self, signer: Option<&VerifierKey>) -> Result<Proven, BundleFault> {
         let own = VerifierKey::parse(&self.key)?;
-        let signed = SignedHead::verify(&self.head, signer.unwrap_or(&own))?;
+        let signed = SignedHead::verify_renamed(&self.head, signer.unwrap_or(&own))?;
         let (size, root) = (signed.head.size, signed.head.root);
         let mut before = 0;
         for record in &self.records {
@@ -214,8 +215,9 @@ impl Bundle {
 /// The newest head of the journal's own file.
 fn newest(folder: &Path, key: &VerifierKey) -> Result<Option<SignedHead>, BundleFault> {
     let path = heads_path(folder);
-    let text = fs::read_to_string(&path).map_err(JournalFault::io("read", &path))?;
-    let last = notes(&text).last().map(|note| SignedHead::verify(note, key));
+    let bytes = fs::read(&path).map_err(JournalFault::io("read", &path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let last = notes(&text).last().map(|note| SignedHead::verify_renamed(note, key));
     Ok(last.transpose()?)
 }
 

@@ -15,6 +15,8 @@ use super::{Frontier, Keys};
 
 /// The note's algorithm byte for Ed25519.
 const ED25519_ID: u8 = 1;
+/// What a note begins with; the node's name follows.
+const ORIGIN: &str = "lockgate/";
 /// Longest note that is read, in bytes.
 const NOTE_MAX_BYTES: usize = 64 * 1024;
 
@@ -101,6 +103,14 @@ impl SignedHead {
         }
         found.map(|()| Self { head, note: note.to_owned() })
     }
+
+    /// As [`SignedHead::verify`], whatever the node was called when it signed: the key is what is
+    /// trusted, and a host may get another name.
+    pub(super) fn verify_renamed(note: &str, key: &VerifierKey) -> Result<Self, HeadFault> {
+        let name = name(&Head::parse(split(note)?.0)?.node);
+        let id = id(&name, &key.key);
+        Self::verify(note, &VerifierKey { name, id, key: key.key })
+    }
 }
 
 /// The notes in a file of heads, each with the empty line that ends it left out.
@@ -122,6 +132,12 @@ pub(super) fn notes(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether this may be the beginning of a note, the rest of which was not written.
+pub(super) fn may_be_torn(rest: &[u8]) -> bool {
+    let origin = ORIGIN.as_bytes();
+    origin.starts_with(rest) || rest.starts_with(origin)
+}
+
 impl Head {
     /// The checkpoint's text, without the empty line behind it.
     fn text(&self) -> String {
@@ -135,7 +151,7 @@ impl Head {
         else {
             return Err(HeadFault::Malformed);
         };
-        let node = origin.strip_prefix("lockgate/").ok_or(HeadFault::Malformed)?.to_owned();
+        let node = origin.strip_prefix(ORIGIN).ok_or(HeadFault::Malformed)?.to_owned();
         let root = BASE64.decode(root).map_err(|_| HeadFault::Malformed)?;
         let root = root.try_into().map(Digest::from_bytes).map_err(|_| HeadFault::Malformed)?;
         let head = Self { node, size: size.parse().map_err(|_| HeadFault::Malformed)?, root };
@@ -184,7 +200,7 @@ impl std::fmt::Display for VerifierKey {
 }
 
 fn name(node: &str) -> String {
-    format!("lockgate/{node}")
+    format!("{ORIGIN}{node}")
 }
 
 /// The key's id: the first four bytes of SHA-256 over name, line feed, algorithm and key.

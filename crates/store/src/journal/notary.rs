@@ -6,7 +6,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -15,7 +15,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Frontier, JournalFault, JournalOptions, Keys, SignedHead};
+use super::{Frontier, JournalFault, JournalOptions, Keys, SignedHead, head::may_be_torn};
 use crate::folder;
 
 /// The file of signed heads below the journal's folder.
@@ -71,7 +71,8 @@ impl Notary {
         let path = heads_path(folder);
         let mut open = OpenOptions::new();
         open.append(true).create(true).mode(0o600);
-        let file = open.open(&path).map_err(JournalFault::io("open", &path))?;
+        let file = open.read(true).open(&path).map_err(JournalFault::io("open", &path))?;
+        cut_torn(&file).map_err(JournalFault::io("cut the torn end of", &path))?;
         folder::sync(folder).map_err(JournalFault::io("sync", folder))?;
         let state = State {
             tree: tree.clone(),
@@ -162,6 +163,23 @@ impl Shared {
         state.since = (state.tree.size() > size).then(Instant::now);
         state.closing
     }
+}
+
+/// Cuts a note off that a power cut left in part: what is appended behind it would be read as its
+/// end. Anything else that is no note stays, to be found.
+fn cut_torn(file: &File) -> io::Result<()> {
+    /// Longer than a note, which names a node, a number and two short lines of base64.
+    const TAIL_MAX_BYTES: u64 = 4 * 1024;
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(TAIL_MAX_BYTES);
+    let mut tail = vec![0; usize::try_from(length - start).unwrap_or(0)];
+    file.read_exact_at(&mut tail, start)?;
+    let lines = tail.split_inclusive(|byte| *byte == b'\n').rev();
+    let is_end = |line: &&[u8]| line.starts_with("\u{2014}".as_bytes()) && line.ends_with(b"\n");
+    let torn: usize = lines.take_while(|line| !is_end(line)).map(<[u8]>::len).sum();
+    let at = tail.len().saturating_sub(torn);
+    let is_note = torn > 0 && may_be_torn(tail.get(at..).unwrap_or_default());
+    if is_note { file.set_len(start + at as u64) } else { Ok(()) }
 }
 
 impl Desk {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Elsewhere, Frontier, JournalFault, Keys, SignedHead, VerifierKey,
-    head::notes,
+    head::{may_be_torn, notes},
     notary::heads_path,
     read::{Chain, SegmentReader, Sessions, Stored},
     segment::Segment,
@@ -181,15 +181,16 @@ pub fn verify(what: &Verify<'_>, mut progress: impl FnMut(u64)) -> Result<Report
 impl Check {
     fn heads(&mut self, what: &Verify<'_>, key: &VerifierKey) -> Result<(), JournalFault> {
         let path = heads_path(what.folder);
-        let own = match fs::read_to_string(&path) {
-            Ok(text) => text,
+        let own = match fs::read(&path) {
+            // The last note may have been cut off within a character.
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(JournalFault::io("read", path)(error)),
         };
         for text in [own.as_str(), what.exported.unwrap_or_default()] {
             let read: usize = notes(text).map(str::len).sum();
             for (number, note) in (1..).zip(notes(text)) {
-                match SignedHead::verify(note, key) {
+                match SignedHead::verify_renamed(note, key) {
                     Ok(SignedHead { head, .. }) => {
                         self.signed.entry(head.size).or_default().insert(head.root);
                     }
@@ -200,7 +201,7 @@ impl Check {
             }
             // The last note may have been cut off by a crash; anything else behind them is no note.
             let left = text.get(read..).unwrap_or_default();
-            if text.len() != read && !left.starts_with("lockgate/") {
+            if text.len() != read && !may_be_torn(left.as_bytes()) {
                 let seq = notes(text).count() as u64 + 1;
                 self.found(Finding::Head { seq, detail: "it is no signed tree head".to_owned() });
             }

@@ -1,8 +1,6 @@
 //! The plan against its own words, for any journal.
 
-use std::cell::RefCell;
-
-use lockgate_model::{Digest, KeptChange, Timestamp};
+use lockgate_model::{Digest, Timestamp};
 use proptest::prelude::*;
 
 use super::{RetentionRule, Segment, plan};

@@ -10,7 +10,9 @@ use crate::support::{
     Blocks, append, keys, message, open_small, opened, recorded, segments, small, texts, verified,
     wait_packed,
 };
-use lockgate_store::journal::{Finding, Journal, JournalFault, JournalOptions, read};
+use lockgate_store::journal::{
+    Bundle, Finding, Journal, JournalFault, JournalOptions, VerifierKey, read,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -239,6 +241,43 @@ fn i11_heads_that_were_changed_or_signed_by_another_are_named() {
             .unwrap();
     }
     assert!(matches!(try_verified(swapped.path()), Err(JournalFault::Key { .. })));
+}
+
+/// A container may get another host name with every start, and the node with it.
+#[test]
+fn i11_a_node_that_got_another_name_raises_no_alarm() {
+    let folder = TempDir::new().unwrap();
+    for node in ["one", "two", "three"] {
+        let options = JournalOptions { node: node.into(), ..small() };
+        let (journal, _) = Journal::open(folder.path(), &keys(folder.path()), options).unwrap();
+        message(&journal, "s1", &format!("[\"{node}\"]")).unwrap();
+    }
+    let report = verified(folder.path());
+    assert_eq!((report.findings.len(), report.records, report.unsigned), (0, 3, 0));
+    assert!(report.heads >= 3);
+    let bundle = Bundle::gather(folder.path(), &keys(folder.path()), "s1").unwrap();
+    let first = VerifierKey::of("one", &keys(folder.path()));
+    for signer in [None, Some(&first)] {
+        assert_eq!(bundle.prove(signer).unwrap().records, 3);
+    }
+}
+
+/// What is appended behind half a head must not be read as its end.
+#[test]
+fn i9_a_torn_head_is_cut_off_on_the_next_start() {
+    let whole = fs::read(SAMPLES.open.path().join("heads")).unwrap();
+    let note = whole.iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in 1..note {
+        let folder = copy(&SAMPLES.open);
+        let heads = [&whole[..], &whole[..cut]].concat();
+        fs::write(folder.path().join("heads"), heads).unwrap();
+        if cut % 16 == 1 {
+            let journal = open_small(folder.path());
+            append(&journal, "after").unwrap();
+            drop(journal);
+        }
+        assert_eq!(verified(folder.path()).findings, [], "cut at {cut}");
+    }
 }
 
 #[test]
