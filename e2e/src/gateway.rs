@@ -42,6 +42,7 @@ pub struct Gateway {
     /// Where operators reach it.
     pub admin: SocketAddr,
     file_max: Option<u64>,
+    variables: Vec<(&'static str, PathBuf)>,
     kept: bool,
 }
 
@@ -64,8 +65,9 @@ impl Gateway {
     pub fn prepare(plan: &Plan) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("lockgate-e2e-").tempdir()?;
         let (address, admin) = (free_address()?, free_address()?);
-        let file_max = plan.file_max;
-        let gateway = Self { folder, child: None, address, admin, file_max, kept: false };
+        let (file_max, variables) = (plan.file_max, Vec::new());
+        let gateway =
+            Self { folder, child: None, address, admin, file_max, variables, kept: false };
         fs::create_dir(gateway.folder.path().join("policies"))?;
         gateway.write_policies(&plan.policies)?;
         gateway.write_settings(&plan.settings)?;
@@ -75,6 +77,16 @@ impl Gateway {
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Its data folder. A test may mount something there before the first start.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Sets a variable of the environment in which it runs from the next start on.
+    pub fn variable(&mut self, name: &'static str, value: &Path) {
+        self.variables.push((name, value.to_owned()));
     }
 
     /// Its process id; 0 while it does not run.
@@ -101,7 +113,7 @@ impl Gateway {
         fields.entry("public_url").or_insert_with(|| json!(format!("http://{}", self.address)));
         fields.insert("admin".into(), json!({ "address": self.admin.to_string() }));
         fields.insert("log".into(), json!({ "format": "json", "level": "info" }));
-        fields.insert("data".into(), json!(self.folder.path().join("data")));
+        fields.insert("data".into(), json!(self.data()));
         fields.insert("policies".into(), json!(self.folder.path().join("policies")));
         let text = serde_json::to_string_pretty(&settings)?;
         replace(&self.folder.path().join("lockgate.yaml"), &text)
@@ -129,6 +141,7 @@ impl Gateway {
             .current_dir(self.folder.path())
             .env("ROWS_CREDENTIAL", CREDENTIAL)
             .env("ROWS_CHILD_SECRET", CHILD_SECRET)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             // Names no setting of the gateway, which would say so.
             .env_remove("LOCKGATE_BIN")
             .stdin(Stdio::null())
@@ -191,7 +204,7 @@ impl Gateway {
 
     /// Its journal, read from the beginning.
     pub fn records(&self) -> Records {
-        Records::new(self.folder.path().join("data"))
+        Records::new(self.data())
     }
 
     /// Runs another command of the binary beside it, and gives its exit code and output.

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub mod disk;
 #[expect(deprecated, reason = "the legacy era is half of what the fixtures are for")]
 pub mod fixture;
 pub mod gateway;

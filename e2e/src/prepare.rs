@@ -1,6 +1,6 @@
 //! Installs the Node and Python parts below the target folder, once for each state of their lock
 //! files. Needs npm, Python 3 and the registries that these are set up for; a second run needs
-//! nothing.
+//! nothing. What breaks disks on purpose comes from Debian, where the tests may install it.
 
 use std::{
     fs::{self, File},
@@ -36,6 +36,37 @@ pub fn prepare() -> anyhow::Result<()> {
             .args(["install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"])
             .current_dir(folder))
     })
+}
+
+/// Programs that the tests of broken disks start, with the Debian packages that hold them.
+const DEBIAN: &[(&str, &str)] =
+    &[("eatmydata", "eatmydata"), ("mkfs.ext4", "e2fsprogs"), ("strace", "strace")];
+
+/// Installs the Debian packages that are missing. Only root can, and only root can run the tests
+/// that need them: [`crate::disk::may_mount`].
+///
+/// # Errors
+/// In one sentence, what could not be installed.
+pub fn debian() -> anyhow::Result<()> {
+    fs::create_dir_all(folder())?;
+    let lock = File::create(folder().join("lock"))?;
+    lock.lock()?;
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let held =
+        |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).exists());
+    let missing: Vec<_> = DEBIAN.iter().filter(|(program, _)| !held(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["--quiet", "--yes"]);
+        command
+    };
+    run(apt().arg("update"))?;
+    let packages = missing.iter().map(|(_, package)| package);
+    run(apt().args(["install", "--no-install-recommends"]).args(packages))
+        .with_context(|| format!("can't install {missing:?}"))
 }
 
 fn install(

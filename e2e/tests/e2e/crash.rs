@@ -142,7 +142,7 @@ fn wait_serving(gateway: &Gateway, alice: &Caller) {
 }
 
 /// xorshift64*, for instants that a seed can repeat.
-fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;

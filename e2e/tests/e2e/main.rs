@@ -8,6 +8,7 @@ mod fidelity;
 mod fixtures;
 mod identity;
 mod leaving;
+mod power;
 mod rows_c;
 mod rows_d;
 mod rows_h;
