@@ -4,6 +4,7 @@
 mod clients;
 mod conformance;
 mod crash;
+mod disk;
 mod fidelity;
 mod fixtures;
 mod identity;
