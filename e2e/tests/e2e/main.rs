@@ -21,3 +21,4 @@ mod rows_t;
 mod rows_v;
 mod rows_x;
 mod running;
+mod secrets;
