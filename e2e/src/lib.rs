@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod issuer;
 pub mod mcp;
+pub mod memory;
 pub mod prepare;
 pub mod record;
 pub mod rig;
