@@ -16,6 +16,7 @@ mod rows_d;
 mod rows_h;
 mod rows_j;
 mod rows_l;
+mod rows_l_files;
 mod rows_p;
 mod rows_s;
 mod rows_t;

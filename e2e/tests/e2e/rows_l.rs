@@ -1,13 +1,20 @@
-//! Class L: what a caller writes must not write the record or the log.
+//! Class L: what a caller writes must not write the record or the log. Rows of damaged and hostile
+//! files are in [`crate::rows_l_files`].
 
-use anyhow::{Context as _, ensure};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use anyhow::{Context as _, anyhow, ensure};
 use lockgate_e2e::{
     mcp::{Caller, call_body, meta},
     room::Room,
     rows::Rows,
-    wire::{Request, exchange},
+    say,
+    wire::{Request, Wire, exchange},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Texts that end a line, a string or a terminal's patience.
 const TEXTS: [&str; 8] = [
@@ -32,6 +39,11 @@ fn class_l() {
     let mut class = Class { rows: Rows::new("L"), room };
     class.injections();
     class.identifiers();
+    class.repeated();
+    class.ordered();
+    class.numbers();
+    class.cardinality();
+    crate::rows_l_files::run(&mut class.rows);
     class.rows.finish();
 }
 
@@ -142,5 +154,160 @@ impl Class {
             });
             self.rows.twin(2, parent, outcome);
         }
+    }
+
+    /// What `journal show --json` prints, line by line.
+    fn shown(&self) -> anyhow::Result<Vec<Value>> {
+        let (code, text) = self.room.gateway.command(&["journal", "show", "--json"])?;
+        ensure!(code == 0, "`journal show` exited with {code}: {text}");
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// The same bytes again are another record.
+    fn repeated(&mut self) {
+        let outcome = (|| {
+            let alice = self.room.alice()?;
+            let request = alice.call("echo", json!({ "text": "again and again" }));
+            for _ in 0..3 {
+                self.room.passes(&request)?;
+            }
+            let (mut seqs, mut calls) = (BTreeSet::new(), BTreeSet::new());
+            for record in self.shown()? {
+                if record["event"]["intent"]["arguments"]["text"] == "again and again" {
+                    seqs.insert(record["seq"].as_u64());
+                    calls.insert(record["event"]["intent"]["call"].to_string());
+                }
+            }
+            ensure!(seqs.len() == 3 && calls.len() == 3, "seq {seqs:?}, calls {calls:?}");
+            Ok(())
+        })();
+        self.rows.row(3, "one request three times", outcome);
+    }
+
+    /// Many records of one millisecond: their order is their sequence number, and nothing else.
+    fn ordered(&mut self) {
+        let outcome = (|| {
+            let alice = self.room.alice()?;
+            let clients: Vec<_> = (0..8)
+                .map(|client| {
+                    let alice = alice.clone();
+                    std::thread::spawn(move || -> anyhow::Result<()> {
+                        let mut wire = Wire::open(alice.address)?;
+                        for number in 0..25 {
+                            let text = format!("order {client} {number}");
+                            wire.send(&alice.call("echo", json!({ "text": text })).bytes());
+                            ensure!(wire.reply()?.status == 200, "{text}");
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.join().map_err(|_| anyhow!("a client panicked"))??;
+            }
+            let records = self.shown()?;
+            let (mut open, mut next, mut same, mut ended) =
+                (BTreeMap::new(), BTreeMap::new(), 0, 0);
+            for (at, record) in records.iter().enumerate() {
+                ensure!(record["seq"] == at as u64 + 1, "record {at} is #{}", record["seq"]);
+                let before = at.checked_sub(1).and_then(|before| records.get(before));
+                same += usize::from(before.is_some_and(|before| before["time"] == record["time"]));
+                let intent = &record["event"]["intent"];
+                if let Some(order) = intent["arguments"]["text"].as_str()
+                    && let Some((client, number)) =
+                        order.strip_prefix("order ").and_then(|order| order.split_once(' '))
+                {
+                    let next: &mut u32 = next.entry(client.to_owned()).or_default();
+                    ensure!(number.parse() == Ok(*next), "{order} comes before {next}");
+                    *next += 1;
+                    open.insert(intent["call"].to_string(), order.to_owned());
+                }
+                let outcome = record["event"]["outcome"]["call"].to_string();
+                ended += usize::from(open.remove(&outcome).is_some());
+            }
+            ensure!(ended == 200 && open.is_empty(), "{ended} ended behind their intents");
+            ensure!(same > 50, "only {same} records share a millisecond with the one before");
+            Ok(())
+        })();
+        self.rows.row(4, "eight clients at once", outcome);
+    }
+
+    /// Numbers and booleans stand in the record as they came, and so does text that looks like one.
+    fn numbers(&mut self) {
+        let values = [
+            "4711",
+            "4711.0",
+            "9007199254740993",
+            "1.50e-3",
+            "-0",
+            "1e-7",
+            "true",
+            "false",
+            "null",
+        ];
+        let twins = values.map(|value| (value.to_owned(), true));
+        let texts = values.map(|value| (format!("\"{value}\""), false));
+        for (value, twin) in twins.into_iter().chain(texts) {
+            let outcome = (|| {
+                let alice = self.room.alice()?;
+                let arguments = format!(r#"{{"card":{value},"in":[{value},{{"deep":{value}}}]}}"#);
+                self.room.forget()?;
+                let reply = alice.send(&alice.call_raw("any", &arguments))?;
+                ensure!(reply.status == 200, "{}", reply.text());
+                let intent = self.room.one_decision(None)?.intent.context("an intent")?;
+                let recorded = intent.arguments.to_string();
+                ensure!(recorded == arguments, "{arguments} is recorded as {recorded}");
+                Ok(())
+            })();
+            if twin {
+                self.rows.twin(5, &value, outcome);
+            } else {
+                self.rows.row(5, &value, outcome);
+            }
+        }
+    }
+
+    /// Ten thousand users call as many tools: the metrics don't grow by a line for any of them.
+    fn cardinality(&mut self) {
+        const NAMES: u32 = 10_000;
+        const CLIENTS: u32 = 4;
+        let begun = Instant::now();
+        let outcome = (|| {
+            let (_, before) = self.room.gateway.ask_admin("/metrics")?;
+            let mut clients = Vec::new();
+            for client in 0..CLIENTS {
+                let mut claims = self.room.claims();
+                let mut requests = Vec::new();
+                for number in (client..NAMES).step_by(CLIENTS as usize) {
+                    claims["sub"] = json!(format!("user-{number}"));
+                    let token = self.room.issuer.token("ed", &claims)?;
+                    let caller = self.room.gateway.caller("main", Some(&token));
+                    requests.push(caller.call(&format!("tool-{number}"), json!({})).bytes());
+                }
+                let address = self.room.gateway.address;
+                clients.push(std::thread::spawn(move || -> anyhow::Result<()> {
+                    let mut wire = Wire::open(address)?;
+                    for request in requests {
+                        wire.send(&request);
+                        let status = wire.reply()?.status;
+                        ensure!(status == 200, "status {status}");
+                    }
+                    Ok(())
+                }));
+            }
+            for client in clients {
+                client.join().map_err(|_| anyhow!("a client panicked"))??;
+            }
+            let (status, after) = self.room.gateway.ask_admin("/metrics")?;
+            let (before, lines) = (before.lines().count(), after.lines().count());
+            ensure!(status == 200 && lines <= before + 8, "{before} lines became {lines}");
+            ensure!(!after.contains("user-") && !after.contains("tool-"), "a name is a label");
+            say(&format!(
+                "L6: {NAMES} users with a tool each, {:?}: {before} lines of metrics, then {lines}",
+                begun.elapsed()
+            ));
+            Ok(())
+        })();
+        self.rows.row(6, "10,000 users and tools", outcome);
     }
 }
