@@ -42,7 +42,7 @@ fn nothing_seen_is_ever_missing_from_the_record() {
     let alice = gateway.caller("main", Some(&issuer.token("rsa", &claims).unwrap()));
     wait_for_tools(&alice).unwrap();
     let (results, mut random) = (Arc::new(Mutex::new(BTreeSet::new())), seed);
-    let begun = Instant::now();
+    let (begun, mut starts) = (Instant::now(), Vec::new());
     for round in 0..rounds {
         let stop = Arc::new(AtomicBool::new(false));
         let load: Vec<_> = (0..3)
@@ -58,12 +58,19 @@ fn nothing_seen_is_ever_missing_from_the_record() {
         gateway.kill().unwrap();
         stop.store(true, Ordering::Release);
         load.into_iter().for_each(|one| one.join().unwrap());
+        let start = Instant::now();
         gateway.run().unwrap();
         wait_serving(&gateway, &alice);
+        starts.push(start.elapsed());
     }
     gateway.kill().unwrap();
     gateway.run().unwrap();
     gateway.wait_ready().unwrap();
+    starts.sort_unstable();
+    let (half, slowest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
+    let data = gateway.data().display().to_string();
+    let verify = ["journal", "verify", "--folder", &data];
+    let (code, verified) = gateway.command_within(&verify, Duration::from_secs(120)).unwrap();
     let Recorded { intents, outcomes, torn } = recorded(&gateway);
     let saw = std::fs::read_to_string(&kept).unwrap();
     let saw: BTreeSet<String> = saw.lines().map(str::to_owned).collect();
@@ -72,13 +79,16 @@ fn nothing_seen_is_ever_missing_from_the_record() {
     let unrecorded: Vec<_> = results.difference(&outcomes).collect();
     say(&format!(
         "crash: {rounds} kills, seed {seed}, {:?}; upstream saw {}, {} of them unrecorded; clients saw \
-         {}, {} of them unrecorded; {torn} torn tails",
+         {}, {} of them unrecorded; {torn} torn tails; \
+         from start to the first call p50 {half:?}, max {slowest:?}; `journal verify`: {}",
         begun.elapsed(),
         saw.len(),
         orphans.len(),
         results.len(),
         unrecorded.len(),
+        verified.lines().rev().nth(1).unwrap_or_default(),
     ));
+    assert_eq!(code, 0, "seed {seed}: {verified}");
     assert!(saw.len() as u64 > rounds, "there was hardly any load");
     assert!(orphans.is_empty(), "seed {seed}: forwarded without a record: {orphans:?}");
     assert!(unrecorded.is_empty(), "seed {seed}: seen by a client, not recorded: {unrecorded:?}");
