@@ -11,7 +11,7 @@ use std::{
 use crate::support::{
     append, keys, message, open_small, recorded, segments, texts, verified, wait_packed,
 };
-use lockgate_model::Event;
+use lockgate_model::{Digest, Event, Timestamp};
 use lockgate_store::journal::{Journal, JournalFault, JournalOptions, read, read_from};
 use tempfile::TempDir;
 
@@ -220,6 +220,12 @@ fn an_event_beyond_the_limit_is_refused_alone() {
     let folder = TempDir::new().unwrap();
     let journal = open_small(folder.path());
     let refused = append(&journal, &"x".repeat(64 * 1024 * 1024));
+    assert!(matches!(refused, Err(JournalFault::TooLarge { .. })));
+    // A body that is kept apart has the same limit, or no reader would take its block.
+    let event = Event::Started { version: "1".into(), torn_bytes: 0 };
+    let (now, digest) = (Timestamp::from_millis(1), Digest::from_bytes([0; 32]));
+    let body = vec![b' '; 64 * 1024 * 1024 + 1].into();
+    let refused = journal.append_with_body(now, &event, digest, body);
     assert!(matches!(refused, Err(JournalFault::TooLarge { .. })));
     assert_eq!(append(&journal, "next").unwrap().seq(), 1);
 }
