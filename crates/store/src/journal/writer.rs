@@ -116,8 +116,9 @@ impl Journal {
         let notary = Notary::start(folder, keys, &options, &opened.tree, publish_head)?;
         let packer = Packer::start(folder, keys)?;
         let settled = Settled { hash: opened.hash, tree: opened.tree };
-        let segment = OpenSegment::create(folder, keys, &settled.begin(&options.node))?;
+        // Before the segment, with whose name its own becomes durable.
         let sessions = SessionKeys::open(folder, keys, true)?;
+        let segment = OpenSegment::create(folder, keys, &settled.begin(&options.node))?;
         let reserve = Reserve::take(folder, options.reserve_bytes)
             .map_err(JournalFault::io("hold back disk space in", folder))?;
         let (publish, progress) =
