@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lockgate_e2e::tools::{self, Tool};
@@ -21,6 +21,8 @@ use lockgate_store::{
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
+
+use crate::recording::keys;
 
 /// A folder with a journal, and beside it a bucket with its server.
 struct Bed {
@@ -58,12 +60,22 @@ impl Bed {
     /// Records texts of this length, so that segments of about the other length are closed.
     async fn record(&self, count: usize, bytes: usize, segment_max_bytes: u64) {
         let options = JournalOptions { segment_max_bytes, ..JournalOptions::default() };
-        let (journal, _) = Journal::open(&self.journal(), options).unwrap();
+        let (journal, _) = Journal::open(&self.journal(), &keys(&self.journal()), options).unwrap();
         for number in 0..count {
-            let version = format!("{number}{}", "x".repeat(bytes));
+            let version = format!("{number}{}", noise(bytes));
             let event = Event::Started { version, torn_bytes: 0 };
             let position = journal.append(Timestamp::from_millis(5), &event).unwrap();
             journal.synced(position).await.unwrap();
+        }
+        drop(journal);
+        // What was closed is packed before it is shipped, which the next opening waits for.
+        let options = JournalOptions::default();
+        let (_journal, _) =
+            Journal::open(&self.journal(), &keys(&self.journal()), options).unwrap();
+        let begun = Instant::now();
+        while local_segments(&self.journal()).unwrap().len() + 1 < segments(&self.journal()) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "segments stay unpacked");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -101,10 +113,25 @@ impl Bed {
     }
 }
 
+fn segments(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|end| end == "segment")).count()
+}
+
+/// Text that packing makes little smaller.
+fn noise(bytes: usize) -> String {
+    let mut state = bytes as u64 | 1;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'0' + (state >> 58) as u8)
+    };
+    (0..bytes).map(|_| letter()).collect()
+}
+
 /// How the binary finds a record; here with the whole recording in memory.
 fn records(journal: &Path) -> impl FnMut(u64) -> Result<Option<Record>, JournalFault> + use<> {
     let all: BTreeMap<u64, Record> =
-        read(journal).unwrap().map(|r| r.unwrap()).map(|r| (r.seq, r)).collect();
+        read(journal, &keys(journal)).unwrap().map(|r| r.unwrap()).map(|r| (r.seq, r)).collect();
     move |seq| Ok(all.get(&seq).cloned())
 }
 
@@ -119,8 +146,9 @@ async fn segments_of_every_size_are_shipped_and_come_back() {
     let bed = Bed::start();
     // Below and above what is sent in one request.
     bed.record(3, 100, 150).await;
-    bed.record(10, 2_000_000, 18_000_000).await;
-    let before: Vec<_> = read(&bed.journal()).unwrap().map(|r| r.unwrap().line()).collect();
+    bed.record(14, 2_000_000, 24_000_000).await;
+    let before: Vec<_> =
+        read(&bed.journal(), &keys(&bed.journal())).unwrap().map(|r| r.unwrap().line()).collect();
     let shipper = bed.open("secret", "notes").await.unwrap();
     let closed = local_segments(&bed.journal()).unwrap();
     assert!(closed.iter().any(|segment| segment.bytes > 16_000_000), "{closed:?}");
@@ -129,7 +157,9 @@ async fn segments_of_every_size_are_shipped_and_come_back() {
     let mut came = Vec::new();
     for manifest in shipper.shipped() {
         let folder = shipper.fetch(manifest.first_seq).await.unwrap();
-        came.extend(read(&folder).unwrap().map(|record| record.unwrap().line()));
+        came.extend(
+            read(&folder, &keys(&bed.journal())).unwrap().map(|record| record.unwrap().line()),
+        );
     }
     assert_eq!(came[..], before[..came.len()]);
     assert_eq!(came.len() as u64, closed.last().unwrap().last_seq);

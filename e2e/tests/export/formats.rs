@@ -16,7 +16,7 @@ use lockgate_store::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::recording::{BEGIN_MS, Recording, allow, ask, deny, hostile};
+use crate::recording::{BEGIN_MS, Recording, allow, ask, deny, hostile, keys};
 
 /// Calls of the orderly part of the recording.
 const CALLS: u64 = 3_000;
@@ -59,14 +59,18 @@ fn made() -> Made {
     recording.outcome(&call, OutcomeStatus::Failed, None);
     recording.intent("still-open", "{}", allow());
     drop(recording);
-    let records = read(&folder.path().join("journal")).unwrap().count() as u64;
+    let records = read(&folder.path().join("journal"), &keys(&folder.path().join("journal")))
+        .unwrap()
+        .count() as u64;
     Made { folder, records }
 }
 
 impl Made {
     fn export(&self, format: Format, filter: Filter, name: &str) -> (PathBuf, Summary) {
         let path = self.folder.path().join(name);
-        let records = read(&self.folder.path().join("journal")).unwrap();
+        let records =
+            read(&self.folder.path().join("journal"), &keys(&self.folder.path().join("journal")))
+                .unwrap();
         let mut told = Vec::new();
         let summary = Exporter { format, filter }
             .run(records, File::create(&path).unwrap(), &mut |progress| told.push(progress))
@@ -121,10 +125,11 @@ fn l1_duckdb_reads_json_lines_and_answers_questions() {
 #[test]
 fn json_lines_are_the_records_byte_for_byte() {
     let made = made();
-    let lines: Vec<_> = read(&made.folder.path().join("journal"))
-        .unwrap()
-        .map(|record| record.unwrap().line() + "\n")
-        .collect();
+    let lines: Vec<_> =
+        read(&made.folder.path().join("journal"), &keys(&made.folder.path().join("journal")))
+            .unwrap()
+            .map(|record| record.unwrap().line() + "\n")
+            .collect();
     let (path, _) = made.export(Format::Jsonl(Packing::Plain), Filter::default(), "all.jsonl");
     assert_eq!(fs::read_to_string(path).unwrap(), lines.concat());
 }

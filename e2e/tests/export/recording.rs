@@ -6,7 +6,7 @@ use lockgate_model::{
     Ask, Deny, Digest, Era, Event, IntentEvent, MessageEvent, OutcomeEvent, OutcomeStatus, Reason,
     RefusalEvent, RequestId, Timestamp, Verdict,
 };
-use lockgate_store::journal::{Journal, JournalOptions};
+use lockgate_store::journal::{Journal, JournalOptions, Keys};
 use serde_json::{Value, value::RawValue};
 
 /// 2026-11-25T10:00:00Z.
@@ -28,6 +28,11 @@ pub(crate) fn hostile() -> Vec<String> {
     ]
 }
 
+/// The keys of the journal in `folder`, made with it.
+pub(crate) fn keys(folder: &Path) -> Keys {
+    Keys::open_or_create(&folder.join("keys"), folder).unwrap()
+}
+
 /// A writer of events with a clock of its own.
 pub(crate) struct Recording {
     journal: Journal,
@@ -38,7 +43,7 @@ pub(crate) struct Recording {
 impl Recording {
     pub(crate) fn begin(folder: &Path) -> Self {
         let options = JournalOptions { segment_max_bytes: 256 * 1024, ..JournalOptions::default() };
-        let (journal, _) = Journal::open(folder, options).unwrap();
+        let (journal, _) = Journal::open(folder, &keys(folder), options).unwrap();
         let mut recording = Self { journal, now: BEGIN_MS, calls: 0 };
         recording.started();
         recording

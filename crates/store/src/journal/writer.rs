@@ -93,6 +93,9 @@ pub struct Journal {
     progress: watch::Receiver<Progress>,
     heads: watch::Receiver<Option<Arc<SignedHead>>>,
     holds: Holds,
+    /// Held while what is kept changes, so that a hold can't come between an erasure's look for one
+    /// and its end.
+    changing: tokio::sync::Mutex<()>,
     thread: Option<JoinHandle<()>>,
     /// Held, never read: closing it gives the folder free.
     _lock: File,
@@ -138,7 +141,15 @@ impl Journal {
             .map_err(JournalFault::io("start the sync thread of", folder))?;
         let holds = Holds::open(folder)?;
         Ok((
-            Self { shared, progress, heads, holds, thread: Some(thread), _lock: opened.lock },
+            Self {
+                shared,
+                progress,
+                heads,
+                holds,
+                changing: tokio::sync::Mutex::default(),
+                thread: Some(thread),
+                _lock: opened.lock,
+            },
             recovery,
         ))
     }
@@ -245,6 +256,7 @@ impl Journal {
     /// [`JournalFault::Refused`] where it may not be done now, and what [`Journal::append`] and
     /// [`Journal::synced`] say.
     pub async fn keep(&self, now: Timestamp, kept: KeptEvent) -> Result<Position, JournalFault> {
+        let _changing = self.changing.lock().await;
         if let KeptChange::Erase { session } = &kept.change {
             if self.holds.contains(session) {
                 return Err(JournalFault::Refused("the session is on hold; release it first"));

@@ -255,7 +255,7 @@ fn i11_a_node_that_got_another_name_raises_no_alarm() {
     let report = verified(folder.path());
     assert_eq!((report.findings.len(), report.records, report.unsigned), (0, 3, 0));
     assert!(report.heads >= 3);
-    let bundle = Bundle::gather(folder.path(), &keys(folder.path()), "s1").unwrap();
+    let bundle = Bundle::gather(folder.path(), &keys(folder.path()), None, "s1").unwrap();
     let first = VerifierKey::of("one", &keys(folder.path()));
     for signer in [None, Some(&first)] {
         assert_eq!(bundle.prove(signer).unwrap().records, 3);

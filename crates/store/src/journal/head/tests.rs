@@ -1,3 +1,5 @@
+//! Signed heads against another implementation, and against every changed byte.
+
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tempfile::TempDir;
 

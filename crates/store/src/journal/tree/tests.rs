@@ -1,3 +1,5 @@
+//! The tree against published vectors, and against another implementation.
+
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 
