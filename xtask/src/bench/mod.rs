@@ -71,12 +71,18 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 1_000_000)]
         calls: u64,
     },
+    /// The recording itself: appending, group commit, and the offline check
+    Journal,
 }
 
 /// Runs the bench; tells whether every answer was right.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    if let Some(What::Index { calls }) = options.what {
-        return index(calls);
+    match options.what {
+        Some(What::Index { calls }) => {
+            return store_bench("index", &["--calls", &calls.to_string()]);
+        }
+        Some(What::Journal) => return store_bench("journal", &[]),
+        None => {}
     }
     if !options.optimised {
         return run_optimised();
@@ -92,9 +98,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 /// Hands over to the store's own bench.
-fn index(calls: u64) -> Result<bool> {
-    let bench = ["bench", "--package", "lockgate-store", "--bench", "index", "--", "--calls"];
-    Ok(repo::cargo().args(bench).arg(calls.to_string()).status()?.success())
+fn store_bench(name: &str, arguments: &[&str]) -> Result<bool> {
+    let bench = ["bench", "--package", "lockgate-store", "--bench", name, "--"];
+    Ok(repo::cargo().args(bench).args(arguments).status()?.success())
 }
 
 /// Builds the gateway and this program for speed, and hands over to that.
