@@ -5,12 +5,14 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io, mem,
+    io::{self, Write as _},
+    mem,
     path::Path,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
+use rustix::fs::StatVfsMountFlags;
 use tokio::sync::watch;
 
 use super::{
@@ -81,8 +83,9 @@ impl Worker {
                     self.sync(&file, keys.as_deref(), seq);
                 }
                 Work::Mend => {
-                    self.mend();
-                    self.mend_at = Instant::now() + RETRY;
+                    if !self.mend() {
+                        self.mend_at = Instant::now() + RETRY;
+                    }
                 }
                 Work::Close => return,
             }
@@ -131,7 +134,7 @@ impl Worker {
     fn sync(&mut self, file: &File, keys: Option<&File>, seq: u64) {
         let started = Instant::now();
         // A record whose key is lost is lost, so the key goes first.
-        let synced = keys.map_or(Ok(()), File::sync_data).and_then(|()| file.sync_data());
+        let synced = keys.map_or(Ok(()), sync_data).and_then(|()| sync_data(file));
         let elapsed = started.elapsed();
         let mut tail = self.shared.lock();
         if let Err(error) = synced {
@@ -164,7 +167,7 @@ impl Worker {
         if tail.unavailable.is_some() {
             return;
         }
-        let synced = tail.sessions.file().sync_data().and_then(|()| tail.segment.file.sync_data());
+        let synced = sync_data(&tail.sessions.file()).and_then(|()| sync_data(&tail.segment.file));
         let next = synced.map_err(JournalFault::io("sync the journal in", folder)).and_then(|()| {
             let all = tail.seq;
             drop(tail.settle(all));
@@ -184,8 +187,8 @@ impl Worker {
     }
 
     /// Brings the journal back: a new file for one that failed, or the space that was given away on
-    /// a full disk. What can't be mended now is tried again.
-    fn mend(&mut self) {
+    /// a full disk. Tells whether that worked; what can't be mended now is tried again.
+    fn mend(&mut self) -> bool {
         let mended = if self.shared.lock().failed {
             self.replace().and_then(|()| self.restore())
         } else {
@@ -193,6 +196,7 @@ impl Worker {
         };
         let mut tail = self.shared.lock();
         let was_known = self.publish.borrow().unavailable.is_some();
+        let works = mended.is_ok();
         match mended {
             Ok(()) => {
                 tail.unavailable = None;
@@ -209,6 +213,7 @@ impl Worker {
         let (durable, unavailable) = (tail.settled.tree.size(), tail.unavailable.clone());
         drop(tail);
         self.publish.send_modify(|progress| *progress = Progress { durable, unavailable });
+        works
     }
 
     /// Gives up the failed file: writes the records that are not durable into a new segment. On a full
@@ -256,6 +261,20 @@ impl Worker {
             .and_then(|()| super::reserve::has_room(folder, ROOM_BYTES))
             .map_err(JournalFault::io("write in", folder))
     }
+}
+
+/// Syncs a file, and does not believe a file system that gave up meanwhile. When ext4 aborts between
+/// the check and the end of a sync, the sync says that all went well, whatever was thrown away. A
+/// write of nothing then says so (Linux since 6.11), or the file system has become read-only (before).
+fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    let mut probe = file;
+    let _nothing = probe.write(&[])?;
+    let flags = rustix::fs::fstatvfs(file)?.f_flag;
+    if flags.contains(StatVfsMountFlags::RDONLY) {
+        return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+    }
+    Ok(())
 }
 
 /// A new segment that holds `entries`, with at least `room_bytes` left on the disk.

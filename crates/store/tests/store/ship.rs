@@ -26,7 +26,7 @@ impl Bed {
     async fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let journal = open_small(&folder.path().join("journal"));
-        for number in 0..41 {
+        for number in 0..60 {
             let position = append(&journal, &format!("text {number}")).unwrap();
             // Segments change with a sync.
             journal.synced(position).await.unwrap();
