@@ -14,6 +14,8 @@ const people = {
   contractor: { groups: ['contractors'], ttl: 300 },
   brief: { groups: ['staff'], ttl: 5 },
   lasting: { groups: ['staff'], ttl: 21 * 24 * 3600 },
+  auditor: { groups: ['audit'], ttl: 300 },
+  operator: { groups: ['platform'], ttl: 300 },
   nobody: { groups: undefined, ttl: 300 },
 };
 

@@ -98,7 +98,15 @@ impl Opened {
         self.with_index(async |index| {
             let node = journal::node(&self.journal, &self.keys).map_err(Failure::unreachable)?;
             if let Some(node) = node {
-                let caught_up = db::catch_up(index, &self.journal, &self.keys, &node, |_| {}).await;
+                let caught_up = db::catch_up(
+                    index,
+                    &self.journal,
+                    &self.keys,
+                    self.elsewhere.as_ref(),
+                    &node,
+                    |_| {},
+                )
+                .await;
                 caught_up.map_err(Failure::unreachable)?;
             }
             ask(index).await

@@ -11,6 +11,7 @@ mod fixtures;
 mod identity;
 mod leaving;
 mod power;
+mod recording;
 mod rows_c;
 mod rows_d;
 mod rows_h;

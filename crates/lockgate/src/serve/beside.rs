@@ -79,9 +79,11 @@ impl Beside {
             settings: Arc::new(loaded.settings.clone()),
             parts: Arc::default(),
         };
-        deliver_all(&ground, tasks)?;
-        let shipper = keep::start(&ground, tasks).await?;
+        let shipper = keep::open(&ground, tasks).await?;
         let elsewhere = shipper.as_ref().map(keep::elsewhere);
+        deliver_all(&ground, elsewhere.as_ref(), tasks)?;
+        // What the receivers still need is known from here on.
+        keep::retain(&ground, shipper, tasks);
         let console = Arc::new(Mutex::new(None));
         let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
         tasks.spawn(index(ground, place, elsewhere, listener, Arc::clone(&console)));
@@ -142,7 +144,8 @@ async fn index(
 ) {
     let index = opened(&ground.parts, &place).await;
     let (journal, node) = (&ground.gateway.ground.journal, &ground.settings.node);
-    let indexer = Indexer::start(Arc::clone(&index), journal.folder(), &ground.keys, node);
+    let (kept, folder) = (Arc::clone(&index), journal.folder());
+    let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
     match (listener, &ground.settings.admin_api) {
         (Some(listener), Some(settings)) => {
@@ -200,7 +203,11 @@ fn verify(gateway: &Arc<Gateway>, access: Access) -> Verify {
 }
 
 /// Starts every receiver of the recording and of signed heads.
-fn deliver_all(ground: &Ground, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+fn deliver_all(
+    ground: &Ground,
+    elsewhere: Option<&Elsewhere>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), Failure> {
     let settings = &ground.settings;
     let (journal, node) = (&ground.gateway.ground.journal, settings.node.as_str());
     let wrong =
@@ -209,7 +216,8 @@ fn deliver_all(ground: &Ground, tasks: &mut JoinSet<()>) -> Result<(), Failure> 
     for sink in &settings.recording.deliver.sinks {
         let headers = keep::headers(&sink.to)?;
         let places = settings.data.join("delivery");
-        let delivery = Delivery::new(sink, headers, node, journal.folder(), &ground.keys, &places);
+        let delivery =
+            Delivery::new(sink, headers, node, journal.folder(), &ground.keys, elsewhere, &places);
         let delivery = delivery.map_err(|fault| wrong(&fault))?;
         sinks.push((sink.name.to_string(), delivery.state()));
         tasks.spawn(delivery.run());

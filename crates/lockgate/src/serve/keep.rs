@@ -27,18 +27,18 @@ impl Shipping {
     }
 }
 
-/// Starts shipping and retention, where they are configured.
+/// Starts shipping, where it is configured.
 ///
 /// # Errors
 /// Where a reference leads nowhere, or the store's settings can't be used.
-pub(super) async fn start(
+pub(super) async fn open(
     ground: &Ground,
     tasks: &mut JoinSet<()>,
 ) -> Result<Option<Arc<Shipper>>, Failure> {
     let settings = &ground.settings;
     let journal = Arc::clone(&ground.gateway.ground.journal);
     let shipper = match &settings.recording.ship {
-        Some(ship) => Some(Arc::new(open(ship, journal.folder(), &settings.data).await?)),
+        Some(ship) => Some(Arc::new(opened(ship, journal.folder(), &settings.data).await?)),
         None => None,
     };
     if let Some(shipper) = &shipper {
@@ -51,14 +51,18 @@ pub(super) async fn start(
             shipper.run(record, clock::now).await;
         });
     }
-    let rule = settings.recording.retention;
-    if rule != RetentionRule::default() {
-        tasks.spawn(Retention::new(ground.clone(), rule, shipper.clone()).run());
-    }
     Ok(shipper)
 }
 
-async fn open(settings: &ShipSettings, journal: &Path, data: &Path) -> Result<Shipper, Failure> {
+/// Starts retention, where it is configured.
+pub(super) fn retain(ground: &Ground, shipper: Option<Arc<Shipper>>, tasks: &mut JoinSet<()>) {
+    let rule = ground.settings.recording.retention;
+    if rule != RetentionRule::default() {
+        tasks.spawn(Retention::new(ground.clone(), rule, shipper).run());
+    }
+}
+
+async fn opened(settings: &ShipSettings, journal: &Path, data: &Path) -> Result<Shipper, Failure> {
     let keys = match &settings.to {
         ShipTarget::S3(s3) => match (&s3.access_key, &s3.secret_key) {
             (Some(access), Some(secret)) => Some(S3Keys::new(&resolve(access)?, &resolve(secret)?)),
@@ -73,9 +77,10 @@ async fn open(settings: &ShipSettings, journal: &Path, data: &Path) -> Result<Sh
 
 /// Where shipped segments are brought from. Readers block on it, on threads of their own.
 pub(super) fn elsewhere(shipper: &Arc<Shipper>) -> Elsewhere {
-    let first_seqs = shipper.shipped().iter().map(|manifest| manifest.first_seq).collect();
-    let (shipper, runtime) = (Arc::clone(shipper), tokio::runtime::Handle::current());
-    Elsewhere::new(first_seqs, move |seq| {
+    let (listed, shipper) = (Arc::clone(shipper), Arc::clone(shipper));
+    let runtime = tokio::runtime::Handle::current();
+    let list = move || listed.shipped().iter().map(|manifest| manifest.first_seq).collect();
+    Elsewhere::new(list, move |seq| {
         let fetched = runtime.block_on(shipper.fetch(seq));
         let folder =
             fetched.map_err(|fault| JournalFault::Unavailable(fault.to_string().into()))?;
@@ -86,13 +91,13 @@ pub(super) fn elsewhere(shipper: &Arc<Shipper>) -> Elsewhere {
 /// For commands that read: the store of the copies, opened for them alone.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`open`].
 pub(crate) async fn elsewhere_of(
     loaded: &Loaded,
     journal: &Path,
 ) -> Result<Option<Elsewhere>, Failure> {
     let Some(settings) = &loaded.settings.recording.ship else { return Ok(None) };
-    let shipper = Arc::new(open(settings, journal, &loaded.settings.data).await?);
+    let shipper = Arc::new(opened(settings, journal, &loaded.settings.data).await?);
     Ok(Some(elsewhere(&shipper)))
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Index, IndexFault, Indexed};
-use crate::journal::{self, JournalFault, Keys, Reader, Record};
+use crate::journal::{self, Elsewhere, JournalFault, Keys, Reader, Record};
 
 /// Most records in one batch.
 const BATCH_MAX: usize = 1_000;
@@ -57,12 +57,17 @@ pub struct Indexer {
 impl Indexer {
     /// Starts to follow the journal in `folder`, which is that of `node`. Must be called within a
     /// tokio runtime. The database need not be there yet.
-    pub fn start(index: Arc<Index>, folder: &Path, keys: &Keys, node: &str) -> Self {
+    pub fn start(
+        index: Arc<Index>,
+        folder: &Path,
+        keys: &Keys,
+        elsewhere: Option<&Elsewhere>,
+        node: &str,
+    ) -> Self {
         let (publish, progress) = watch::channel(Progress::default());
         let filler = Filler {
             index,
-            folder: folder.to_owned(),
-            keys: keys.clone(),
+            source: Source::new(folder, keys, elsewhere),
             node: node.to_owned(),
             publish,
             retry: RETRY_MIN,
@@ -96,11 +101,12 @@ pub async fn catch_up(
     index: &Index,
     folder: &Path,
     keys: &Keys,
+    elsewhere: Option<&Elsewhere>,
     node: &str,
     mut tell: impl FnMut(u64),
 ) -> Result<u64, CatchUpFault> {
     let mut applied = index.applied(node).await?;
-    let mut batches = read_ahead(folder.to_owned(), keys.clone(), applied, End::Leave);
+    let mut batches = read_ahead(Source::new(folder, keys, elsewhere), applied, End::Leave);
     while let Some(batch) = batches.recv().await {
         let batch = batch?;
         index.apply_after(node, applied, &batch).await?;
@@ -122,10 +128,23 @@ pub enum CatchUpFault {
     Index(#[from] IndexFault),
 }
 
-struct Filler {
-    index: Arc<Index>,
+/// Which journal is read.
+#[derive(Clone)]
+struct Source {
     folder: PathBuf,
     keys: Keys,
+    elsewhere: Option<Elsewhere>,
+}
+
+impl Source {
+    fn new(folder: &Path, keys: &Keys, elsewhere: Option<&Elsewhere>) -> Self {
+        Self { folder: folder.to_owned(), keys: keys.clone(), elsewhere: elsewhere.cloned() }
+    }
+}
+
+struct Filler {
+    index: Arc<Index>,
+    source: Source,
     node: String,
     publish: watch::Sender<Progress>,
     retry: Duration,
@@ -144,7 +163,7 @@ impl Filler {
     async fn follow(&mut self) -> Result<(), CatchUpFault> {
         let mut applied = self.index.applied(&self.node).await?;
         self.went_well(applied);
-        let mut batches = read_ahead(self.folder.clone(), self.keys.clone(), applied, End::Wait);
+        let mut batches = read_ahead(self.source.clone(), applied, End::Wait);
         while let Some(batch) = batches.recv().await {
             let batch = batch?;
             // The same batch until it is in: reading it again would cost more than keeping it.
@@ -195,16 +214,15 @@ enum End {
 /// Batches of what stands after `applied`, read on a thread of its own that ends with the receiver,
 /// or after an error.
 fn read_ahead(
-    folder: PathBuf,
-    keys: Keys,
+    source: Source,
     applied: u64,
     end: End,
 ) -> mpsc::Receiver<Result<Vec<Indexed>, JournalFault>> {
     let (send, receive) = mpsc::channel(1);
-    let at = folder.clone();
+    let at = source.folder.clone();
     let failed = send.clone();
     let run = move || {
-        let mut follower = Follower { folder, keys, reader: None, applied, unknown: false };
+        let mut follower = Follower { source, reader: None, applied, unknown: false };
         while !send.is_closed() {
             let batch = follower.batch();
             let (full, failed) = match &batch {
@@ -234,8 +252,7 @@ fn read_ahead(
 
 /// The journal, as it is followed. The one place here that knows how a journal is read.
 struct Follower {
-    folder: PathBuf,
-    keys: Keys,
+    source: Source,
     reader: Option<Reader>,
     /// The last record that was given before.
     applied: u64,
@@ -267,8 +284,9 @@ impl Follower {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => {
-                let reader = journal::read_from(&self.folder, &self.keys, self.applied + 1)?;
-                none.insert(reader)
+                let Source { folder, keys, elsewhere } = &self.source;
+                let from = self.applied + 1;
+                none.insert(journal::read_with(folder, keys, from, elsewhere.as_ref())?)
             }
         };
         reader.next().transpose()

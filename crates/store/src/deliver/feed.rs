@@ -7,7 +7,7 @@ use lockgate_model::Event;
 use super::{DeliverFault, message::Message, place::Place, settings::Payload, source::Source};
 use crate::{
     export::{Calls, event_of},
-    journal::Keys,
+    journal::{Elsewhere, Keys},
 };
 
 /// A batch is closed when it has so many messages.
@@ -41,11 +41,12 @@ impl Feed {
     pub(super) fn new(
         journal: PathBuf,
         keys: Keys,
+        elsewhere: Option<Elsewhere>,
         payload: Payload,
         message_max_bytes: usize,
         place: Place,
     ) -> Self {
-        let source = Source::new(journal, keys, place.read_from_seq.max(1));
+        let source = Source::new(journal, keys, elsewhere, place.read_from_seq.max(1));
         Self { source, payload, message_max_bytes, calls: Calls::new(), place }
     }
 

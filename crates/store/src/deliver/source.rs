@@ -3,20 +3,26 @@
 
 use std::path::PathBuf;
 
-use crate::journal::{JournalFault, Keys, Reader, Record, read_from};
+use crate::journal::{Elsewhere, JournalFault, Keys, Reader, Record, read_with};
 
 /// A reader that goes on.
 #[derive(Debug)]
 pub(super) struct Source {
     folder: PathBuf,
     keys: Keys,
+    elsewhere: Option<Elsewhere>,
     reader: Option<Reader>,
     next_seq: u64,
 }
 
 impl Source {
-    pub(super) const fn new(folder: PathBuf, keys: Keys, next_seq: u64) -> Self {
-        Self { folder, keys, reader: None, next_seq }
+    pub(super) const fn new(
+        folder: PathBuf,
+        keys: Keys,
+        elsewhere: Option<Elsewhere>,
+        next_seq: u64,
+    ) -> Self {
+        Self { folder, keys, elsewhere, reader: None, next_seq }
     }
 
     /// The next record; `None` where there is none yet.
@@ -24,7 +30,11 @@ impl Source {
         loop {
             let reader = match &mut self.reader {
                 Some(reader) => reader,
-                none => none.insert(read_from(&self.folder, &self.keys, self.next_seq)?),
+                none => {
+                    let elsewhere = self.elsewhere.as_ref();
+                    let reader = read_with(&self.folder, &self.keys, self.next_seq, elsewhere);
+                    none.insert(reader?)
+                }
             };
             match reader.next() {
                 Some(Ok(record)) if record.seq < self.next_seq => {}

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
-use crate::journal::Keys;
+use crate::journal::{Elsewhere, Keys};
 
 use super::{
     DeliverFault,
@@ -57,6 +57,7 @@ impl Delivery {
         node: &str,
         journal: &Path,
         keys: &Keys,
+        elsewhere: Option<&Elsewhere>,
         places: &Path,
     ) -> Result<Self, DeliverFault> {
         let sink = match &settings.to {
@@ -66,7 +67,14 @@ impl Delivery {
         let file = PlaceFile::new(places, settings.name.as_str())?;
         let place = file.load()?;
         let max = settings.message_max_bytes as usize;
-        let feed = Feed::new(journal.to_owned(), keys.clone(), settings.payload, max, place);
+        let feed = Feed::new(
+            journal.to_owned(),
+            keys.clone(),
+            elsewhere.cloned(),
+            settings.payload,
+            max,
+            place,
+        );
         let state = watch::Sender::new(SinkState {
             sent_seq: place.sent_seq,
             needs_seq: place.read_from_seq,

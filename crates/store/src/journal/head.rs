@@ -113,23 +113,36 @@ impl SignedHead {
     }
 }
 
-/// The notes in a file of heads, each with the empty line that ends it left out.
-pub(super) fn notes(text: &str) -> impl Iterator<Item = &str> {
-    // A note holds one empty line, before its signatures; behind them follows the next note.
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let blank = rest.find("\n\n")? + 2;
+/// The notes in a file of heads, one after the other or with empty lines between them.
+pub(super) fn notes(text: &str) -> Notes<'_> {
+    Notes { rest: text }
+}
+
+/// Goes through a file of heads.
+#[derive(Clone, Debug)]
+pub(super) struct Notes<'a> {
+    /// What was not read; after the last note, what is none.
+    pub(super) rest: &'a str,
+}
+
+impl<'a> Iterator for Notes<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        self.rest = self.rest.trim_start_matches('\n');
+        // A note holds one empty line, before its signatures.
+        let blank = self.rest.find("\n\n")? + 2;
         let mut end = blank;
-        for line in rest.get(blank..)?.split_inclusive('\n') {
+        for line in self.rest.get(blank..)?.split_inclusive('\n') {
             if !line.starts_with('\u{2014}') || !line.ends_with('\n') {
                 break;
             }
             end += line.len();
         }
-        let (note, behind) = rest.split_at_checked(end)?;
-        rest = behind;
-        (end > blank).then_some(note)
-    })
+        let (note, behind) = self.rest.split_at_checked(end).filter(|_| end > blank)?;
+        self.rest = behind;
+        Some(note)
+    }
 }
 
 /// Whether this may be the beginning of a note, the rest of which was not written.

@@ -12,6 +12,8 @@ use super::{
     segment::{self, Blocks, Segment},
 };
 
+/// Names the first records of the segments that can be brought, in order.
+type List = dyn Fn() -> Vec<u64> + Send + Sync;
 /// Brings the file of the segment that begins with a record.
 type Fetch = dyn Fn(u64) -> Result<PathBuf, JournalFault> + Send + Sync;
 
@@ -19,7 +21,7 @@ type Fetch = dyn Fn(u64) -> Result<PathBuf, JournalFault> + Send + Sync;
 /// leave that folder, so a copy is of no use without it.
 #[derive(Clone)]
 pub struct Elsewhere {
-    first_seqs: Arc<[u64]>,
+    list: Arc<List>,
     fetch: Arc<Fetch>,
 }
 
@@ -32,19 +34,19 @@ pub(super) struct Shelf {
 }
 
 impl Elsewhere {
-    /// `first_seqs` are the first records of the segments, in order. `fetch` may block; it gives a
-    /// file that stays at least until it was opened.
+    /// `list` names the first records of the segments, in order. `fetch` may block; it gives a file
+    /// that stays at least until it was opened.
     pub fn new(
-        first_seqs: Vec<u64>,
+        list: impl Fn() -> Vec<u64> + Send + Sync + 'static,
         fetch: impl Fn(u64) -> Result<PathBuf, JournalFault> + Send + Sync + 'static,
     ) -> Self {
-        Self { first_seqs: first_seqs.into(), fetch: Arc::new(fetch) }
+        Self { list: Arc::new(list), fetch: Arc::new(fetch) }
     }
 }
 
 impl fmt::Debug for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Elsewhere({} segments)", self.first_seqs.len())
+        f.write_str("Elsewhere")
     }
 }
 
@@ -57,7 +59,7 @@ impl Shelf {
     pub(super) fn list(&self) -> Result<Vec<Segment>, JournalFault> {
         let mut segments = segment::list(&self.folder)?;
         if let Some(elsewhere) = &self.elsewhere {
-            for first_seq in elsewhere.first_seqs.iter().copied() {
+            for first_seq in (elsewhere.list)() {
                 if segments.binary_search_by_key(&first_seq, |one| one.first_seq).is_err() {
                     let path = segment::path(&self.folder, first_seq);
                     segments.push(Segment { first_seq, path });

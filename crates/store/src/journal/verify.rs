@@ -188,8 +188,9 @@ impl Check {
             Err(error) => return Err(JournalFault::io("read", path)(error)),
         };
         for text in [own.as_str(), what.exported.unwrap_or_default()] {
-            let read: usize = notes(text).map(str::len).sum();
-            for (number, note) in (1..).zip(notes(text)) {
+            let (mut notes, mut number) = (notes(text), 0);
+            for note in notes.by_ref() {
+                number += 1;
                 match SignedHead::verify_renamed(note, key) {
                     Ok(SignedHead { head, .. }) => {
                         self.signed.entry(head.size).or_default().insert(head.root);
@@ -200,10 +201,9 @@ impl Check {
                 }
             }
             // The last note may have been cut off by a crash; anything else behind them is no note.
-            let left = text.get(read..).unwrap_or_default();
-            if text.len() != read && !may_be_torn(left.as_bytes()) {
-                let seq = notes(text).count() as u64 + 1;
-                self.found(Finding::Head { seq, detail: "it is no signed tree head".to_owned() });
+            if !notes.rest.is_empty() && !may_be_torn(notes.rest.as_bytes()) {
+                let detail = "it is no signed tree head".to_owned();
+                self.found(Finding::Head { seq: number + 1, detail });
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ pub(crate) async fn until(indexer: &Indexer, seq: u64) {
 /// What a rebuild from the journal gives.
 pub(crate) async fn rebuilt(folder: &Path) -> (Fresh, u64) {
     let fresh = Fresh::sqlite().await;
-    let last = catch_up(&fresh.index, folder, &keys(folder), "n1", |_| {}).await.unwrap();
+    let last = catch_up(&fresh.index, folder, &keys(folder), None, "n1", |_| {}).await.unwrap();
     (fresh, last)
 }
 
@@ -60,7 +60,7 @@ async fn the_index_follows_and_equals_a_rebuild() {
     write(&journal, 0, 700);
     let fresh = Fresh::sqlite().await;
     let indexer =
-        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
+        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), None, "n1");
     for round in 1..4 {
         let last = write(&journal, round * 1_000, 30);
         until(&indexer, last).await;
@@ -82,15 +82,20 @@ async fn a_restart_goes_on_at_the_mark_and_a_cleared_index_begins_again() {
     let mut last = 0;
     for round in 0..3 {
         last = write(&journal, round * 100, 50);
-        let indexer =
-            Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
+        let indexer = Indexer::start(
+            Arc::clone(&fresh.index),
+            folder.path(),
+            &keys(folder.path()),
+            None,
+            "n1",
+        );
         until(&indexer, last).await;
     }
     let (other, _) = rebuilt(folder.path()).await;
     assert_eq!(contents(&fresh.index).await, contents(&other.index).await);
 
     let indexer =
-        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
+        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), None, "n1");
     until(&indexer, last).await;
     fresh.index.clear("n1").await.unwrap();
     let last = write(&journal, 1_000, 1);
@@ -107,11 +112,11 @@ async fn a_journal_that_can_not_be_read_is_told_and_read_again() {
     let keys = keys(&place);
     let away = folder.path().join("away");
     fs::rename(&place, &away).unwrap();
-    let indexer = Indexer::start(Arc::clone(&fresh.index), &place, &keys, "n1");
+    let indexer = Indexer::start(Arc::clone(&fresh.index), &place, &keys, None, "n1");
     let mut progress = indexer.watch();
     let failing = progress.wait_for(|progress| progress.failing);
     tokio::time::timeout(Duration::from_secs(10), failing).await.unwrap().unwrap();
-    assert!(catch_up(&fresh.index, &place, &keys, "n1", |_| {}).await.is_err());
+    assert!(catch_up(&fresh.index, &place, &keys, None, "n1", |_| {}).await.is_err());
     fs::rename(&away, &place).unwrap();
     let last = write(&open(&place), 0, 10);
     until(&indexer, last).await;
@@ -134,7 +139,7 @@ async fn a_dropped_indexer_leaves_no_thread() {
     let fresh = Fresh::sqlite().await;
     let before = threads();
     let indexer =
-        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
+        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), None, "n1");
     until(&indexer, last).await;
     drop(indexer);
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -151,8 +156,8 @@ async fn an_index_that_was_open_elsewhere_takes_turns() {
     journal.append(at(1), &Event::Started { version: "x".into(), torn_bytes: 0 }).unwrap();
     let keys = keys(folder.path());
     let (one, two) = tokio::join!(
-        catch_up(&fresh.index, folder.path(), &keys, "n1", |_| {}),
-        catch_up(&second, folder.path(), &keys, "n1", |_| {}),
+        catch_up(&fresh.index, folder.path(), &keys, None, "n1", |_| {}),
+        catch_up(&second, folder.path(), &keys, None, "n1", |_| {}),
     );
     assert_eq!((one.unwrap(), two.unwrap()), (last + 1, last + 1));
     let (other, _) = rebuilt(folder.path()).await;

@@ -20,7 +20,7 @@ async fn an_outage_of_postgres_is_caught_up() {
     let journal = open(folder.path());
     write(&journal, 0, 1_500);
     let indexer =
-        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), "n1");
+        Indexer::start(Arc::clone(&fresh.index), folder.path(), &keys(folder.path()), None, "n1");
     until(&indexer, 1).await;
     let reached = indexer.progress().applied;
 

@@ -33,9 +33,11 @@ pub(crate) fn run(reindex: &Reindex, terminal: Terminal) -> Outcome {
     let bar = terminal.count_bar("indexing", last);
     let applied = place.with_index(async |index| {
         index.clear(&node).await.map_err(Failure::unreachable)?;
-        db::catch_up(index, &place.journal, &place.keys, &node, |seq| bar.set_position(seq))
-            .await
-            .map_err(Failure::unreachable)
+        db::catch_up(index, &place.journal, &place.keys, place.elsewhere.as_ref(), &node, |seq| {
+            bar.set_position(seq)
+        })
+        .await
+        .map_err(Failure::unreachable)
     })?;
     bar.finish_and_clear();
     if terminal.json {

@@ -60,6 +60,10 @@ fn keys_have_one_text() {
 fn a_file_of_heads_falls_into_its_notes() {
     let (_folder, keys) = keys();
     let note = signed(&keys).note;
-    let file = format!("{note}{note}{}", &note[..note.len() - 10]);
-    assert_eq!(notes(&file).collect::<Vec<_>>(), [note.as_str(), note.as_str()]);
+    let torn = &note[..note.len() - 10];
+    for file in [format!("{note}{note}{torn}"), format!("\n{note}\n\n{note}\n{torn}")] {
+        let mut notes = notes(&file);
+        assert_eq!(notes.by_ref().collect::<Vec<_>>(), [note.as_str(), note.as_str()]);
+        assert_eq!(notes.rest, torn);
+    }
 }

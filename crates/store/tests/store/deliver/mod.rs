@@ -71,9 +71,16 @@ impl Bed {
 
     fn start_with(&self, settings: &SinkSettings, headers: Headers) -> Running {
         let journal = self.folder.path().join("journal");
-        let delivery =
-            Delivery::new(settings, headers, "node-1", &journal, &keys(&journal), &self.places())
-                .unwrap();
+        let delivery = Delivery::new(
+            settings,
+            headers,
+            "node-1",
+            &journal,
+            &keys(&journal),
+            None,
+            &self.places(),
+        )
+        .unwrap();
         Running { state: delivery.state(), task: tokio::spawn(delivery.run()) }
     }
 }
@@ -145,8 +152,15 @@ async fn a_place_that_cannot_be_read_is_not_the_beginning() {
     std::fs::write(bed.places().join("siem.json"), "{\"sent\":").unwrap();
     let settings = tcp(([127, 0, 0, 1], 9).into());
     let journal: &Path = &bed.folder.path().join("journal");
-    let delivery =
-        Delivery::new(&settings, Headers::default(), "n", journal, &keys(journal), &bed.places());
+    let delivery = Delivery::new(
+        &settings,
+        Headers::default(),
+        "n",
+        journal,
+        &keys(journal),
+        None,
+        &bed.places(),
+    );
     let fault = delivery.err().unwrap().to_string();
     assert!(fault.contains("siem.json") && fault.contains("remove it"), "{fault}");
 }

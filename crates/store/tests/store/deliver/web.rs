@@ -130,6 +130,7 @@ fn only_sound_receivers_and_headers_are_taken() {
             "n",
             bed.folder.path(),
             &keys(bed.folder.path()),
+            None,
             &bed.places(),
         )
         .is_ok()
