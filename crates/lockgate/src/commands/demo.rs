@@ -57,7 +57,7 @@ async fn show(args: &Args, folder: &Path, terminal: Terminal) -> Outcome {
     };
     if !args.once {
         demo.invite(terminal).map_err(unreachable)?;
-        service.until_told().await?;
+        service.until_told().await;
     }
     service.drain().await;
     Ok(exit)

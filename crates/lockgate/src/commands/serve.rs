@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, _: Terminal) -> Outcome {
     process::prepare()?;
     runtime()?.block_on(async {
         let mut service = Service::start(&args.config, None).await?;
-        service.until_told().await?;
+        service.until_told().await;
         service.drain().await;
         Ok(Exit::Ok)
     })

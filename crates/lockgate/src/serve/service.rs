@@ -7,7 +7,7 @@ use lockgate_model::Event;
 use lockgate_store::pins::diff;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::sleep,
@@ -53,6 +53,8 @@ pub(crate) struct Service {
     health: Arc<Health>,
     watch: Watch,
     inputs: Inputs,
+    /// SIGTERM and SIGINT.
+    signals: [Signal; 2],
     /// Told once, when the public listener is to drain.
     stop: watch::Sender<bool>,
     /// The public listener; done when it has drained.
@@ -93,6 +95,9 @@ impl Service {
         let mut tasks = JoinSet::new();
         let beside = Arc::new(Beside::start(&gateway, &loaded, api, &mut tasks).await?);
         let health = Arc::new(Health::new(Arc::clone(&gateway), Arc::clone(&beside)));
+        // Before anyone can see that it serves: whoever sees that may stop it at once. A start that
+        // takes long can still be ended by the signal's own effect.
+        let signals = [listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?];
         lookouts(&gateway, &health, operators, &loaded, &mut tasks);
         let inputs = Inputs::of(&loaded);
         let watch = Watch::new(&inputs).map_err(Failure::unreachable)?;
@@ -113,6 +118,7 @@ impl Service {
             health,
             watch,
             inputs,
+            signals,
             stop,
         };
         service.announce();
@@ -135,17 +141,13 @@ impl Service {
     }
 
     /// Serves and reloads until SIGTERM or SIGINT.
-    ///
-    /// # Errors
-    /// Where signals can't be waited for.
-    pub(crate) async fn until_told(&mut self) -> Result<(), Failure> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unreachable)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::unreachable)?;
+    pub(crate) async fn until_told(&mut self) {
         loop {
             let refused = self.health.is_refused();
+            let [terminate, interrupt] = &mut self.signals;
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
                 () = self.watch.changed() => self.reload(),
                 () = sleep(RETRY_EVERY), if refused => self.reload(),
             }
@@ -275,6 +277,10 @@ fn lookouts(
         let answer = admin::answer(&request, || health.parts(), || gateway.metrics.text());
         async { answer }
     }));
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(Failure::unreachable)
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

@@ -80,7 +80,7 @@ impl Served {
                 return now.1;
             }
             assert!(begun.elapsed() < Duration::from_secs(15), "{now:?}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
