@@ -1,0 +1,815 @@
+//! One statement: its verb, its objects, and whether something bounds it.
+
+use super::{functions, lex::Kind, literal, parse::Reading, truth::Condition, word::Word};
+
+use Word as W;
+
+impl Reading<'_> {
+    /// Reads the statement whose verb stands at `at`. The place from which to read on: what it
+    /// holds is read by whoever called.
+    pub(super) fn statement(&mut self, at: usize) -> usize {
+        let Some(verb) = self.word(at) else { return self.wordless(at) };
+        match verb {
+            W::Select
+            | W::Values
+            | W::Table
+            | W::Show
+            | W::Help
+            | W::List
+            | W::Perform
+            | W::Summary => self.select(at, verb),
+            W::With => return self.with(at),
+            W::Describe | W::Desc | W::Explain => return self.explain(at),
+            W::Insert | W::Upsert => self.insert(at),
+            W::Replace => {
+                self.fact("sql.write", at, at + 2, "rows are written");
+                let table = self.table(if self.is(at + 1, W::Into) { at + 2 } else { at + 1 });
+                self.fact(
+                    "sql.write.replace",
+                    at,
+                    at + 2,
+                    format!("this would replace rows of {table} that are there"),
+                );
+            }
+            W::Update | W::Delete => self.change(at, verb),
+            W::Merge => self.merge(at),
+            W::Drop
+            | W::Undrop
+            | W::Truncate
+            | W::Alter
+            | W::Create
+            | W::Rename
+            | W::Comment
+            | W::Detach
+            | W::Attach => return self.schema(at, verb),
+            W::Grant | W::Revoke | W::Deny | W::Reassign | W::Security | W::Audit => {
+                self.fact(
+                    "sql.privilege",
+                    at,
+                    self.end_of(at).min(at + 4),
+                    "this would change rights or ownership",
+                );
+            }
+            W::Call | W::Exec | W::Execute | W::Do | W::Prepare => return self.execute(at, verb),
+            W::Copy
+            | W::Load
+            | W::Export
+            | W::Unload
+            | W::Import
+            | W::Put
+            | W::Get
+            | W::Remove
+            | W::Source => self.files(at, verb),
+            W::Shutdown
+            | W::Kill
+            | W::Purge
+            | W::Flashback
+            | W::Restore
+            | W::Change
+            | W::Install
+            | W::System
+            | W::Stop => self.server(at, verb),
+            W::Dbcc => self.dbcc(at),
+            W::Set | W::Reset | W::Start => self.settings(at, verb),
+            W::Waitfor => self.fact("sql.delay", at, at + 2, "this would make the session wait"),
+            W::Pragma => self.pragma(at),
+            W::Enable | W::Disable => self.fact(
+                "sql.privilege",
+                at,
+                at + 2,
+                "this would switch a trigger or protection on or off",
+            ),
+            W::Vacuum => {
+                self.fact("sql.maintenance", at, at + 1, "the database is maintained");
+                if let Some(into) = self.find(at + 1, self.end_of(at), &[W::Into]) {
+                    self.fact(
+                        "sql.execute.file",
+                        at,
+                        into + 2,
+                        "this would write a file of the database's machine",
+                    );
+                }
+            }
+            W::Analyze
+            | W::Analyse
+            | W::Reindex
+            | W::Cluster
+            | W::Optimize
+            | W::Check
+            | W::Refresh
+            | W::Checkpoint
+            | W::Cache
+            | W::Repair
+            | W::Flush
+            | W::Discard
+            | W::Backup
+            | W::Rebuild => {
+                self.fact("sql.maintenance", at, at + 1, "the database is maintained");
+            }
+            W::Name => return self.unknown(at),
+            _ if is_plain(verb) => self.fact(
+                "sql.transaction",
+                at,
+                at + 1,
+                "a transaction, session or block is handled",
+            ),
+            _ => return self.unknown(at),
+        }
+        at + 1
+    }
+
+    /// A statement that begins with no word: a client's command, or nothing that can be read.
+    fn wordless(&mut self, at: usize) -> usize {
+        if self.kind(at) != Some(Kind::Client) {
+            self.found
+                .unread
+                .get_or_insert(self.tokens.get(at).map_or(0..0, super::lex::Token::span));
+            return at + 1;
+        }
+        let line = self.spelled(at);
+        let command = line.trim_start_matches('\\');
+        let word = command.split_whitespace().next().unwrap_or_default();
+        match word.to_ascii_lowercase().as_str() {
+            _ if command.starts_with('!') => self.client_shell(at, command.trim_start_matches('!')),
+            "gexec" => self.fact(
+                "sql.execute.dynamic",
+                at,
+                at + 1,
+                "this would run what a query gives as SQL",
+            ),
+            "i" | "ir" | "include" => {
+                self.fact("sql.execute.file", at, at + 1, "this would run a file")
+            }
+            "o" | "out" | "w" | "write" | "g" if command.contains('|') => {
+                self.client_shell(at, command.split('|').nth(1).unwrap_or_default())
+            }
+            "copy" => self.found.inner.push((command.to_owned(), self.span(at, at + 1))),
+            _ => self.fact("sql.read", at, at + 1, "the client shows something"),
+        }
+        at + 1
+    }
+
+    fn client_shell(&mut self, at: usize, script: &str) {
+        self.fact("sql.execute.program", at, at + 1, "the client would run a program");
+        let span = self.span(at, at + 1);
+        self.found.shell.push((script.to_owned(), span));
+    }
+
+    /// A first word that is no verb: commands of clients, or nothing that can be read.
+    fn unknown(&mut self, at: usize) -> usize {
+        let word = self.spelled(at).to_ascii_lowercase();
+        let start = self.tokens.get(at).map_or(0, |token| token.start as usize);
+        let line =
+            self.text.get(start..).unwrap_or_default().split('\n').next().unwrap_or_default();
+        let next = self
+            .tokens
+            .iter()
+            .position(|token| token.start as usize >= start + line.len())
+            .unwrap_or(self.tokens.len());
+        match word.as_str() {
+            "delimiter" | "spool" | "prompt" | "quit" | "exit" | "set" | "whenever" | "let"
+            | "assign" | "pivot" | "summarize" | "from" => return next.max(at + 1),
+            "host" | "system" | "shell" => {
+                self.client_shell(at, line.get(word.len()..).unwrap_or_default());
+                return next.max(at + 1);
+            }
+            "uninstall" => self.fact("sql.server", at, at + 1, "this would remove a plug-in"),
+            "noaudit" => self.fact("sql.privilege", at, at + 1, "this would stop auditing"),
+            "remove" | "rm" => {
+                self.fact("sql.ddl.drop", at, at + 1, "this would remove files of a stage")
+            }
+            "revert" | "undo" | "atomic" | "elsif" => {}
+            // A label or a variable's assignment in a block, or a declaration of one.
+            _ if matches!(self.spelled(at + 1), ":" | ":=" | "." | "=") && at > 0 => {}
+            _ if self.follows_declarations(at) => {}
+            _ => {
+                self.found
+                    .unread
+                    .get_or_insert(self.tokens.get(at).map_or(0..0, super::lex::Token::span));
+            }
+        }
+        at + 1
+    }
+
+    /// Within `DECLARE … BEGIN`, every statement declares something.
+    fn follows_declarations(&self, at: usize) -> bool {
+        (0..at)
+            .rev()
+            .take(200)
+            .map(|one| self.word(one))
+            .find_map(|word| match word {
+                Some(W::Declare) => Some(true),
+                Some(W::Begin) => Some(true),
+                _ => None,
+            })
+            .unwrap_or(false)
+    }
+
+    fn select(&mut self, at: usize, verb: W) {
+        self.fact("sql.read", at, at + 1, "rows are read");
+        if verb != W::Select {
+            return;
+        }
+        let end = self.end_of(at);
+        self.tables(at, end);
+        self.columns(at, end);
+        let Some(into) = self.find(at + 1, end, &[W::Into]) else { return };
+        match self.kind(into + 1) {
+            Some(Kind::Word(W::Outfile | W::Dumpfile)) => {
+                self.fact(
+                    "sql.execute.file",
+                    into,
+                    into + 3,
+                    "this would write a file on the database server",
+                );
+            }
+            Some(Kind::Param) => {}
+            _ if self.is(into + 1, W::Temp)
+                || self.is(into + 1, W::Temporary)
+                || self.spelled(into + 1).starts_with('#') => {}
+            _ => {
+                let (name, _) = self.object(into + 1);
+                self.fact(
+                    "sql.ddl.create",
+                    into,
+                    into + 2,
+                    format!("this would create the table {name}"),
+                );
+            }
+        }
+    }
+
+    /// Remembers the names of a WITH; what they hold, and what follows, is read by itself.
+    fn with(&mut self, at: usize) -> usize {
+        let mut next = if self.is(at + 1, W::Recursive) { at + 2 } else { at + 1 };
+        for _ in 0..64 {
+            self.common.push(super::name_of(self.spelled(next)));
+            next += 1;
+            if self.kind(next) == Some(Kind::Open) {
+                next = self.mate(next) + 1;
+            }
+            while matches!(self.word(next), Some(W::As | W::Not | W::Materialized)) {
+                next += 1;
+            }
+            if self.kind(next) != Some(Kind::Open) {
+                break;
+            }
+            next = self.mate(next) + 1;
+            if self.kind(next) != Some(Kind::Comma) {
+                break;
+            }
+            next += 1;
+        }
+        at + 1
+    }
+
+    /// A plan is harmless, unless it is made by running the statement.
+    fn explain(&mut self, at: usize) -> usize {
+        let mut next = at + 1;
+        let mut runs = false;
+        loop {
+            match self.kind(next) {
+                Some(Kind::Word(W::Analyze | W::Analyse)) => runs = true,
+                Some(Kind::Word(W::Verbose)) => {}
+                Some(Kind::Open) if next == at + 1 => {
+                    let close = self.mate(next);
+                    let option = (next..close)
+                        .find(|one| matches!(self.word(*one), Some(W::Analyze | W::Analyse)));
+                    let off = |at: usize| {
+                        matches!(self.word(at), Some(W::False | W::Off)) || self.spelled(at) == "0"
+                    };
+                    runs |= option.is_some_and(|option| !off(option + 1));
+                    next = close;
+                }
+                _ => break,
+            }
+            next += 1;
+        }
+        self.fact("sql.read", at, next, "a plan is shown");
+        if runs { next } else { self.end_of_batch(next) }
+    }
+
+    fn end_of_batch(&self, at: usize) -> usize {
+        self.level(at, self.tokens.len())
+            .find(|one| matches!(self.kind(*one), Some(Kind::Semicolon | Kind::Client)))
+            .unwrap_or(self.tokens.len())
+    }
+
+    fn insert(&mut self, at: usize) {
+        self.fact("sql.write", at, at + 2, "rows are written");
+        let skip = self
+            .level(at + 1, at + 6)
+            .take_while(|one| {
+                matches!(
+                    self.word(*one),
+                    Some(
+                        W::Into
+                            | W::Overwrite
+                            | W::Or
+                            | W::Ignore
+                            | W::Replace
+                            | W::Table
+                            | W::Low
+                            | W::High
+                            | W::Priority
+                            | W::Delayed
+                            | W::Rollback
+                            | W::Abort
+                    )
+                )
+            })
+            .count();
+        let words: Vec<_> = (at + 1..at + 1 + skip).filter_map(|one| self.word(one)).collect();
+        let table = self.table(at + 1 + skip);
+        if words.contains(&W::Overwrite) || words.contains(&W::Replace) {
+            self.fact(
+                "sql.write.replace",
+                at,
+                at + 1 + skip,
+                format!("this would replace rows of {table} that are there"),
+            );
+        }
+    }
+
+    /// UPDATE and DELETE: which table, and is there a bound?
+    fn change(&mut self, at: usize, verb: W) {
+        self.fact(
+            "sql.write",
+            at,
+            at + 1,
+            if verb == W::Update { "rows are changed" } else { "rows are deleted" },
+        );
+        let end = self.end_of(at);
+        let mut next = at + 1;
+        while matches!(
+            self.word(next),
+            Some(
+                W::From
+                    | W::Only
+                    | W::Low
+                    | W::Priority
+                    | W::Ignore
+                    | W::Or
+                    | W::Rollback
+                    | W::Abort
+                    | W::Replace
+                    | W::Quick
+                    | W::History
+            )
+        ) {
+            next += 1;
+        }
+        let top = self.is(next, W::Top);
+        if top {
+            next = if self.kind(next + 1) == Some(Kind::Open) {
+                self.mate(next + 1) + 1
+            } else {
+                next + 2
+            };
+            if self.is(next, W::Percent) {
+                next += 1;
+            } else if self.is(next, W::From) {
+                next += 1;
+            }
+            while self.is(next, W::From) {
+                next += 1;
+            }
+        }
+        let table = self.table(next);
+        self.tables(next, end);
+        self.columns(next, end);
+        let percent = top && (at..next).any(|one| self.is(one, W::Percent));
+        let condition = self.find(next, end, &[W::Where]);
+        let limited = self.find(next, end, &[W::Limit]).is_some() || (top && !percent);
+        let verb = if verb == W::Update { "UPDATE" } else { "DELETE" };
+        let does = if verb == "UPDATE" { "change" } else { "delete" };
+        match condition {
+            None if limited => {}
+            None => self.fact(
+                "sql.write.unbounded",
+                at,
+                end,
+                format!("this would {does} every row of {table}: {verb} without WHERE"),
+            ),
+            Some(place) => {
+                let close = self
+                    .find(
+                        place + 1,
+                        end,
+                        &[
+                            W::Order,
+                            W::Group,
+                            W::Limit,
+                            W::Returning,
+                            W::Option,
+                            W::Output,
+                            W::Window,
+                            W::Having,
+                            W::Return,
+                        ],
+                    )
+                    .unwrap_or(end);
+                let condition = Condition { text: self.text, tokens: self.tokens, table: &table };
+                if condition.always_holds(place + 1, close) && !limited {
+                    self.fact("sql.write.unbounded", at, end, format!("this would {does} every row of {table}: the WHERE of this {verb} is always true"));
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, at: usize) {
+        self.fact("sql.write", at, at + 1, "rows are merged");
+        let end = self.end_of(at);
+        let table = self.table(if self.is(at + 1, W::Into) { at + 2 } else { at + 1 });
+        self.tables(at, end);
+        let deletes = self
+            .level(at + 1, end)
+            .find(|one| self.is(*one, W::Delete) && self.is(one - 1, W::Then));
+        if let Some(place) = deletes {
+            self.fact("sql.write.unbounded", place, place + 1, format!("this would delete rows of {table} by what another table holds: MERGE with DELETE"));
+        }
+    }
+
+    /// The name of a table, remembered.
+    pub(super) fn table(&mut self, at: usize) -> String {
+        if self.kind(at) == Some(Kind::Open) || !self.is_name(at) {
+            return "a table".to_owned();
+        }
+        let (name, next) = self.object(at);
+        if self.kind(next) != Some(Kind::Open) || self.is(next.saturating_sub(1), W::Name) {
+            self.remember(&name);
+        }
+        name
+    }
+
+    fn remember(&mut self, name: &str) {
+        if !name.is_empty() && !self.common.iter().any(|common| common == name) {
+            self.found.names.push(("sql.table", name.to_owned()));
+        }
+    }
+
+    /// The tables that a statement names after FROM, JOIN, USING, INTO and the commas between.
+    pub(super) fn tables(&mut self, from: usize, to: usize) {
+        let places: Vec<usize> = self.level(from, to).collect();
+        let mut listing = false;
+        for at in places {
+            match self.kind(at) {
+                Some(Kind::Word(W::From | W::Join | W::Using | W::Into)) => {
+                    listing = true;
+                    self.table_behind(at + 1);
+                }
+                Some(Kind::Comma) if listing => self.table_behind(at + 1),
+                Some(Kind::Word(
+                    W::Where
+                    | W::Set
+                    | W::On
+                    | W::Group
+                    | W::Order
+                    | W::Values
+                    | W::Having
+                    | W::Limit
+                    | W::Select,
+                )) => listing = false,
+                _ => {}
+            }
+        }
+    }
+
+    fn table_behind(&mut self, mut at: usize) {
+        while matches!(self.word(at), Some(W::Only | W::Lateral | W::Table)) {
+            at += 1;
+        }
+        if !self.is_name(at) {
+            return;
+        }
+        let (name, next) = self.object(at);
+        // A call that gives rows is no table.
+        if self.kind(next) != Some(Kind::Open) {
+            self.remember(&name);
+        }
+    }
+
+    /// The names of columns: every name that is no table, alias or call, on every level.
+    fn columns(&mut self, from: usize, to: usize) {
+        let mut tables = false;
+        let places: Vec<usize> = self.level(from, to).collect();
+        for at in places {
+            match self.kind(at) {
+                Some(Kind::Word(W::From | W::Join | W::Into)) => tables = true,
+                Some(Kind::Word(
+                    W::Where | W::On | W::Group | W::Order | W::Having | W::Set | W::Select | W::By,
+                )) => tables = false,
+                Some(Kind::Star) if !tables && self.stands_alone(at) => {
+                    self.found.names.push(("sql.column", "*".to_owned()))
+                }
+                Some(Kind::Word(word)) if !tables && !is_reserved(word) => self.column(at),
+                Some(Kind::Quoted) if !tables => self.column(at),
+                Some(Kind::Open) if !tables => self.columns_within(at),
+                _ => {}
+            }
+        }
+    }
+
+    fn columns_within(&mut self, open: usize) {
+        let close = self.mate(open);
+        if matches!(self.word(open + 1), Some(W::Select | W::With)) {
+            return;
+        }
+        for at in open + 1..close {
+            match self.kind(at) {
+                Some(Kind::Word(word)) if !is_reserved(word) => self.column(at),
+                Some(Kind::Quoted) => self.column(at),
+                _ => {}
+            }
+        }
+    }
+
+    fn column(&mut self, at: usize) {
+        let called = matches!(self.kind(at + 1), Some(Kind::Open | Kind::Dot));
+        let alias = at > 0 && self.is(at - 1, W::As);
+        if !called && !alias {
+            self.found.names.push(("sql.column", super::name_of(self.spelled(at))));
+        }
+    }
+
+    /// A star that means every column, not a product.
+    fn stands_alone(&self, at: usize) -> bool {
+        at.checked_sub(1).is_some_and(|before| {
+            matches!(
+                self.kind(before),
+                Some(Kind::Comma | Kind::Dot) | Some(Kind::Word(W::Select | W::Distinct | W::All))
+            )
+        })
+    }
+
+    /// CALL, EXEC, EXECUTE, DO and PREPARE.
+    fn execute(&mut self, at: usize, verb: W) -> usize {
+        let end = self.end_of(at);
+        if verb == W::Do && matches!(self.word(at + 1), Some(W::Nothing | W::Update)) {
+            return at + 1;
+        }
+        let next = match self.word(at + 1) {
+            Some(W::Immediate | W::Language) => at + 2,
+            _ => at + 1,
+        };
+        match (verb, self.kind(next)) {
+            (W::Prepare, _) => return self.prepare(at, end),
+            (W::Do, Some(Kind::Text(_) | Kind::Word(_)))
+                if self.level(at, end).any(|one| matches!(self.kind(one), Some(Kind::Text(_)))) =>
+            {
+                self.fact("sql.execute.literal", at, end, "a block of code is run");
+                self.literals(at, end, false);
+            }
+            (W::Do, _) => self.fact("sql.execute", at, at + 1, "an expression is run"),
+            (W::Call, _) => self.procedure(at, next, end),
+            (_, Some(Kind::Word(_) | Kind::Quoted))
+                if !self.is(at + 1, W::Immediate)
+                    && self.kind(self.object(next).1) != Some(Kind::Open)
+                    || self.is(next, W::Name) && verb == W::Exec =>
+            {
+                self.procedure(at, next, end)
+            }
+            _ => self.dynamic(at, next, end),
+        }
+        at + 1
+    }
+
+    fn prepare(&mut self, at: usize, end: usize) -> usize {
+        match self.find(at, end, &[W::From]) {
+            Some(from) => self.dynamic(at, from + 1, end),
+            // `PREPARE name AS …`: the statement is read where it stands.
+            None => self.fact("sql.execute", at, at + 2, "a statement is prepared"),
+        }
+        at + 1
+    }
+
+    /// A string that is run as SQL.
+    fn dynamic(&mut self, at: usize, from: usize, end: usize) {
+        let close = self.find(from, end, &[W::Using, W::Into]).unwrap_or(end);
+        let (_, whole) =
+            literal::joined(self.text, self.tokens.get(from..close).unwrap_or_default());
+        let any = (from..close).any(|one| matches!(self.kind(one), Some(Kind::Text(_))));
+        if whole && any {
+            self.fact("sql.execute.literal", at, end, "a string is run as SQL");
+        } else {
+            self.fact(
+                "sql.execute.dynamic",
+                at,
+                end,
+                "this would run SQL that is put together at run time",
+            );
+        }
+        if any {
+            let (text, _) =
+                literal::joined(self.text, self.tokens.get(from..close).unwrap_or_default());
+            let span = self.span(from, close);
+            self.found.inner.push((text, span));
+        } else {
+            // The variable was set before: whatever was assigned is read.
+            let mut place = 0;
+            while place < at {
+                let stop = self.end_of(place).max(place + 1);
+                if matches!(self.word(place), Some(W::Set | W::Declare | W::Select)) {
+                    let text = literal::joined(
+                        self.text,
+                        self.tokens.get(place + 1..stop).unwrap_or_default(),
+                    )
+                    .0;
+                    if !text.is_empty() {
+                        let span = self.span(place, stop);
+                        self.found.inner.push((text, span));
+                    }
+                }
+                place = stop;
+            }
+        }
+    }
+
+    /// A procedure is called by its name.
+    fn procedure(&mut self, at: usize, from: usize, end: usize) {
+        // `EXEC @result = name …`.
+        let from = if self.kind(from) == Some(Kind::Param) && self.spelled(from + 1) == "=" {
+            from + 2
+        } else {
+            from
+        };
+        let (name, next) = self.object(from);
+        let package = super::name_of(self.spelled(from));
+        match functions::effect(&name).or_else(|| functions::effect(&package)) {
+            Some((label, _)) if label == "sql.execute.dynamic" && self.only_literals(next, end) => {
+                self.fact("sql.execute.literal", at, end, "a string is run as SQL");
+                self.literals(next, end, false);
+            }
+            Some(("sql.server", note)) if name == "sp_configure" && next >= end => {
+                self.fact("sql.read", at, end, note)
+            }
+            Some((label, note)) => self.call(label, note, at, end),
+            None if functions::reads(&name) => self.fact(
+                "sql.execute",
+                at,
+                end,
+                format!("the procedure {name} is called, which by its name only reads"),
+            ),
+            None if self.is_prepared(&name, at) => {
+                self.fact("sql.execute", at, end, "a prepared statement is run")
+            }
+            None => self.fact(
+                "sql.execute.procedure",
+                at,
+                end,
+                format!("this would call the procedure {name}, and what it does is not known"),
+            ),
+        }
+    }
+
+    fn only_literals(&self, from: usize, to: usize) -> bool {
+        let texts = (from..to).filter(|at| matches!(self.kind(*at), Some(Kind::Text(_)))).count();
+        texts > 0
+            && !(from..to).any(|at| {
+                matches!(self.kind(at), Some(Kind::Param))
+                    && self.spelled(at).starts_with('@')
+                    && self.spelled(at + 1) != "="
+            })
+    }
+
+    fn is_prepared(&self, name: &str, before: usize) -> bool {
+        (0..before)
+            .any(|at| self.is(at, W::Prepare) && super::name_of(self.spelled(at + 1)) == name)
+    }
+}
+
+/// Verbs that touch no data.
+const fn is_plain(verb: W) -> bool {
+    matches!(
+        verb,
+        W::Begin
+            | W::Commit
+            | W::Rollback
+            | W::Savepoint
+            | W::Release
+            | W::Abort
+            | W::End
+            | W::Declare
+            | W::Fetch
+            | W::Open
+            | W::Close
+            | W::Move
+            | W::Use
+            | W::Lock
+            | W::Unlock
+            | W::Listen
+            | W::Notify
+            | W::Unlisten
+            | W::Deallocate
+            | W::Print
+            | W::Raise
+            | W::If
+            | W::While
+            | W::Loop
+            | W::For
+            | W::Return
+            | W::Case
+            | W::Else
+            | W::Elsif
+            | W::Elseif
+            | W::When
+            | W::Go
+            | W::Continue
+            | W::Leave
+            | W::Iterate
+            | W::Repeat
+            | W::Until
+            | W::Throw
+            | W::Signal
+            | W::Resignal
+            | W::Exit
+            | W::Handler
+            | W::Connect
+            | W::Read
+            | W::Transaction
+            | W::Tran
+            | W::Goto
+            | W::Unset
+            | W::From
+            | W::Then
+            | W::Endif
+            | W::Exception
+            | W::Parallel
+            | W::Label
+            | W::Assert
+            | W::Null
+            | W::Try
+            | W::Catch
+            | W::Resync
+            | W::Sync
+    )
+}
+
+/// Words that are never the name of a column.
+const fn is_reserved(word: W) -> bool {
+    matches!(
+        word,
+        W::Select
+            | W::Distinct
+            | W::All
+            | W::From
+            | W::Where
+            | W::And
+            | W::Or
+            | W::Not
+            | W::In
+            | W::Is
+            | W::Null
+            | W::Like
+            | W::Ilike
+            | W::Between
+            | W::Case
+            | W::When
+            | W::Then
+            | W::Else
+            | W::End
+            | W::As
+            | W::On
+            | W::Join
+            | W::Inner
+            | W::Left
+            | W::Right
+            | W::Full
+            | W::Outer
+            | W::Cross
+            | W::Natural
+            | W::Group
+            | W::Order
+            | W::By
+            | W::Having
+            | W::Limit
+            | W::Offset
+            | W::Union
+            | W::Except
+            | W::Intersect
+            | W::Asc
+            | W::Desc
+            | W::True
+            | W::False
+            | W::Exists
+            | W::Any
+            | W::With
+            | W::Using
+            | W::Set
+            | W::Into
+            | W::Values
+            | W::Update
+            | W::Delete
+            | W::Insert
+            | W::Over
+            | W::Cast
+            | W::Interval
+            | W::Default
+            | W::Top
+            | W::Returning
+            | W::Only
+            | W::Fetch
+            | W::For
+            | W::Lateral
+    )
+}

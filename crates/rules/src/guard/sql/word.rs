@@ -1,0 +1,83 @@
+//! The words of SQL that the scanner knows. A word that is not here is a name.
+
+use std::borrow::Cow;
+
+macro_rules! words {
+    ($($name:ident)*) => {
+        /// A word of SQL; `Name` is any other.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Word { Name, $($name),* }
+
+        /// Every word, with its variant.
+        const WORDS: &[(&str, Word)] = &[$((stringify!($name), Word::$name)),*];
+    };
+}
+
+words! {
+    Abort Add All Alter Always Analyse Analyze And Any As Asc Assembly Attach Audit Authorization Backup Batch Begin
+    Between Bucket Bulk By Cache Call Cascade Case Cast Catalog Change Check Checkpoint Close Cluster Column Columns Comment
+    Commit Concat Concurrently Configuration Connect Constraint Continue Copy Create Cross Current Cursor Data Database Databases Dbcc
+    Deallocate Declare Default Delayed Delete Deny Desc Describe Detach Directory Disable Discard Distinct Do
+    Domain Drop Duplicate Each Else Elseif Elsif Enable End Event Except Exec Execute Exists Explain Export Extension External
+    False Fetch Filter First Flashback Flush For Force Foreign From Full Function Get Go Grant Group Handler Having
+    Help High If Ignore Immediate Import In Index Inner Insert Install Instead Intersect Into Is Isnull Iterate Join Key Keyspace Kill Language
+    Lateral Leave Left Library Like Ilike Limit List Listen Load Local Lock Logfile Logs Login Loop Low Lower Master Match Matched Materialized
+    Merge Minus Move Natural New Next No Not Nothing Notify Notnull Null Of Off Offset Old On Only Open Operator Optimize Option Or
+    Order Outer Outfile Dumpfile Over Overwrite Owned Package Partition Password Percent Perform Plugin Policy Pragma Prepare Priority
+    Procedure Proc Profile Program Publication Purge Put Query Raise Read Reassign Rebuild Recursive Recyclebin Refresh Regexp Reindex Release
+    Remove Rename Repair Repeat Replace Replication Reset Resource Restore Resync Return Returning Revoke Right Role Rollback
+    Rollup Rowid Rows Rule Savepoint Schema Schemas Security Select Sequence Server Session Set Show Shutdown
+    Slave Snapshot Source Stage Start Statistics Stop Stream Subscription Synonym System Table Tables Tablespace Task Temp Temporary Text Than
+    Then To Top Trigger True Truncate Type Undrop Union Unique Unlink Unload Unlock Unlogged Until Unset Update Upsert Use User Using Vacuum
+    Values Verbose View Views Volatile Waitfor Warehouse When Where While Window With Xor Unlisten Transient Global Dynamic
+    Hybrid Iceberg Virtual Fulltext Spatial Clustered Nonclustered Bitmap Aggregate Collation Conversion Measurement
+    Principal Credential Certificate Availability Endpoint Share Integration Network Pipe Endif Live Dictionary Quota Replica Keep Identified
+    Privileges Replacing Out Inout Hold Bernoulli Analyzer Fork Exit Signal Resignal Kind Rlike Similar Sounds Escape Interval Div Mod
+    Delay Date Also Status Atomic Identity Expression Online Access Public Link Row Parallel Sync Exception Quick History
+    Summary Output Inserted Deleted Print Throw Try Catch Tran Transaction Work Goto Label Binary Assert
+}
+
+/// Longest word, in bytes.
+const LONGEST: usize = 16;
+
+impl Word {
+    /// The word that `text` spells, in any case, and whether it took look-alike or invisible
+    /// characters to spell it.
+    pub(super) fn of(text: &str) -> (Self, bool) {
+        if text.is_ascii() {
+            return (Self::plain(text), false);
+        }
+        let folded = super::super::text::fold(text);
+        let word = Self::plain(&folded);
+        (word, word != Self::Name)
+    }
+
+    fn plain(text: &str) -> Self {
+        let mut buffer = [0u8; LONGEST];
+        let Some(lower) = buffer.get_mut(..text.len()) else { return Self::Name };
+        lower.copy_from_slice(text.as_bytes());
+        lower.make_ascii_lowercase();
+        let Some(&first) = lower.first() else { return Self::Name };
+        let bucket = usize::from(first.wrapping_sub(b'a'));
+        let Some(bucket) = TABLE.get(bucket) else { return Self::Name };
+        bucket
+            .iter()
+            .find(|(word, _)| word.as_bytes() == lower)
+            .map_or(Self::Name, |(_, word)| *word)
+    }
+}
+
+type Bucket = Vec<(Cow<'static, str>, Word)>;
+
+/// Words in lower case, by their first letter.
+static TABLE: std::sync::LazyLock<[Bucket; 26]> = std::sync::LazyLock::new(|| {
+    let mut table: [Bucket; 26] = Default::default();
+    for (name, word) in WORDS {
+        let name = name.to_ascii_lowercase();
+        let first = name.bytes().next().unwrap_or(b'a').wrapping_sub(b'a');
+        if let Some(bucket) = table.get_mut(usize::from(first)) {
+            bucket.push((name.into(), *word));
+        }
+    }
+    table
+});
