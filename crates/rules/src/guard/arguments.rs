@@ -170,7 +170,18 @@ fn one(desk: &mut Desk<'_>, role: Role, text: &str, program: &str) {
             same(desk, Reader::Location, text);
             probe(desk, text);
         }
-        Role::Query | Role::Unknown | Role::Action => {
+        Role::Query => {
+            graphql(desk, text);
+            // A search for `rm -rf` runs nothing.
+            if sql::resembles(text)
+                || nosql::resembles(text)
+                || text.trim_start().starts_with(['{', '['])
+                || !shell::resembles(text)
+            {
+                probe(desk, text);
+            }
+        }
+        Role::Unknown | Role::Action => {
             graphql(desk, text);
             probe(desk, text);
         }
@@ -257,7 +268,10 @@ fn encoded(desk: &mut Desk<'_>, role: Role, text: &str, whole: std::ops::Range<u
     if text.starts_with("H4sI") && matches!(role, Role::Shell | Role::Sql | Role::Code) {
         desk.fact("shell.obfuscated", whole.clone(), "what is run stands in a compressed form");
     }
-    let Some(decoded) = base64_text(text, 12).filter(|decoded| decoded.len() >= 8) else { return };
+    let least = if matches!(role, Role::Shell | Role::Sql) { 8 } else { 12 };
+    let Some(decoded) = base64_text(text, least).filter(|decoded| decoded.len() >= 6) else {
+        return;
+    };
     // What is encoded twice is read twice.
     let decoded = base64_text(&decoded, 12).unwrap_or(decoded);
     if reads_like_command(&decoded) || decoded.trim_start().starts_with('{') {

@@ -166,11 +166,6 @@ pub const LABELS: &[Label] = &[
     label("code.execute", Note, "A program text starts another program."),
     label("k8s.change", Note, "Something in a cluster is created or changed."),
     label("k8s.delete", Danger, "Resources of a cluster are deleted, or releases uninstalled."),
-    label(
-        "k8s.delete.one",
-        Note,
-        "A single pod or job is deleted by name; its controller makes a new one.",
-    ),
     label("k8s.disrupt", Danger, "Workloads are scaled to nothing, evicted, or nodes emptied."),
     label("k8s.finalizer", Danger, "The protection against deletion is taken off."),
     label("k8s.privilege", Danger, "Rights in a cluster change."),

@@ -82,6 +82,24 @@ pub enum Kind {
     Auto,
 }
 
+impl Kind {
+    /// The kind with this name on the command line, in a corpus and in the configuration. Command
+    /// lines of every family are shell.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "sql" => Self::Sql,
+            "shell" | "kubectl" | "container" | "iac" | "git" | "cloud" => Self::Shell,
+            "nosql" => Self::Nosql,
+            "code" => Self::Code,
+            "path" | "url" | "location" => Self::Location,
+            "toolcall" | "call" => Self::Call,
+            "text" | "prose" => Self::Prose,
+            "auto" => Self::Auto,
+            _ => return None,
+        })
+    }
+}
+
 /// What is known of a call besides its arguments.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Profile<'a> {

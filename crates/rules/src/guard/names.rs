@@ -40,8 +40,8 @@ pub(super) fn role(key: &str) -> Role {
         "code" | "python" | "python_code" | "javascript" | "js" | "source_code" | "snippet"
         | "program" | "cell" | "expression" | "eval" | "lua" | "ruby" | "notebook_cell"
         | "function_body" => Role::Code,
-        "query" | "q" | "search" | "where" | "filter" | "statement_text" | "gql" | "graphql"
-        | "mutation" | "aql" | "cypher" | "kql" => Role::Query,
+        "query" | "q" | "where" | "filter" | "statement_text" | "gql" | "graphql" | "mutation"
+        | "aql" | "cypher" | "kql" => Role::Query,
         "mongo" | "redis" | "redis_command" | "mongo_command" | "mongo_query" | "nosql"
         | "pipeline" | "aggregation" => Role::Nosql,
         "message" | "content" | "contents" | "text" | "body" | "description" | "comment"
@@ -51,8 +51,9 @@ pub(super) fn role(key: &str) -> Role {
         | "label" | "labels" | "tags" | "old_string" | "new_string" | "old_str" | "new_str"
         | "file_text" | "diff" | "patch_text" | "reply" | "chat" | "conversation" | "memo"
         | "document" | "paragraph" | "user_message" | "system_prompt" | "display_name"
-        | "search_term" | "search_query" | "keywords" | "pattern" | "regex" | "insert_text"
-        | "replacement" | "find_text" | "goal" | "thought" | "thinking" | "plan" => Role::Prose,
+        | "search" | "search_term" | "search_query" | "keywords" | "pattern" | "regex"
+        | "insert_text" | "replacement" | "find_text" | "goal" | "thought" | "thinking"
+        | "plan" => Role::Prose,
         "action" | "operation" | "op" | "verb" | "method" | "command_type" | "mutation_name"
         | "http_method" | "request_method" | "intent" | "task" | "procedure" | "operation_name"
         | "api" | "function" | "event_type" | "subcommand" => Role::Action,

@@ -20,6 +20,8 @@ impl<'a> Line<'a> {
             at += 1;
             if plain || !word.starts_with('-') || word.len() < 2 {
                 line.words.push(word);
+            } else if word == "--" && line.words.is_empty() && line.flags.is_empty() {
+                // `minikube kubectl -- get pods`.
             } else if word == "--" {
                 plain = true;
                 line.words.push(word);
@@ -96,7 +98,10 @@ impl<'a> Line<'a> {
                 self.has(dry)
             } else {
                 self.words.first().is_some_and(|first| fits(dry, first))
-                    || self.words.last().is_some_and(|last| last == dry && dry.contains('='))
+                    || self
+                        .words
+                        .last()
+                        .is_some_and(|last| last == dry && (dry.contains('=') || *dry == "help"))
             }
         })
     }

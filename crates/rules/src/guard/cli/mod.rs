@@ -67,6 +67,10 @@ fn inner(
 ) {
     for inner in &program.inner {
         for text in inner.texts(line) {
+            // `--parameters 'commands=["…"]'` of remote shells.
+            let text = text
+                .strip_prefix("commands=")
+                .map_or(text.clone(), |list| list.trim_matches(['[', ']', '"', '\'']).to_owned());
             desk.later(inner.reader.clone(), text, span.clone());
         }
         if let (Place::Stdin, Some(text)) = (&inner.place, stdin) {

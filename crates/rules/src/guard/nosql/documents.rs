@@ -39,8 +39,7 @@ pub(super) fn command(key: &str) -> Option<(&'static str, &'static str)> {
 pub(in crate::guard) fn read(desk: &mut Desk<'_>, object: &Map<String, Value>) {
     let Some((first, value)) = object.iter().next() else { return };
     // A field that is called `update` is no command; a command names its collection, or is 1.
-    let names =
-        value.is_string() || matches!(value, Value::Number(_)) || value == &Value::Bool(true);
+    let names = value.is_string() || matches!(value, Value::Number(_));
     let alone = object.keys().all(|key| {
         key == first
             || key.starts_with('$')

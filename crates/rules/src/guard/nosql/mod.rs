@@ -24,6 +24,12 @@ pub(super) fn read(desk: &mut Desk<'_>, text: &str) {
         desk.later(Reader::Json, text, 0..text.len());
         return;
     }
+    let first = trimmed.split_whitespace().next().unwrap_or_default();
+    let program = shell::is_client(first) || (trimmed.contains('|') && shell::resembles(text));
+    if program {
+        desk.later(Reader::Shell, text, 0..text.len());
+        return;
+    }
     if elastic::read(desk, text)
         || mongo::read(desk, text)
         || cypher(desk, text)
@@ -61,6 +67,10 @@ fn is_cypher(upper: &str) -> bool {
 /// Cypher: nodes matched without a label's property or a WHERE are all of them.
 fn cypher(desk: &mut Desk<'_>, text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
+    if upper.trim_start().starts_with("DROP ") && !sql::resembles(text) {
+        desk.fact("db.drop", 0..text.len(), "this would drop something of the database");
+        return true;
+    }
     if !is_cypher(&upper) {
         return false;
     }

@@ -142,6 +142,9 @@ fn kind(call: &Call<'_>) -> Option<(&'static str, String)> {
         "flushall" | "flushdb" | "flush_all" | "flushAll" | "flushDb" | "flush_db" => {
             ("db.drop", "this would empty the key store".to_owned())
         }
+        "delete" if matches!(call.owner, "indices" | "index") => {
+            ("db.drop", "this would delete an index".to_owned())
+        }
         "delete_by_query" | "deleteByQuery" if call.inside.contains("match_all") => {
             ("db.delete.unbounded", "this would delete every document".to_owned())
         }

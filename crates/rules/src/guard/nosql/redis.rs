@@ -66,7 +66,7 @@ fn command(first: &str, second: &str, line: &str) -> Option<(&'static str, &'sta
         ("RESTORE", _) if line.to_ascii_uppercase().contains("REPLACE") => {
             ("db.write", "a key is replaced")
         }
-        ("DEL" | "UNLINK" | "GETDEL", _) if line.contains('*') => {
+        ("DEL" | "UNLINK" | "GETDEL", _) if line.contains('*') || line.contains("{}") => {
             ("db.delete.unbounded", "this would delete every key of a pattern")
         }
         ("XGROUP" | "FT.DROPINDEX" | "FT.DROP" | "GRAPH.DELETE" | "TS.DEL", second)

@@ -15,6 +15,8 @@ struct Literal {
     before: String,
     text: String,
     span: std::ops::Range<usize>,
+    /// A pipe stands behind it, as in awk's `"command" | getline`.
+    piped: bool,
 }
 
 /// More literals than this are not looked at.
@@ -52,6 +54,13 @@ pub(super) fn interpreter(desk: &mut Desk<'_>, call: &Call<'_>) {
         };
         if awk && !word.text.starts_with('-') || after.is_some_and(cluster) {
             given = true;
+            if word.inner.iter().any(|text| super::network::hides(text)) {
+                desk.fact(
+                    "shell.download.execute",
+                    word.span.clone(),
+                    "this would run a program that a download or an encoding gives",
+                );
+            }
             desk.later(Reader::Code, word.text.clone(), word.span.clone());
         }
     }
@@ -102,6 +111,7 @@ pub(in crate::guard) fn read(desk: &mut Desk<'_>, text: &str) {
         "shutil.rmtree(",
         "fs.rmSync(",
         "fs.rm(",
+        ").rm(",
         "rimraf(",
         "FileUtils.rm_rf",
         "fs.rmdirSync(",
@@ -118,11 +128,18 @@ pub(in crate::guard) fn read(desk: &mut Desk<'_>, text: &str) {
             );
         }
     }
-    if let Some(at) = ["os.fork()", "fork while", "while(1){fork", "fork();"]
+    if let Some(at) = ["os.fork()", "forkwhile", "while(1){fork", "fork();"]
         .iter()
         .find_map(|call| bare.find(call).filter(|_| bare.contains("while")))
     {
         desk.fact("shell.exhaust", at..at + 4, "this would start copies of itself without end");
+    }
+    let each = ["listdir(", "glob(", "walk(", "iterdir(", "rglob(", "scandir(", "readdir", "Dir["];
+    let unlinks = ["os.remove(", "os.unlink(", "unlink", "File.delete("];
+    if each.iter().any(|call| bare.contains(call))
+        && unlinks.iter().any(|call| bare.contains(call) || text.contains(call))
+    {
+        desk.fact("shell.delete.wide", 0..text.len(), "this would delete whatever files it finds");
     }
     for call in ["exec(", "eval(", "Function("] {
         let hidden = bare.match_indices(call).any(|(at, _)| {
@@ -191,6 +208,9 @@ fn scan(text: &str) -> (Vec<Literal>, String) {
                 before,
                 text: super::constant::unescape(inner),
                 span: open..end,
+                piped: text.get(end + width..).is_some_and(|rest| {
+                    rest.trim_start().starts_with('|') && !rest.trim_start().starts_with("||")
+                }),
             });
         }
         bare.push('"');
@@ -253,6 +273,7 @@ const DELETES: &[&str] = &[
     "rmtree(",
     "rmSync(",
     "fs.rm(",
+    ").rm(",
     "rimraf(",
     "rimraf.sync(",
     "rm_rf(",
@@ -284,6 +305,8 @@ const UNLINKS: &[&str] = &[
     "Path(",
     "os.rmdir(",
     "File.unlink(",
+    "unlinkglob(",
+    "unlinkglob",
     "unlink",
 ];
 
@@ -306,7 +329,7 @@ fn one(desk: &mut Desk<'_>, literal: &Literal) {
         let word = Word::plain(&literal.text, literal.span.clone());
         return super::programs::removal(desk, &word, false);
     }
-    if ends(RUNS) && !literal.text.is_empty() {
+    if (ends(RUNS) || literal.before.ends_with('|') || literal.piped) && !literal.text.is_empty() {
         if literal.before.ends_with('`') && !super::resembles(&literal.text) {
             return;
         }

@@ -42,6 +42,8 @@ pub(super) fn parse(text: &str, depth: u8, variables: &mut Variables) -> Script 
         redirect: None,
         documents: Vec::new(),
         looping: None,
+        choosing: false,
+        subshells: 0,
     };
     lexer.run();
     lexer.script
@@ -63,6 +65,10 @@ struct Lexer<'a, 'v> {
     documents: Vec<(String, bool, bool)>,
     /// The variable of a `for` whose list is being read.
     looping: Option<(String, Vec<String>)>,
+    /// Between `case` and its `in`.
+    choosing: bool,
+    /// Subshells that are open.
+    subshells: usize,
 }
 
 impl Lexer<'_, '_> {
@@ -150,11 +156,18 @@ impl Lexer<'_, '_> {
             return;
         }
         self.end_command(false);
+        self.subshells += 1;
         self.at += 1;
     }
 
     /// The end of a subshell, or of a pattern in a `case`.
     fn close(&mut self) {
+        if self.subshells == 0 {
+            self.current = None;
+            self.fields.clear();
+            self.command.words.clear();
+        }
+        self.subshells = self.subshells.saturating_sub(1);
         self.end_command(false);
         self.at += 1;
     }
@@ -626,7 +639,12 @@ impl Lexer<'_, '_> {
             return;
         }
         if self.command.words.is_empty() {
+            if self.choosing {
+                self.choosing = word.text != "in";
+                return;
+            }
             if !word.quoted && is_control(&word.text) {
+                self.choosing = word.text == "case";
                 if matches!(word.text.as_str(), "for" | "select") {
                     self.looping = Some((String::new(), Vec::new()));
                 }

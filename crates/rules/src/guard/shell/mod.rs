@@ -31,7 +31,8 @@ pub(super) use target::is_sensitive;
 pub(super) fn read(desk: &mut Desk<'_>, text: &str, strict: bool) {
     let script = parse(text, 0, &mut Variables::new());
     desk.fact("shell", 0..0, "shell is run");
-    if !script.complete && strict {
+    let windows = windows::resembles(text);
+    if !script.complete && strict && !windows {
         desk.fact(
             "shell.unparsed",
             0..text.len(),
@@ -52,7 +53,7 @@ pub(super) fn read(desk: &mut Desk<'_>, text: &str, strict: bool) {
         desk.later(Reader::Shell, inner.clone(), span.clone());
     }
     all(desk, &script);
-    if windows::resembles(text) {
+    if windows {
         windows::read(desk, text);
     }
 }
@@ -230,6 +231,29 @@ fn base_name(text: &str) -> &str {
 /// The text that a command gets from a here-document or here-string.
 fn given(command: &Command) -> Option<&Word> {
     command.redirects.iter().find(|one| one.to == Direction::Text).map(|one| &one.word)
+}
+
+/// Programs that carry commands to a database.
+pub(super) fn is_client(name: &str) -> bool {
+    matches!(
+        name,
+        "curl"
+            | "wget"
+            | "redis-cli"
+            | "valkey-cli"
+            | "mongosh"
+            | "mongo"
+            | "cqlsh"
+            | "etcdctl"
+            | "influx"
+            | "nodetool"
+            | "cypher-shell"
+            | "docker"
+            | "kubectl"
+            | "sudo"
+            | "bash"
+            | "sh"
+    )
 }
 
 /// A file that a tool writes to.

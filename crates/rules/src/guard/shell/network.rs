@@ -141,6 +141,7 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         "nc" | "ncat" | "netcat" | "socat" | "telnet" | "rlwrap" | "pwncat" | "cryptcat" => {
             connections(desk, call)
         }
+        "ssh" if call.command.piped => carried(desk, call),
         "scp" | "sftp" | "ftp" | "rsync" | "croc" | "wormhole" | "mail" | "mailx" | "mutt"
         | "sendmail" | "dig" | "nslookup" | "host" | "ping" => sends(desk, call),
         "msfvenom" | "msfconsole" | "chisel" | "ngrok" | "frpc" | "gsocket" | "gs-netcat" => desk
@@ -363,7 +364,9 @@ fn looks_like_url(text: &str) -> bool {
         || text.starts_with("localhost")
         || text.starts_with("127.")
         || text.starts_with('$')
-        || (!text.starts_with('-') && text.contains('.') && text.contains('/'))
+        || (text.contains('/')
+            && !text.contains(' ')
+            && !text.starts_with(['-', '{', '@', '/', '[']))
 }
 
 /// A host of the own network.
@@ -470,4 +473,23 @@ fn sends(desk: &mut Desk<'_>, call: &Call<'_>) {
 /// A text behind base64 that a program is given, such as `powershell -enc`.
 pub(super) fn decoded(text: &str) -> Option<String> {
     base64_text(text, 8)
+}
+
+/// `tar c /etc | ssh host …`.
+fn carried(desk: &mut Desk<'_>, call: &Call<'_>) {
+    let first = call.before.first().map(|command| command.words.as_slice()).unwrap_or_default();
+    let secret = first.iter().skip(1).any(|word| {
+        is_sensitive(&word.text)
+            || matches!(
+                super::target::area(&word.text, word.glob),
+                super::target::Area::System | super::target::Area::Wide
+            ) && word.text != "."
+    });
+    if secret {
+        desk.fact(
+            "shell.exfiltrate",
+            call.command.span(),
+            "this would send a part of the system to another host",
+        );
+    }
 }

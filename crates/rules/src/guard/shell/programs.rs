@@ -121,7 +121,8 @@ fn remove(desk: &mut Desk<'_>, call: &Call<'_>) {
 pub(super) fn removal(desk: &mut Desk<'_>, word: &Word, recursive: bool) {
     let span = word.span.clone();
     let what = shown(&word.text);
-    let area = area(&word.text, word.glob);
+    let fresh = word.inner.iter().any(|text| text.trim_start().starts_with("mktemp"));
+    let area = if fresh { Area::Scratch } else { area(&word.text, word.glob) };
     let outcome = match (area, recursive) {
         (Area::Scratch, _) => {
             ("shell.delete.scratch", format!("{what} is deleted, which can be made again"))
@@ -192,6 +193,8 @@ fn find(desk: &mut Desk<'_>, call: &Call<'_>) {
     let worst = starts.map(|word| area(&word.text, word.glob)).min().unwrap_or(Area::Wide);
     let narrow = has(&["-name", "-iname", "-mtime", "-mmin", "-atime", "-ctime", "-newer", "-size", "-empty", "-regex", "-path", "-user", "-inum", "-e", "--extension", "--changed-before"])
         && !args.windows(2).any(|pair| matches!(pair, [flag, value] if matches!(flag.text.as_str(), "-name" | "-iname") && matches!(value.text.as_str(), "*" | "**" | "*.*" | "?*")));
+    // Everything but what is named.
+    let narrow = narrow && !has(&["!", "-not"]);
     if has(&["-delete"]) {
         found(desk, call, worst, narrow);
     }
@@ -292,16 +295,16 @@ fn permissions(desk: &mut Desk<'_>, call: &Call<'_>) {
     let Some(mode) = mode else { return };
     let open = is_open_mode(&mode.text);
     let special = call.name == "chmod"
-        && (mode.text.contains("+s")
+        && ((mode.text.contains("+s") && !mode.text.starts_with('g'))
             || (mode.text.len() == 4
-                && matches!(mode.text.as_bytes().first(), Some(b'2' | b'4' | b'6' | b'7'))));
+                && matches!(mode.text.as_bytes().first(), Some(b'4' | b'6' | b'7'))));
     let closed = call.name == "chmod"
         && (mode.text.starts_with('-')
             || matches!(mode.text.as_str(), "000" | "0" | "0000" | "a-rwx" | "a=" | "ugo-rwx"));
     for word in words {
         let (span, what) = (word.span.clone(), shown(&word.text));
         let area = area(&word.text, word.glob);
-        let wide = matches!(area, Area::System | Area::Wide);
+        let wide = area == Area::Wide || area == Area::System && is_base(&word.text);
         if special {
             desk.fact(
                 "shell.privilege.account",
@@ -332,6 +335,15 @@ fn permissions(desk: &mut Desk<'_>, call: &Call<'_>) {
             );
         }
     }
+}
+
+/// A folder of the system itself, not of what was put there.
+fn is_base(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    !matches!(
+        first,
+        "app" | "data" | "srv" | "mnt" | "media" | "opt" | "backup" | "backups" | "Volumes"
+    )
 }
 
 fn is_account_file(path: &str) -> bool {
@@ -481,6 +493,9 @@ fn disks(desk: &mut Desk<'_>, call: &Call<'_>) {
             }
             area == Area::Device
         }
+        "shred" | "wipe" if call.each => {
+            return desk.fact("shell.overwrite", span, "this would make files unreadable for good");
+        }
         "shred" | "wipe" => {
             let scratch = operands(call)
                 .filter(|word| !word.text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -533,7 +548,11 @@ fn disks(desk: &mut Desk<'_>, call: &Call<'_>) {
         "dmsetup" => has(&["remove", "remove_all", "wipe_table"]),
         "format" => args.iter().any(|word| word.text.ends_with(':')),
         "swapoff" => {
-            return desk.fact("shell.exhaust", span, "this would take memory away from the machine");
+            return desk.fact(
+                "shell.exhaust",
+                span,
+                "this would take memory away from the machine",
+            );
         }
         "umount" => {
             if has(&["-a", "-l", "-f", "-lf"])

@@ -76,6 +76,9 @@ fn parts(path: &str) -> Vec<&str> {
 /// `$VAR`, `$VAR/*`: known by name at best.
 fn unknown(path: &str, parts: &[&str]) -> Area {
     let name = parts.first().unwrap_or(&"").trim_matches(['$', '{', '}', '%']).to_ascii_lowercase();
+    if path.contains("/..") {
+        return Area::System;
+    }
     let temporary =
         ["tmp", "temp", "cache", "build", "scratch", "workdir", "out", "runner_temp", "dist"]
             .iter()
@@ -85,7 +88,7 @@ fn unknown(path: &str, parts: &[&str]) -> Area {
     {
         return Area::Scratch;
     }
-    if path.contains("/..") { Area::System } else { Area::Unknown }
+    Area::Unknown
 }
 
 fn absolute(parts: &[&str], rest: &str, glob: bool) -> Area {

@@ -310,11 +310,14 @@ fn inner<'a>(desk: &mut Desk<'_>, name: &str, args: &'a [Word]) -> Option<&'a [W
             None
         }
         name if RUNNERS.contains(&name) => {
-            let run =
-                args.iter().position(|word| matches!(word.text.as_str(), "run" | "exec" | "--"))?;
+            let run = args.iter().position(|word| {
+                matches!(word.text.as_str(), "exec" | "--" | "dlx")
+                    || (word.text == "run" && !matches!(name, "npm" | "pnpm" | "yarn"))
+            })?;
             let rest = after_flags(args.get(run + 1..)?, "-n -p -e --name --python --with");
             (!rest.is_empty()).then_some(rest)
         }
+        "minikube" if args.first().is_some_and(|word| word.text == "kubectl") => Some(args),
         "npx" | "pnpx" if args.is_empty() => None,
         "xargs" | "parallel" if args.iter().all(|word| word.text.starts_with('-')) => None,
         name => {
@@ -401,7 +404,10 @@ fn tables(desk: &mut Desk<'_>, call: &Call<'_>) {
         if word.inner.is_empty() { word.text.clone() } else { format!("$({}", word.text) }
     };
     let texts: Vec<String> = call.args.iter().map(substituted).collect();
-    let words: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = texts.iter().map(String::as_str).collect();
+    if call.each {
+        words.push("{}");
+    }
     let piped = call.command.piped.then(|| super::constant::pipeline(call.before)).flatten();
     let stdin = super::given(call.command).map(|word| word.text.clone()).or(piped);
     cli::read(desk, call.name, &words, stdin.as_deref(), call.command.span());

@@ -193,6 +193,9 @@ impl Lexer<'_> {
             b';' => self.push(Kind::Semicolon, 1),
             b',' => self.push(Kind::Comma, 1),
             b'.' if next.is_ascii_digit() && !self.follows_name() => self.number(),
+            b'.' if next.is_ascii_alphabetic() && self.begins_line() => {
+                self.push(Kind::Client, self.line_end(self.at) - self.at);
+            }
             b'.' => self.push(Kind::Dot, 1),
             b'*' => self.push(Kind::Star, 1),
             b'|' if next == b'|' => self.push(Kind::Join, 2),
@@ -359,6 +362,8 @@ impl Lexer<'_> {
         }
         self.out.ambiguous = true;
         if !self.rules.dollar || self.follows_name() {
+            // Not a literal here, and nothing else that could be run.
+            self.out.complete &= self.rules.dollar;
             return self.push(Kind::Sign, 1);
         }
         let delimiter = self.bytes.get(self.at..=self.at + tag).unwrap_or_default();
@@ -375,16 +380,18 @@ impl Lexer<'_> {
         }
     }
 
+    /// Whether nothing, a statement's end or a line's end stands before.
+    fn begins_line(&self) -> bool {
+        self.out.tokens.last().is_none_or(|last| {
+            let gap = self.bytes.get(last.end as usize..self.at);
+            last.kind == Kind::Semicolon || gap.is_some_and(|gap| gap.contains(&b'\n'))
+        })
+    }
+
     /// `\!` and its like at the begin of a line or statement; elsewhere a sign.
     fn backslash(&mut self) {
-        let begins = self.out.tokens.last().is_none_or(|last| {
-            last.kind == Kind::Semicolon
-                || self
-                    .bytes
-                    .get(last.end as usize..self.at)
-                    .is_some_and(|gap| gap.contains(&b'\n'))
-        });
-        if begins || self.peek(1) == b'!' {
+        let begins = self.begins_line();
+        if begins || self.peek(1) == b'!' || self.peek(1) == b'g' {
             self.push(Kind::Client, self.line_end(self.at) - self.at);
         } else {
             // `SELECT 1 \g`, and `\gexec`, which runs what was selected.

@@ -207,7 +207,7 @@ impl<'a> Reading<'a> {
                 verb == W::Select || self.strong(at)
             }
             W::Explain | W::Analyze | W::Analyse | W::Verbose | W::Describe | W::Desc => {
-                is_query(verb) || self.strong(at)
+                is_query(verb) || matches!(verb, W::Truncate | W::Execute) || self.strong(at)
             }
             W::Also | W::Instead => is_query(verb),
             W::Name

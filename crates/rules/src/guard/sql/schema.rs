@@ -104,7 +104,9 @@ impl Reading<'_> {
         // A name that is spelled like a word.
         if next >= end
             && !words.is_empty()
-            && self.word(next - 1).is_some_and(|word| !is_object(word))
+            && self
+                .word(next - 1)
+                .is_some_and(|word| !is_object(word) && !matches!(word, W::Exists | W::If))
         {
             next -= 1;
         }
@@ -211,7 +213,7 @@ impl Reading<'_> {
             || self.is(at + 1, W::Authorization)
         {
             self.fact("sql.privilege", at, end, "this would change an account or its rights");
-        } else if has(W::Database) {
+        } else if has(W::Database) || has(W::Tablespace) {
             self.alter_database(at, end);
         } else {
             self.alter_table(at, name_at, end);
@@ -305,7 +307,7 @@ impl Reading<'_> {
                     one + 2,
                     format!("this would detach a partition of {table}"),
                 ),
-                Some(W::Delete)
+                Some(W::Delete | W::Update)
                     if next == Some(W::Where) || self.find(one, end, &[W::Where]).is_some() =>
                 {
                     self.fact(

@@ -127,10 +127,32 @@ impl Reading<'_> {
             return at + 1;
         }
         let line = self.spelled(at);
-        let command = line.trim_start_matches('\\');
+        let command = line.trim_start_matches(['\\', '.']);
         let word = command.split_whitespace().next().unwrap_or_default();
         match word.to_ascii_lowercase().as_str() {
             _ if command.starts_with('!') => self.client_shell(at, command.trim_start_matches('!')),
+            "shell" | "system" => {
+                self.client_shell(at, command.get(word.len()..).unwrap_or_default())
+            }
+            "drop" | "wipe" | "restore" => {
+                self.fact("sql.ddl.drop", at, at + 1, "this would replace what the file holds")
+            }
+            "load" | "output" | "once" | "backup" | "import" | "save" | "clone" | "read"
+            | "dump"
+                if line.starts_with('.') =>
+            {
+                let harmless = matches!(word, "dump" | "backup" | "read" | "import");
+                if harmless {
+                    self.fact("sql.read", at, at + 1, "the client reads or copies");
+                } else {
+                    self.fact(
+                        "sql.execute.file",
+                        at,
+                        at + 1,
+                        "the client would write a file or load code",
+                    );
+                }
+            }
             "gexec" => self.fact(
                 "sql.execute.dynamic",
                 at,
@@ -380,7 +402,9 @@ impl Reading<'_> {
         self.columns(next, end);
         let percent = top && (at..next).any(|one| self.is(one, W::Percent));
         let condition = self.find(next, end, &[W::Where]);
-        let limited = self.find(next, end, &[W::Limit]).is_some() || (top && !percent);
+        let limit = self.find(next, end, &[W::Limit]);
+        let limit = limit.or((top && !percent).then_some(at + 1));
+        let limited = limit.is_some_and(|limit| self.is_small(limit));
         let verb = if verb == W::Update { "UPDATE" } else { "DELETE" };
         let does = if verb == "UPDATE" { "change" } else { "delete" };
         match condition {
@@ -415,6 +439,12 @@ impl Reading<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a limit leaves most rows alone: at most a thousand, or as a parameter says.
+    fn is_small(&self, limit: usize) -> bool {
+        let number = (limit + 1..limit + 3).find(|at| self.kind(*at) == Some(Kind::Number));
+        number.is_none_or(|at| self.spelled(at).parse::<u64>().is_ok_and(|rows| rows <= 1000))
     }
 
     fn merge(&mut self, at: usize) {
@@ -562,6 +592,9 @@ impl Reading<'_> {
             }
             (W::Do, _) => self.fact("sql.execute", at, at + 1, "an expression is run"),
             (W::Call, _) => self.procedure(at, next, end),
+            (_, Some(Kind::Word(_))) if self.is_prepared(&self.object(next).0, at) => {
+                self.fact("sql.execute", at, end, "a prepared statement is run");
+            }
             (_, Some(Kind::Word(_) | Kind::Quoted))
                 if !self.is(at + 1, W::Immediate)
                     && self.kind(self.object(next).1) != Some(Kind::Open)
@@ -634,6 +667,7 @@ impl Reading<'_> {
             from
         };
         let (name, next) = self.object(from);
+        let written = super::super::names::plain(self.spelled(next.saturating_sub(1)));
         let package = super::name_of(self.spelled(from));
         match functions::effect(&name).or_else(|| functions::effect(&package)) {
             Some((label, _)) if label == "sql.execute.dynamic" && self.only_literals(next, end) => {
@@ -644,15 +678,12 @@ impl Reading<'_> {
                 self.fact("sql.read", at, end, note)
             }
             Some((label, note)) => self.call(label, note, at, end),
-            None if functions::reads(&name) => self.fact(
+            None if functions::reads(&name) || functions::reads(&written) => self.fact(
                 "sql.execute",
                 at,
                 end,
                 format!("the procedure {name} is called, which by its name only reads"),
             ),
-            None if self.is_prepared(&name, at) => {
-                self.fact("sql.execute", at, end, "a prepared statement is run")
-            }
             None => self.fact(
                 "sql.execute.procedure",
                 at,

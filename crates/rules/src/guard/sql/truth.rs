@@ -163,7 +163,11 @@ impl Folding<'_> {
             }
             Kind::Param | Kind::Star => self.value(Value::Unknown),
             Kind::Open if self.begins_query(at + 1) => {
-                self.value(Value::Unknown);
+                // `(SELECT 1)`.
+                let constant = self.token(at + 2).filter(|_| token.mate as usize == at + 3);
+                let number = constant.filter(|one| one.kind == Kind::Number);
+                let number = number.and_then(|_| self.spelled(at + 2).parse().ok());
+                self.value(number.map_or(Value::Unknown, Value::Number));
                 return Some(token.mate as usize + 1);
             }
             Kind::Open => self.operators.push(Operator::Open),
@@ -326,6 +330,10 @@ impl Folding<'_> {
                 return Some(open.map_or(at + 2, |open| open.mate as usize + 1));
             }
             "=" | "==" if self.spelled(at + 1) == ">" => return None,
+            // `= ANY (SELECT …)` is `IN (SELECT …)`.
+            "=" if matches!(self.word(at + 1), Some(Word::Any)) && self.begins_query(at + 3) => {
+                return self.within(at + 2, false);
+            }
             "=" | "==" => O::Equal,
             "<>" | "!=" => O::Unequal,
             "<" => O::Less,
