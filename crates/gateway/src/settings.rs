@@ -102,6 +102,9 @@ pub struct ConnectionSettings {
     /// Words for policies to refer to: `resource.labels.env == "production"`.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// How the command guard reads the arguments of its tools.
+    #[serde(default)]
+    pub guard: GuardSettings,
     /// Web origins whose pages may call it; without any, a request with `Origin` is refused.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
@@ -112,6 +115,25 @@ pub struct ConnectionSettings {
     /// unless the listening address and the public URL are loopback.
     #[serde(default)]
     pub development_anonymous: bool,
+}
+
+/// How the command guard reads the arguments of a connection's tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct GuardSettings {
+    /// The SQL that its database speaks: `postgres`, `mysql`, `sqlite`, `tsql`, `oracle`,
+    /// `snowflake` or `bigquery`. Where absent, what dialects read differently is read in each way.
+    #[serde(default)]
+    pub dialect: Option<String>,
+    /// What arguments carry where names and schemas mislead: by tool, then by argument (its name, or
+    /// its JSON pointer), one of `sql`, `shell`, `nosql`, `code`, `path` and `text`. `text` is for
+    /// people: nothing in it is taken for a command.
+    #[serde(default)]
+    pub arguments: BTreeMap<String, BTreeMap<String, String>>,
+    /// Files with rules of your own (`lockgate guard rules test`).
+    #[serde(default)]
+    pub packs: Vec<PathBuf>,
 }
 
 /// The server behind a connection.

@@ -6,6 +6,7 @@
 
 mod check;
 mod connection;
+mod guard;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -132,7 +133,7 @@ impl Snapshot {
             connections.iter().map(|connection| connection.shape.clone()).collect();
         let compiled = Policies::compile(&blueprint.policies, &shapes, &issuer_names(settings))?;
         Ok(Self {
-            version: version(&blueprint, &shapes),
+            version: version(&blueprint, &shapes, &connections),
             policies: compiled.policies,
             warnings: compiled.warnings,
             authenticator: Arc::new(authenticator),
@@ -195,7 +196,11 @@ fn routes(connections: &[Arc<Connection>]) -> Result<HashMap<String, Route>, Bui
 }
 
 /// Over everything that can change a decision.
-fn version(blueprint: &Blueprint, shapes: &[ConnectionShape]) -> Digest {
+fn version(
+    blueprint: &Blueprint,
+    shapes: &[ConnectionShape],
+    connections: &[Arc<Connection>],
+) -> Digest {
     let settings = serde_json::to_value(&blueprint.settings).unwrap_or_default();
     let policies: BTreeMap<_, _> =
         blueprint.policies.iter().map(|source| (&source.name, &source.text)).collect();
@@ -206,5 +211,6 @@ fn version(blueprint: &Blueprint, shapes: &[ConnectionShape]) -> Digest {
             (shape.name.as_str(), tools.map(|t| (&t.name, &t.input_schema)).collect::<Vec<_>>())
         })
         .collect();
-    lockgate_mcp::json::digest(&serde_json::json!([settings, policies, tools]))
+    let packs: Vec<_> = connections.iter().map(|connection| &connection.guard.texts).collect();
+    lockgate_mcp::json::digest(&serde_json::json!([settings, policies, tools, packs]))
 }

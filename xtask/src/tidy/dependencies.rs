@@ -16,7 +16,7 @@ const OWNERS: [(&str, &str); 4] = [
 const PURE: [&str; 3] = ["lockgate-model", "lockgate-mcp", "lockgate-rules"];
 
 /// What the pure rooms may use: values, text, parsers.
-const PURE_LIBRARIES: [&str; 19] = [
+const PURE_LIBRARIES: [&str; 21] = [
     "base64",
     "bytes",
     "cedar-policy",
@@ -28,8 +28,10 @@ const PURE_LIBRARIES: [&str; 19] = [
     "memchr",
     "miette",
     "percent-encoding",
+    "regex",
     "schemars",
     "serde",
+    "serde-saphyr",
     "serde_json",
     "sha2",
     "smallvec",

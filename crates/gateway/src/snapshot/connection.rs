@@ -15,7 +15,7 @@ use lockgate_store::pins::{PinKind, Pins};
 use serde_json::Value;
 use url::Url;
 
-use super::{BuildFault, Ground, Snapshot};
+use super::{BuildFault, Ground, Snapshot, guard::Guard};
 use crate::{
     pin::{PinKeeper, Stale},
     settings::{ConnectionSettings, GatewaySettings, UpstreamSettings},
@@ -51,6 +51,8 @@ pub struct Connection {
     pub credential: Credential,
     /// Marked when its server tells that definitions changed.
     pub stale: Stale,
+    /// How the guard reads its tools' arguments.
+    pub guard: Guard,
     origins: BTreeSet<String>,
     pub(super) shape: ConnectionShape,
 }
@@ -63,6 +65,8 @@ pub struct Tool {
     /// The arguments that it wants mirrored in headers; `None` where its annotations break the
     /// rules, so that it is neither shown nor callable (V12).
     pub param_headers: Option<Vec<ParamHeader>>,
+    /// Its `inputSchema`.
+    pub schema: Value,
 }
 
 impl Connection {
@@ -128,6 +132,7 @@ impl Connection {
                 tools: accepted.as_ref().map(tool_shapes),
             },
             tools: accepted.iter().flat_map(tools).collect(),
+            guard: Guard::build(settings)?,
             credential,
             lister,
             settings: settings.clone(),
@@ -221,7 +226,8 @@ fn tools(accepted: &Pins) -> HashMap<String, Tool> {
         .map(|pin| {
             let schema = pin.definition.get("inputSchema").unwrap_or(&Value::Null);
             let param_headers = headers::param_headers(schema);
-            (pin.name.clone(), Tool { digest: pin.digest, param_headers })
+            let schema = schema.clone();
+            (pin.name.clone(), Tool { digest: pin.digest, param_headers, schema })
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use lockgate_model::{Action, Deny, Digest, Event, IntentEvent, Reason, Refusal, 
 use lockgate_store::journal::JournalFault;
 use serde_json::Value;
 
-use super::{judge::Judged, parse::Item, resolve::Caller, respond::Stop};
+use super::{guard, judge::Judged, parse::Item, resolve::Caller, respond::Stop};
 use crate::{
     clearance::Entry, clock, gateway::Gateway, hash::sha256, record, recording, session::Owner,
 };
@@ -79,6 +79,7 @@ fn event(judged: &Judged) -> IntentEvent {
         arguments_digest: item.call.arguments_digest,
         body_digest: sha256(&item.body),
         definition: *definition,
+        facts: item.facts.labels().iter().map(|fact| record::inert(fact)).collect(),
         verdict: verdict.clone(),
         snapshot: snapshot.version,
         ..about(caller, item, &item.call.method, String::new())
@@ -138,6 +139,7 @@ impl Stop {
         let reason = if tells { reason } else { Reason::TargetUnknown };
         let mut stop = Self::from(Refusal::new(reason, detail)).of(&judged.item);
         stop.policies = judged.verdict.policies().to_vec();
+        stop.found = guard::sentences(&judged.item.facts);
         stop.recorded = true;
         stop
     }

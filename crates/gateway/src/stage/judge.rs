@@ -11,6 +11,7 @@ use lockgate_store::pins::PinKind;
 use serde_json::Value;
 
 use super::{
+    guard,
     parse::{Item, Parsed},
     resolve::Caller,
     respond::Stop,
@@ -38,7 +39,7 @@ pub struct Judged {
 /// # Errors
 /// [`Reason::Internal`] where a new version could not be had; a denial is no error but a verdict.
 pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Stop> {
-    let Parsed { caller, item } = parsed;
+    let Parsed { caller, mut item } = parsed;
     let action = &item.call.action;
     let (definition, pinned) = match pin_of(action) {
         Some((kind, name)) => match caller.connection.pins.check_call(kind, name).await {
@@ -52,6 +53,7 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         drop(caller.connection.pins.refresh().await);
     }
     let snapshot = gateway.settled(&caller).await?;
+    item.facts = guard::read(&snapshot, &caller, &item);
     let mut verdict = decide(&snapshot, &caller, &item);
     if verdict.is_allow()
         && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
@@ -65,7 +67,8 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
 
 /// Asks policy about a message: what it does, and all that it wants to watch.
 pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
-    let verdict = ask(snapshot, caller, &item.call.action, &item.call.arguments);
+    let facts = item.facts.labels();
+    let verdict = question(snapshot, caller, &item.call.action, &item.call.arguments, &facts);
     let denied = |watch| {
         let verdict = ask(snapshot, caller, watch, &Value::Null);
         (!verdict.is_allow()).then_some(verdict)
@@ -78,12 +81,22 @@ pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
 
 /// Asks policy one question about one caller.
 pub fn ask(snapshot: &Snapshot, caller: &Caller, action: &Action, arguments: &Value) -> Verdict {
+    question(snapshot, caller, action, arguments, &[])
+}
+
+fn question(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    action: &Action,
+    arguments: &Value,
+    facts: &[String],
+) -> Verdict {
     snapshot.policies.judge(&Question {
         identity: &caller.identity,
         connection: caller.connection.name(),
         action,
         arguments,
-        facts: &[],
+        facts,
         approvals: &[],
         peer: caller.peer,
         now: clock::now(),

@@ -8,6 +8,7 @@ pub mod resolve;
 
 pub mod parse;
 
+pub mod guard;
 pub mod judge;
 
 pub mod intent;

@@ -11,6 +11,7 @@ use lockgate_mcp::{
     uri,
 };
 use lockgate_model::{Action, Call, Era, Reason, Refusal, RequestId, Revision};
+use lockgate_rules::guard::Facts;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -58,6 +59,8 @@ pub struct Item {
     pub knows_tasks: bool,
     /// Its place in a batch.
     pub nth: Option<usize>,
+    /// What its arguments would do; found by the guard before it is judged.
+    pub facts: Facts,
 }
 
 /// What kind of thing a request carries.
@@ -262,6 +265,7 @@ impl Reader<'_> {
             state: None,
             knows_tasks: true,
             nth: None,
+            facts: Facts::default(),
         }
     }
 

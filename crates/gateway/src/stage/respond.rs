@@ -34,6 +34,8 @@ pub struct Stop {
     pub id: Option<RequestId>,
     /// Ids of the policies that decided, where one did.
     pub policies: Vec<String>,
+    /// What the call would have done, in sentences that quote nothing of it.
+    pub found: Vec<String>,
     /// Whether the journal already knows.
     pub recorded: bool,
     era: Option<Era>,
@@ -82,7 +84,7 @@ impl Stop {
     fn body(&self) -> (StatusCode, Vec<u8>) {
         let reason = self.refusal.reason;
         if let (true, Some(id), Some(era)) = (self.tool && is_verdict(reason), &self.id, self.era) {
-            let text = refusal_text(reason, &self.policies);
+            let text = refusal_text(reason, &self.policies, &self.found);
             return (StatusCode::OK, answer::tool_error(id, era, &text));
         }
         let (status, code) = match self.rpc {
@@ -119,6 +121,7 @@ impl From<Refusal> for Stop {
             refusal,
             id: None,
             policies: Vec::new(),
+            found: Vec::new(),
             recorded: false,
             era: None,
             rpc: None,
@@ -290,8 +293,12 @@ fn speaks_legacy_only(gateway: &Gateway, trail: &Trail) -> bool {
     })
 }
 
-fn refusal_text(reason: Reason, policies: &[String]) -> String {
+fn refusal_text(reason: Reason, policies: &[String], found: &[String]) -> String {
     let mut text = format!("Lockgate refused this call: {} ({}).", words(reason), reason.code());
+    if matches!(reason, Reason::PolicyForbidden | Reason::ApprovalUnavailable) && !found.is_empty()
+    {
+        text.push_str(&format!(" What was found in it: {}.", found.join("; ")));
+    }
     if !policies.is_empty() {
         text.push_str(" Deciding policies: ");
         text.push_str(&policies.join(", "));

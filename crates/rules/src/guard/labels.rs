@@ -250,6 +250,8 @@ pub const LABELS: &[Label] = &[
         Note,
         "A text that nobody is known to run reads like a command that would be dangerous.",
     ),
+    label("custom", Note, "A rule of a pack matched; its own label stands below."),
+    label("custom.forbidden", Danger, "A rule of a pack matched that says so of itself."),
     label("guard.encoded", Note, "Something stood in an encoding and was read behind it."),
     label("guard.limit", Danger, "It is too large, too deep or too much to be read in full."),
 ];

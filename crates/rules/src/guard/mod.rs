@@ -26,6 +26,7 @@ pub mod labels;
 mod location;
 mod names;
 mod nosql;
+mod packs;
 mod shell;
 mod sql;
 mod text;
@@ -36,6 +37,7 @@ mod tests;
 use serde_json::Value;
 
 pub use fact::{Fact, Facts, is_within};
+pub use packs::{PACK_MAX_BYTES, Pack, PackFault};
 
 use self::{
     desk::{Context, Desk, Reader, Task, Work},
@@ -111,6 +113,10 @@ pub struct Profile<'a> {
     pub roles: &'a [(String, Kind)],
     /// The SQL that the connection's database speaks.
     pub dialect: Option<Dialect>,
+    /// The connection's name, for the scopes of rules.
+    pub connection: &'a str,
+    /// Rules of people's own.
+    pub packs: &'a [Pack],
 }
 
 impl Dialect {
@@ -132,7 +138,16 @@ pub fn inspect(profile: &Profile<'_>, arguments: &Value) -> Facts {
     let context =
         Context { place: Place::default(), depth: 0, suspect: false, dialect: profile.dialect };
     arguments::read(&mut Desk { work: &mut work, context }, profile, arguments);
-    run(work)
+    let mut facts = run(work);
+    let tool = profile.tool.unwrap_or_default();
+    packs::read(&mut facts, profile.packs, profile.connection, tool, arguments);
+    facts
+}
+
+/// What the rules of `packs` find in one text, on top of `facts`.
+pub fn with_packs(mut facts: Facts, packs: &[Pack], text: &str) -> Facts {
+    packs::read_text(&mut facts, packs, text);
+    facts
 }
 
 /// What one text of this kind would do.

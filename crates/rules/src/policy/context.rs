@@ -27,8 +27,18 @@ impl View<'_> {
     pub(super) fn unknown(self) -> &'static [&'static str] {
         match self {
             Self::Call(_) => &[],
-            Self::List => &["arguments", "arguments_json", "facts", "approvals"],
-            Self::Template => &["arguments", "arguments_json", "facts", "approvals", "target"],
+            Self::List => {
+                &["arguments", "arguments_json", "facts", "tables", "columns", "approvals"]
+            }
+            Self::Template => &[
+                "arguments",
+                "arguments_json",
+                "facts",
+                "tables",
+                "columns",
+                "approvals",
+                "target",
+            ],
         }
     }
 }
@@ -91,6 +101,8 @@ pub(super) fn context(
     pairs.add("facts", || {
         Some(RestrictedExpression::new_set(question.facts.iter().map(|fact| text(fact))))
     });
+    pairs.add("tables", || Some(named(question.facts, "sql.table:")));
+    pairs.add("columns", || Some(named(question.facts, "sql.column:")));
     if let View::Call(approvals) = view {
         pairs.add("approvals", || {
             let groups = approvals.iter().map(|group| types.group(group));
@@ -143,6 +155,15 @@ fn say(Mismatch(path): &Mismatch) -> String {
     } else {
         format!("the argument `{path}` does not have its declared type, or can't be held exactly")
     }
+}
+
+/// The names that facts of one kind carry. Where something could not be read, `?` is among them, so
+/// that a list of what is allowed does not hold for it.
+fn named(facts: &[String], kind: &str) -> RestrictedExpression {
+    let names = facts.iter().filter_map(|fact| fact.strip_prefix(kind));
+    let unread = ["sql.unparsed", "sql.execute", "guard.limit"];
+    let unknown = facts.iter().any(|fact| unread.contains(&fact.as_str())).then_some("?");
+    RestrictedExpression::new_set(names.chain(unknown).map(text))
 }
 
 /// A time that can't be written becomes one that Cedar refuses, so that the question is denied.

@@ -22,6 +22,7 @@
 //! | `context.time` | now, in UTC; `context.peer` is the address of the socket's other end |
 //! | `context.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | what is known of the token |
 //! | `context.facts`, `.approvals` | what the guard found; which groups have approved |
+//! | `context.tables`, `.columns` | what SQL in the arguments names; `?` where it can't be read |
 //!
 //! `@id` names a policy, else it is `file:number`; `@owner` is a note. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
@@ -44,7 +45,7 @@ use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict
 use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
-pub use starter::starter;
+pub use starter::{Production, guard_starter, starter};
 
 mod check;
 mod compile;

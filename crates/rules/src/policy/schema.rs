@@ -104,6 +104,8 @@ fn common_context() -> Map<String, Value> {
         "token_age_s": {"type": "Long", "required": false},
         "token_lifetime_s": {"type": "Long", "required": false},
         "facts": {"type": "Set", "element": {"type": "String"}},
+        "tables": {"type": "Set", "element": {"type": "String"}},
+        "columns": {"type": "Set", "element": {"type": "String"}},
         "approvals": {"type": "Set", "element": {"type": "Entity", "name": "Group"}},
     });
     match attributes {

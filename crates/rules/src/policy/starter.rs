@@ -1,8 +1,21 @@
-//! A first policy file for a connection: short, commented, and valid as it stands.
+//! First policy files: for a connection, and for what the guard finds. Short, commented, and valid as
+//! they stand.
 
-use lockgate_model::Group;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
-use super::{ConnectionShape, vocabulary::tool_action};
+use lockgate_model::{Action, ConnectionName, Digest, Group, Identity, Timestamp, TokenFacts};
+use serde_json::Value;
+
+use super::{ConnectionShape, Policies, Question, Source, ToolShape, vocabulary::tool_action};
+use crate::guard::labels;
+
+/// Values of the label `env` that mean production.
+const PRODUCTION: &str = r#"["prod", "production"]"#;
+/// Values of the label `env` that mean a stage before it.
+const STAGING: &str = r#"["staging", "stage", "preprod"]"#;
 
 /// A commented policy file to start from: `group` may use the tools of `connection`.
 ///
@@ -48,6 +61,115 @@ permit (
 // }};
 "
     )
+}
+
+/// Policies for the facts that the guard finds: dangerous ones are forbidden on connections with the
+/// label `env: prod`, held for `approvers` on `env: staging` (forbidden where nobody is named), and
+/// only recorded elsewhere.
+pub fn guard_starter(approvers: Option<&Group>) -> String {
+    let mut text = "// What calls may do on connections labelled `env: prod` or `env: staging`.
+//
+// The guard reads the arguments of every call and finds facts: `lockgate guard labels` is their
+// reference, `lockgate guard explain` shows those of a command. A fact forbids nothing by itself;
+// these policies do. Anything else is on the record under its facts, and so is everything on a
+// connection without one of these labels.
+//
+// Take a label out of a list to permit what it stands for; labels below it are other facts.
+"
+    .to_owned();
+    for (family, dangers) in families() {
+        let list: String = dangers.iter().map(|label| format!("    {},\n", quote(label))).collect();
+        let found = format!("context.facts.containsAny([\n{list}  ])");
+        let labelled = |values: &str| {
+            format!("resource.labels has env && {values}.contains(resource.labels.env)")
+        };
+        text.push_str(&format!(
+            "\n@id(\"guard-prod-{family}\")\nforbid (principal, action, resource)\nwhen {{\n  {} &&\n  {found}\n}};\n",
+            labelled(PRODUCTION)
+        ));
+        let (holds, unless) = approvers.map_or_else(Default::default, |group| {
+            let group = quote(&group.to_string());
+            (
+                format!("@approvers({group})\n"),
+                format!("\nunless {{ context.approvals.contains(Group::{group}) }}"),
+            )
+        });
+        text.push_str(&format!(
+            "\n@id(\"guard-staging-{family}\")\n{holds}forbid (principal, action, resource)\nwhen {{\n  {} &&\n  {found}\n}}{unless};\n",
+            labelled(STAGING)
+        ));
+    }
+    text
+}
+
+/// The dangerous labels by their first part.
+fn families() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut families = BTreeMap::<_, Vec<_>>::new();
+    for label in labels::dangers() {
+        families.entry(label.split('.').next().unwrap_or(label)).or_default().push(label);
+    }
+    families
+}
+
+/// The starter policies in force on a connection labelled `env: prod` on which everything else is
+/// permitted: to measure what they would let through.
+#[derive(Debug)]
+pub struct Production {
+    policies: Policies,
+    connection: ConnectionName,
+    identity: Identity,
+}
+
+impl Production {
+    /// Compiles the starter policies.
+    ///
+    /// # Errors
+    /// One sentence, which nobody has seen yet: the starter is tested to compile.
+    pub fn new() -> Result<Self, String> {
+        let connection = ConnectionName::new("prod").map_err(|error| error.to_string())?;
+        let shape = ConnectionShape {
+            name: connection.clone(),
+            labels: [("env".to_owned(), "prod".to_owned())].into(),
+            tools: Some(vec![ToolShape { name: "run".to_owned(), input_schema: Value::Null }]),
+        };
+        let everything = "permit (principal, action, resource);".to_owned();
+        let sources = [("all.cedar", everything), ("guard.cedar", guard_starter(None))];
+        let sources = sources.map(|(name, text)| Source { name: name.to_owned(), text });
+        let compiled = Policies::compile(&sources, &[shape], &["local".to_owned()]);
+        let policies = compiled.map_err(|errors| errors.to_string())?.policies;
+        let now = Timestamp::from_seconds(0);
+        let token = TokenFacts {
+            id: Digest::from_bytes([0; 32]),
+            jti: None,
+            issued_at: None,
+            expires_at: now,
+            refused_from: now,
+        };
+        let identity = Identity {
+            issuer: "local".to_owned(),
+            subject: "anyone".to_owned(),
+            client: None,
+            groups: Default::default(),
+            claims: BTreeMap::new(),
+            token,
+        };
+        Ok(Self { policies, connection, identity })
+    }
+
+    /// Whether a call with these facts would pass.
+    pub fn allows(&self, facts: &[String]) -> bool {
+        let verdict = self.policies.judge(&Question {
+            identity: &self.identity,
+            connection: &self.connection,
+            action: &Action::CallTool("run".to_owned()),
+            arguments: &Value::Object(serde_json::Map::new()),
+            facts,
+            approvals: &[],
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            now: Timestamp::from_seconds(0),
+        });
+        verdict.is_allow()
+    }
 }
 
 /// As a Cedar string literal.
