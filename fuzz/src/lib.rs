@@ -6,6 +6,7 @@
 
 pub mod envelope;
 pub mod framing;
+pub mod guard;
 pub mod headers;
 pub mod sse;
 pub mod token;
@@ -20,10 +21,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "envelope", holds: envelope::holds },
     Target { name: "framing", holds: framing::holds },
     Target { name: "headers", holds: headers::holds },
+    Target { name: "packs", holds: guard::packs },
+    Target { name: "shell", holds: guard::shell },
+    Target { name: "sql", holds: guard::sql },
     Target { name: "sse", holds: sse::holds },
     Target { name: "token", holds: token::holds },
     Target { name: "uri", holds: uri::holds },

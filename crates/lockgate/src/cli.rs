@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Ask and write policies
     #[command(subcommand)]
     Policy(commands::policy::Command),
+    /// Say what a command would do, and test rules of your own
+    #[command(subcommand)]
+    Guard(commands::guard::Command),
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),

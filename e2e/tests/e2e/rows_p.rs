@@ -1,5 +1,7 @@
 //! Class P: ways around a policy.
 
+mod guard;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -33,7 +35,10 @@ fn class_p() {
     let room = Room::start_with(|plan, _, _| {
         let settings = &mut plan.settings;
         let all = settings["connections"].as_array_mut().unwrap();
-        all.push(connection("two", &two.url()));
+        let mut guarded = connection("two", &two.url());
+        guarded["labels"] = json!({ "env": "prod" });
+        all.push(guarded);
+        plan.policies.push_str(&guard::policies());
         settings["limits"] = json!({ "identity_calls_max": 4 });
     });
     let room = room.unwrap();
@@ -41,6 +46,7 @@ fn class_p() {
     let mut class = Class { rows: Rows::new("P"), room, alice, two };
     class.names();
     class.neighbours();
+    class.guard();
     class.other_doors();
     class.own_bits();
     class.servers_questions();

@@ -73,15 +73,18 @@ enum What {
     },
     /// The recording itself: appending, group commit, and the offline check
     Journal,
+    /// The command guard: calls, statements, scripts, the worst texts, against a set of patterns
+    Guard,
 }
 
 /// Runs the bench; tells whether every answer was right.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     match options.what {
         Some(What::Index { calls }) => {
-            return store_bench("index", &["--calls", &calls.to_string()]);
+            return bench("lockgate-store", "index", &["--calls", &calls.to_string()]);
         }
-        Some(What::Journal) => return store_bench("journal", &[]),
+        Some(What::Journal) => return bench("lockgate-store", "journal", &[]),
+        Some(What::Guard) => return bench("lockgate-rules", "guard", &[]),
         None => {}
     }
     if !options.optimised {
@@ -97,9 +100,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(report.errors() == 0)
 }
 
-/// Hands over to the store's own bench.
-fn store_bench(name: &str, arguments: &[&str]) -> Result<bool> {
-    let bench = ["bench", "--package", "lockgate-store", "--bench", name, "--"];
+/// Hands over to a crate's own bench.
+fn bench(package: &str, name: &str, arguments: &[&str]) -> Result<bool> {
+    let bench = ["bench", "--package", package, "--bench", name, "--"];
     Ok(repo::cargo().args(bench).args(arguments).status()?.success())
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod guard;
 pub(crate) mod journal;
 pub(crate) mod pins;
 pub(crate) mod policy;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Check(args) => check::run(&args, terminal),
         Command::Config(command) => config::run(command, terminal),
         Command::Policy(command) => policy::run(command, terminal),
+        Command::Guard(command) => guard::run(command, terminal),
         Command::Pins(command) => pins::run(command, terminal),
         Command::Journal(command) => journal::run(command, terminal),
         Command::Sessions(command) => sessions::run(*command, terminal),

@@ -183,6 +183,9 @@ fn anchor(settings: &mut Settings, base: &Path, overrides: &[Override]) {
         issuer.ca = issuer.ca.take().map(|path| base.join(path));
     }
     for connection in &mut settings.connections {
+        for pack in &mut connection.guard.packs {
+            *pack = base.join(&*pack);
+        }
         match &mut connection.upstream {
             UpstreamSettings::Http(http) => http.ca = http.ca.take().map(|path| base.join(path)),
             UpstreamSettings::Stdio(stdio) => {

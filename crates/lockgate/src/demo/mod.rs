@@ -100,6 +100,7 @@ impl Demo {
         let policies = self.data.join("policies");
         fs::create_dir_all(&policies)?;
         fs::write(policies.join("staff.cedar"), POLICIES)?;
+        fs::write(policies.join("guard.cedar"), lockgate_rules::policy::guard_starter(None))?;
         // YAML contains JSON, and this way no name can break out of its quotes.
         let config = json!({
             "public_url": format!("http://{}", self.gateway),
@@ -118,6 +119,8 @@ impl Demo {
                 "name": CONNECTION,
                 "issuers": [issuer::NAME],
                 "pins": "on_first_use",
+                "labels": { "env": "prod" },
+                "guard": { "dialect": "postgres" },
                 "upstream": { "http": {
                     "url": format!("http://{server}/mcp"),
                     "allow_private": true,

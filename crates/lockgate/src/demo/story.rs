@@ -61,7 +61,7 @@ pub(super) struct Stage<'a> {
 /// `INVALID_PARAMS`, with which MCP servers answer for an unknown tool.
 const UNKNOWN_TOOL: i64 = -32602;
 
-const ALL_TOOLS: &[&str] = &["query_employees", "list_payments", "delete_employee"];
+const ALL_TOOLS: &[&str] = &["query_employees", "list_payments", "delete_employee", "run_sql"];
 
 const STEPS: &[Step] = &[
     Step {
@@ -84,6 +84,23 @@ const STEPS: &[Step] = &[
         life: Life::Usual,
         ask: Ask::CallTool("delete_employee", r#"{"employee_id":1}"#),
         told: Told::Refuses("keep-the-board"),
+    },
+    Step {
+        title: "The engineer asks in SQL: `drop table` in a literal is only text",
+        who: Persona::Engineer,
+        life: Life::Usual,
+        ask: Ask::CallTool(
+            "run_sql",
+            r#"{"sql":"SELECT name FROM employees WHERE note <> 'drop table'"}"#,
+        ),
+        told: Told::Answers("Mei Castellanos"),
+    },
+    Step {
+        title: "DROP TABLE is read for what it does, however it is spelled",
+        who: Persona::Engineer,
+        life: Life::Usual,
+        ask: Ask::CallTool("run_sql", r#"{"sql":"SELECT 1; DrOp/**/TaBlE employees"}"#),
+        told: Told::Refuses("guard-prod-sql"),
     },
     Step {
         title: "A contractor looks around: one tool is left",

@@ -1,4 +1,4 @@
-//! The sample server's rows and the three tools over them. Made-up people, kept in memory only.
+//! The sample server's rows and the four tools over them. Made-up people, kept in memory only.
 
 use serde_json::{Value, json};
 
@@ -60,6 +60,16 @@ pub(super) fn definitions() -> Value {
             },
             "annotations": { "destructiveHint": true },
         },
+        {
+            "name": "run_sql",
+            "description": "Runs a statement on the table employees.",
+            "inputSchema": {
+                "type": "object",
+                "properties": { "sql": { "type": "string", "description": "The statement" } },
+                "required": ["sql"],
+                "additionalProperties": false,
+            },
+        },
     ])
 }
 
@@ -94,6 +104,8 @@ impl Rows {
                 Ok(self.employees(department, number("limit")))
             }
             "list_payments" => employee.map(|id| self.payments(id)),
+            // No database: whatever the statement is, it stands for all rows.
+            "run_sql" => Ok(self.employees(None, None)),
             "delete_employee" => employee.and_then(|id| self.delete(id)),
             _ => return None,
         })

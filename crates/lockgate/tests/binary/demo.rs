@@ -10,7 +10,13 @@ fn the_story_comes_out_as_told() {
     let output = folder.run(&["demo", "--once", "--data", "demo"]);
     assert!(output.starts_with("exit 0\n"), "{output}");
     assert!(output.contains("All came out as told"), "{output}");
-    for part in ["keep-the-board", "contractors-never-delete", "token.expired", "token.lifetime"] {
+    for part in [
+        "keep-the-board",
+        "guard-prod-sql",
+        "contractors-never-delete",
+        "token.expired",
+        "token.lifetime",
+    ] {
         assert!(output.contains(part), "{part} in {output}");
     }
     the_journal_can_be_asked(&folder);
@@ -31,7 +37,7 @@ fn the_journal_can_be_asked(folder: &Folder) {
     assert_eq!(denied.len(), 1, "{denied:?}");
     assert!(denied[0].contains("DENY") && denied[0].contains("contractors-never-delete"));
     let refused = shown(folder, &["--connection", "staff", "--verdict", "deny"]);
-    assert_eq!(refused.len(), 4, "two by policy, two for their token: {refused:?}");
+    assert_eq!(refused.len(), 5, "three by policy, two for their token: {refused:?}");
     let ci = shown(folder, &["--subject", "ci-job"]);
     assert_eq!(ci.len(), 2, "the call and its end: {ci:?}");
     assert!(shown(folder, &["--connection", "other"]).is_empty());

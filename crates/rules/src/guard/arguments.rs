@@ -108,7 +108,7 @@ fn role_of(
     if let Some(role) = property.and_then(role_by_schema) {
         return role;
     }
-    let named = role(key);
+    let named = if key == "value" && object.contains_key("key") { Role::Prose } else { role(key) };
     // The content of a message is no command; neither are the fields of a form within it.
     if parent.role == Role::Prose && matches!(named, Role::Unknown | Role::Query | Role::Action) {
         return Role::Prose;

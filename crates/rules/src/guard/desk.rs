@@ -16,9 +16,9 @@ const DEPTH_MAX: u8 = 10;
 /// How many texts are read for one call.
 const TEXTS_MAX: usize = 2048;
 /// How many bytes are read for one call, all texts together.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+const BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A single text larger than this is not read, in bytes.
-pub(super) const TEXT_MAX_BYTES: usize = 1024 * 1024;
+pub(super) const TEXT_MAX_BYTES: usize = 256 * 1024;
 
 /// Which reader a text is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

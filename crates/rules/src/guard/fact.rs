@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 use super::labels;
 
 /// More facts than this about one call are dropped, and that is a fact.
-const FACTS_MAX: usize = 256;
+const FACTS_MAX: usize = 128;
 /// More names of tables and columns than this about one call are dropped.
 const NAMES_MAX: usize = 512;
 /// A name longer than this is cut, in bytes.

@@ -161,9 +161,14 @@ pub(super) fn role_by_schema(property: &Value) -> Option<Role> {
 pub(super) fn plain(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     let mut lower = false;
-    for character in name.chars().take(128) {
+    let mut characters = name.chars().take(128).peekable();
+    while let Some(character) = characters.next() {
         if character.is_ascii_uppercase() {
-            if lower {
+            // `dbInstance`, and `DBInstance` too.
+            let begins = !out.is_empty()
+                && !out.ends_with('_')
+                && characters.peek().is_some_and(char::is_ascii_lowercase);
+            if lower || begins {
                 out.push('_');
             }
             out.push(character.to_ascii_lowercase());

@@ -4,12 +4,15 @@
 
 use lockgate_gateway::clock;
 use lockgate_model::{Action, ConnectionName, Identity, Verdict};
-use lockgate_rules::policy::{Explanation, Question};
+use lockgate_rules::{
+    guard::{self, Profile},
+    policy::{Explanation, Question},
+};
 use serde_json::{Value, json};
 
 use super::who::Who;
 use crate::{
-    config::{ConfigArgs, load},
+    config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
     offline,
     terminal::{Style, Terminal, inert},
@@ -63,12 +66,13 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     let action = action(&args.what)?;
     let arguments: Value = serde_json::from_str(&args.what.arguments)
         .map_err(|error| Failure::usage_text(format!("--args is no JSON: {error}")))?;
+    let facts = facts(&loaded, &connection, &action, &arguments);
     let question = Question {
         identity: &identity,
         connection: &connection,
         action: &action,
         arguments: &arguments,
-        facts: &[],
+        facts: &facts,
         approvals: &[],
         peer: args.who.peer,
         now,
@@ -80,6 +84,28 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
         as_text(&identity, &connection, &action, &explanation, terminal);
     }
     Ok(if explanation.verdict.is_allow() { Exit::Ok } else { Exit::No })
+}
+
+/// What the guard finds in the arguments, as in service.
+fn facts(
+    loaded: &Loaded,
+    connection: &ConnectionName,
+    action: &Action,
+    arguments: &Value,
+) -> Vec<String> {
+    let shapes = offline::shapes(loaded).unwrap_or_default();
+    let shape = shapes.iter().find(|shape| shape.name == *connection);
+    let tools = shape.and_then(|shape| shape.tools.as_deref()).unwrap_or_default();
+    let tool = tools.iter().find(|tool| tool.name == action.target());
+    let profile = Profile {
+        tool: Some(action.target()),
+        schema: tool.map(|tool| &tool.input_schema),
+        ..Profile::default()
+    };
+    match action {
+        Action::CallTool(_) => guard::inspect(&profile, arguments).labels(),
+        _ => Vec::new(),
+    }
 }
 
 fn action(what: &What) -> Result<Action, Failure> {

@@ -33,21 +33,26 @@ pub(crate) enum Command {
 
 /// Write a first policy for a connection
 ///
-/// Knows the tools where they are pinned. Prints it, or writes it into the policy folder with
-/// --write; a file that is there is never replaced.
+/// Knows the tools where they are pinned. With --guard, writes what the guard's facts forbid on
+/// connections labelled `env: prod`, and hold for --group on `env: staging`. Prints it, or writes it
+/// into the policy folder with --write; a file that is there is never replaced.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  \
     lockgate policy new --connection staff --group corp/dba\n  \
-    lockgate policy new --connection staff --group corp/dba --write")]
+    lockgate policy new --connection staff --group corp/dba --write\n  \
+    lockgate policy new --guard --group corp/dba")]
 pub(crate) struct New {
     #[command(flatten)]
     config: ConfigArgs,
     /// The connection
-    #[arg(long, value_name = "NAME")]
-    connection: String,
-    /// The group that may use it, as issuer/name
-    #[arg(long, value_name = "GROUP")]
-    group: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "guard")]
+    connection: Option<String>,
+    /// The group that may use it, or with --guard that approves, as issuer/name
+    #[arg(long, value_name = "GROUP", required_unless_present = "guard")]
+    group: Option<String>,
+    /// Policies for what the guard finds, for all connections
+    #[arg(long, conflicts_with = "connection")]
+    guard: bool,
     /// Write <connection>.cedar into the policy folder
     #[arg(long)]
     write: bool,
@@ -77,10 +82,15 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
 
 fn write_starter(args: &New, terminal: Terminal) -> Outcome {
     let loaded = load(&args.config).map_err(Failure::usage)?;
-    let shape = shape_of(&loaded, &args.connection)?;
-    let group = qualified(&loaded, &args.group)?;
-    let text = policy::starter(&shape, &group);
-    let file = loaded.settings.policies.join(format!("{}.cedar", shape.name));
+    let group = args.group.as_deref().map(|group| qualified(&loaded, group)).transpose()?;
+    let (name, text) = match (&args.connection, &group) {
+        (Some(connection), Some(group)) => {
+            let shape = shape_of(&loaded, connection)?;
+            (shape.name.to_string(), policy::starter(&shape, group))
+        }
+        _ => ("guard".to_owned(), policy::guard_starter(group.as_ref())),
+    };
+    let file = loaded.settings.policies.join(format!("{name}.cedar"));
     if args.write {
         write_new(&file, &text)?;
         terminal.talk(format_args!("wrote {}; now: lockgate check", file.display()));

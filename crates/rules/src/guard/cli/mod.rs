@@ -6,9 +6,6 @@
 mod line;
 mod table;
 
-#[cfg(test)]
-mod tests;
-
 use std::ops::Range;
 
 use self::{

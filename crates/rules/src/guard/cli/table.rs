@@ -1,6 +1,6 @@
 //! The tables as values: read from their text once.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use super::line::{Line, fits};
 use crate::guard::desk::Reader;
@@ -26,6 +26,8 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     programs: Vec<Program>,
+    /// The places of a program's entries, by its names.
+    by_name: HashMap<&'static str, Vec<usize>>,
 }
 
 /// One program.
@@ -105,12 +107,21 @@ impl Tables {
                 faults.push(line.to_owned());
             }
         }
+        for (place, program) in tables.programs.iter().enumerate() {
+            for name in &program.names {
+                tables.by_name.entry(name).or_default().push(place);
+            }
+        }
         (tables, faults)
     }
 
     /// The entries of one program.
-    pub(super) fn programs(&self, name: &str) -> impl Iterator<Item = &Program> {
-        self.programs.iter().filter(move |program| program.names.contains(&name))
+    pub(super) fn programs<'a>(
+        &'a self,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Program> + use<'a> {
+        let places = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|place| self.programs.get(*place))
     }
 }
 

@@ -6,9 +6,6 @@ mod elastic;
 mod mongo;
 mod redis;
 
-#[cfg(test)]
-mod tests;
-
 use super::{
     desk::{Desk, Reader},
     shell, sql,

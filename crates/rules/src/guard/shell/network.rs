@@ -166,7 +166,10 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         }
         _ => {}
     }
-    for word in call.args {
+    let suspicious = |text: &str| {
+        [".254", "metadata", "/dev/", "100.100"].iter().any(|part| text.contains(part))
+    };
+    for word in call.args.iter().filter(|word| word.text.len() > 8 && suspicious(&word.text)) {
         if word.text.contains("169.254.169.254")
             || word.text.contains("metadata.google.internal")
             || word.text.contains("100.100.100.200")
@@ -212,6 +215,9 @@ fn values<'a>(call: &Call<'a>, flags: &'a [&'a str]) -> impl Iterator<Item = &'a
 
 fn requests(desk: &mut Desk<'_>, call: &Call<'_>) {
     let span = call.command.span();
+    if call.args.iter().any(|word| word.text == "--help") {
+        return;
+    }
     let bare_method = call
         .args
         .first()
@@ -477,6 +483,9 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 
 /// `tar c /etc | ssh host …`.
 fn carried(desk: &mut Desk<'_>, call: &Call<'_>) {
+    if call.args.last().is_some_and(|word| is_shell(super::base_name(&word.text))) {
+        return piped_into_shell(desk, call);
+    }
     let first = call.before.first().map(|command| command.words.as_slice()).unwrap_or_default();
     let secret = first.iter().skip(1).any(|word| {
         is_sensitive(&word.text)

@@ -64,6 +64,18 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
                 "this would delete files in a remote store",
             );
         }
+        "tar"
+            if flag(call, "x", &["--extract"])
+                && call.args.windows(2).any(
+                    |pair| matches!(pair, [flag, to] if flag.text == "-C" && to.text == "/"),
+                ) =>
+        {
+            desk.fact(
+                "shell.overwrite",
+                call.command.span(),
+                "this would write over files of the system",
+            );
+        }
         "tar" if flag(call, "", &["--remove-files"]) => desk.fact(
             "shell.delete.recursive",
             call.command.span(),
@@ -563,7 +575,12 @@ fn disks(desk: &mut Desk<'_>, call: &Call<'_>) {
             }
             return;
         }
-        "mount" => return,
+        "mount" => {
+            if args.iter().any(|word| word.text.contains("remount,ro")) {
+                desk.fact("shell.service", span, "this would make a file system read-only");
+            }
+            return;
+        }
         _ => false,
     };
     if writes {

@@ -87,7 +87,9 @@ pub(super) fn written(desk: &mut Desk<'_>, word: &Word, how: Direction) {
     {
         return desk.fact("shell.history", span, format!("this would empty {what}"));
     }
-    if how == Direction::Write && is_critical(path) {
+    let names =
+        ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/fstab", "/etc/environment"];
+    if (how == Direction::Write && is_critical(path)) || names.contains(&path) {
         desk.fact("shell.overwrite", span, format!("this would overwrite {what}"));
     }
 }
@@ -196,7 +198,7 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         )),
         "kill" | "pkill" | "killall" | "skill" | "killall5" | "taskkill" => kill(call, &args),
         "iptables" | "ip6tables" | "ebtables"
-            if flag(call, "FXZ", &["--flush", "--delete-chain"]) || policy(&args) =>
+            if flag(call, "FXZD", &["--flush", "--delete-chain"]) || policy(&args) =>
         {
             Some((
                 "shell.firewall",
@@ -283,7 +285,8 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         }
         "useradd" | "adduser" | "usermod" | "groupmod" | "groupadd" | "passwd" | "chpasswd"
         | "visudo" | "vipw" | "gpasswd" | "chage" | "newusers" | "addgroup"
-            if !has(&["-S", "--status", "-l", "--list", "--help"])
+            if !(call.name == "visudo" && has(&["-c", "--check"]))
+                && !has(&["-S", "--status", "-l", "--list", "--help"])
                 || call.name == "passwd" && has(&["-l"]) =>
         {
             Some((
@@ -380,6 +383,7 @@ fn kill(call: &Call<'_>, args: &[&str]) -> Finding {
                     word.inner.iter().any(|text| {
                         text.contains("ps ") && !text.contains("grep")
                             || text.starts_with("pgrep .")
+                            || text.starts_with("pgrep -u")
                             || text.contains("pidof systemd")
                     })
                 })

@@ -292,6 +292,10 @@ fn windows_root(path: &str) -> bool {
 
 /// Files that hold keys, passwords or the like.
 pub(in crate::guard) fn is_sensitive(path: &str) -> bool {
+    // Cheap, for the many words that are no paths.
+    if !path.bytes().any(|byte| matches!(byte, b'.' | b'/' | b'\\' | b'_')) && path != "shadow" {
+        return false;
+    }
     let lower = path.to_ascii_lowercase().replace('\\', "/");
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let public = name.ends_with(".pub")

@@ -136,6 +136,9 @@ pub(super) fn read(
         if let Some(subst) = program.inner.first().filter(|_| name.is_empty() || program.opaque) {
             network::unknown_source(desk, subst, &program.span);
         }
+        if program.text.starts_with("/etc/init.d/") && rest.iter().any(|word| word.text == "stop") {
+            desk.fact("shell.service", program.span.clone(), "this would stop a service");
+        }
         each |= matches!(name.as_str(), "xargs" | "parallel");
         if matches!(name.as_str(), "sudo" | "doas" | "pkexec" | "su" | "runuser") {
             desk.fact("shell.privilege", program.span.clone(), "another user's rights are taken");
@@ -144,7 +147,11 @@ pub(super) fn read(
         match inner(desk, &name, rest) {
             Some(next) => words = next,
             None => {
-                return if name.is_empty() { opaque(desk, program) } else { one(desk, &call) };
+                return if name.is_empty() {
+                    opaque(desk, program, command)
+                } else {
+                    one(desk, &call)
+                };
             }
         }
     }
@@ -158,6 +165,9 @@ pub(super) fn read(
 /// The program's name; empty where it is not known.
 fn name_of(desk: &mut Desk<'_>, program: &Word) -> String {
     let mut text = program.text.clone();
+    if matches!(text.as_str(), "$SHELL" | "$BASH" | "${SHELL}") {
+        return "sh".to_owned();
+    }
     if program.opaque {
         let bare = without_variables(&text);
         if !bare.is_empty()
@@ -234,7 +244,11 @@ fn without_variables(text: &str) -> String {
 }
 
 /// A program that is not known before it runs.
-fn opaque(desk: &mut Desk<'_>, program: &Word) {
+fn opaque(desk: &mut Desk<'_>, program: &Word, command: &Command) {
+    // `exec "$@"` at the end of a start script runs what its caller says.
+    if program.text == "$@" && command.words.first().is_some_and(|first| first.text == "exec") {
+        return;
+    }
     let name = program.text.trim_start_matches('$').trim_matches(['{', '}']);
     let usual = [
         "EDITOR",

@@ -4,13 +4,17 @@
 //! what matters (its objects, whether a condition bounds it). What can't be read is said to be so.
 //! Never recursive; time is linear in the text.
 
+mod execute;
 mod functions;
 mod lex;
 mod literal;
+mod names;
 mod parse;
 mod schema;
+mod server;
 mod statement;
 mod truth;
+mod value;
 mod word;
 
 #[cfg(test)]
@@ -99,5 +103,5 @@ pub(super) fn resembles(text: &str) -> bool {
 fn name_of(spelled: &str) -> String {
     let bare = spelled.strip_prefix("U&").unwrap_or(spelled);
     let bare = bare.trim_matches(|c| matches!(c, '"' | '`' | '[' | ']'));
-    super::text::fold(bare).to_lowercase()
+    if bare.is_ascii() { bare.to_ascii_lowercase() } else { super::text::fold(bare).to_lowercase() }
 }

@@ -58,7 +58,7 @@ impl Word {
         lower.copy_from_slice(text.as_bytes());
         lower.make_ascii_lowercase();
         let Some(&first) = lower.first() else { return Self::Name };
-        let bucket = usize::from(first.wrapping_sub(b'a'));
+        let bucket = usize::from(first.wrapping_sub(b'a')) * (LONGEST + 1) + text.len();
         let Some(bucket) = TABLE.get(bucket) else { return Self::Name };
         bucket
             .iter()
@@ -69,15 +69,154 @@ impl Word {
 
 type Bucket = Vec<(Cow<'static, str>, Word)>;
 
-/// Words in lower case, by their first letter.
-static TABLE: std::sync::LazyLock<[Bucket; 26]> = std::sync::LazyLock::new(|| {
-    let mut table: [Bucket; 26] = Default::default();
+/// Words in lower case, by their first letter and their length.
+static TABLE: std::sync::LazyLock<Vec<Bucket>> = std::sync::LazyLock::new(|| {
+    let mut table: Vec<Bucket> = Vec::new();
+    table.resize_with(26 * (LONGEST + 1), Vec::new);
     for (name, word) in WORDS {
         let name = name.to_ascii_lowercase();
-        let first = name.bytes().next().unwrap_or(b'a').wrapping_sub(b'a');
-        if let Some(bucket) = table.get_mut(usize::from(first)) {
+        let first = usize::from(name.bytes().next().unwrap_or(b'a').wrapping_sub(b'a'));
+        if let Some(bucket) = table.get_mut(first * (LONGEST + 1) + name.len()) {
             bucket.push((name.into(), *word));
         }
     }
     table
 });
+
+/// A verb that may begin a query within parentheses or after a `WITH`.
+pub(super) const fn is_query(word: Word) -> bool {
+    matches!(
+        word,
+        Word::Select
+            | Word::With
+            | Word::Values
+            | Word::Table
+            | Word::Insert
+            | Word::Update
+            | Word::Delete
+            | Word::Merge
+            | Word::Replace
+    )
+}
+
+pub(super) const fn is_block_verb(word: Word) -> bool {
+    is_query(word)
+        || matches!(
+            word,
+            Word::Drop
+                | Word::Truncate
+                | Word::Alter
+                | Word::Create
+                | Word::Grant
+                | Word::Revoke
+                | Word::Exec
+                | Word::Execute
+                | Word::Call
+                | Word::Perform
+                | Word::Shutdown
+                | Word::Kill
+                | Word::Set
+                | Word::Deny
+                | Word::Begin
+                | Word::Raise
+                | Word::Return
+        )
+}
+
+/// Kinds of objects that can be created and dropped.
+pub(super) const fn is_object(word: Word) -> bool {
+    matches!(
+        word,
+        Word::Table
+            | Word::Database
+            | Word::Schema
+            | Word::View
+            | Word::Index
+            | Word::Function
+            | Word::Procedure
+            | Word::Proc
+            | Word::User
+            | Word::Role
+            | Word::Login
+            | Word::Trigger
+            | Word::Sequence
+            | Word::Type
+            | Word::Domain
+            | Word::Tablespace
+            | Word::Materialized
+            | Word::Extension
+            | Word::Policy
+            | Word::Publication
+            | Word::Subscription
+            | Word::Event
+            | Word::Keyspace
+            | Word::Foreign
+            | Word::Server
+            | Word::Owned
+            | Word::Package
+            | Word::Synonym
+            | Word::Directory
+            | Word::Aggregate
+            | Word::Operator
+            | Word::Collation
+            | Word::Conversion
+            | Word::Language
+            | Word::Rule
+            | Word::Cast
+            | Word::Assembly
+            | Word::Warehouse
+            | Word::Stage
+            | Word::Stream
+            | Word::Task
+            | Word::Pipe
+            | Word::Profile
+            | Word::Measurement
+            | Word::External
+            | Word::Dictionary
+            | Word::Bucket
+            | Word::Credential
+            | Word::Certificate
+            | Word::Endpoint
+            | Word::Availability
+            | Word::Group
+            | Word::Catalog
+            | Word::Share
+            | Word::Snapshot
+            | Word::Statistics
+            | Word::Logfile
+            | Word::Cluster
+            | Word::Live
+            | Word::Temporary
+            | Word::Temp
+    )
+}
+
+/// Words that end a name's place.
+pub(super) const fn is_clause(word: Word) -> bool {
+    matches!(
+        word,
+        Word::Select
+            | Word::From
+            | Word::Where
+            | Word::Set
+            | Word::Into
+            | Word::On
+            | Word::Values
+            | Word::Order
+            | Word::Limit
+            | Word::Having
+            | Word::Union
+            | Word::And
+            | Word::Or
+            | Word::Not
+            | Word::As
+            | Word::To
+            | Word::By
+            | Word::Is
+            | Word::In
+            | Word::With
+            | Word::Then
+            | Word::When
+            | Word::End
+    )
+}

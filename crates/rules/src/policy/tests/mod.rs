@@ -1,6 +1,7 @@
 //! The room as its callers use it: texts in, verdicts and faults out.
 
 mod faults;
+mod guard;
 mod properties;
 mod verdicts;
 

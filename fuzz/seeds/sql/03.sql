@@ -1,0 +1,1 @@
+SET @s = CONCAT('DROP', ' TABLE users'); PREPARE p FROM @s; EXECUTE p;
