@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     clock,
+    history::History,
     metrics::Metrics,
     recording::{self, Recording, Recordings},
     session::{Session, Sessions},
@@ -38,6 +39,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// The sessions of the record that are open.
     pub recordings: Recordings,
+    /// What each identity did a little while ago.
+    pub history: History,
     /// Open requests of each identity.
     pub slots: Arc<Slots>,
     /// Counters.
@@ -98,6 +101,7 @@ impl Gateway {
             metrics: Metrics::new(),
             sessions: Sessions::default(),
             recordings: Recordings::default(),
+            history: History::default(),
             slots: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             version: watch::Sender::new(0),
@@ -306,6 +310,7 @@ impl Gateway {
             for recording in self.recordings.take_idle(clock::now()) {
                 self.record_end(&recording, IDLE);
             }
+            self.history.sweep(clock::now());
             self.metrics.sessions(self.sessions.count());
         }
     }

@@ -15,6 +15,7 @@ pub mod egress;
 pub mod framing;
 pub mod gateway;
 mod hash;
+pub mod history;
 mod host;
 pub mod keys;
 pub mod metrics;

@@ -16,6 +16,7 @@ use std::{
 
 use check::{check, is_loopback};
 pub use connection::{Connection, Tool, tool_shapes};
+pub use guard::Guard;
 use lockgate_model::{ConnectionName, Digest, Limits};
 use lockgate_rules::policy::{ConnectionShape, Policies, PolicyErrors, PolicyFault, Source};
 use lockgate_store::journal::Journal;

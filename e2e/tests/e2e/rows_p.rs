@@ -17,6 +17,7 @@ use lockgate_e2e::{
 };
 use lockgate_model::Reason;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Reasons for "there is no such thing for you".
 const UNKNOWN: &[Reason] =
@@ -27,23 +28,28 @@ struct Class {
     room: Room,
     alice: Caller,
     two: Upstream,
+    packs: TempDir,
 }
 
 #[test]
 fn class_p() {
     let two = Upstream::start().unwrap();
+    let packs = tempfile::tempdir().unwrap();
+    let pack = packs.path().join("many.yaml");
+    std::fs::write(&pack, guard::PACK).unwrap();
     let room = Room::start_with(|plan, _, _| {
         let settings = &mut plan.settings;
         let all = settings["connections"].as_array_mut().unwrap();
         let mut guarded = connection("two", &two.url());
         guarded["labels"] = json!({ "env": "prod" });
+        guarded["guard"] = json!({ "packs": [pack] });
         all.push(guarded);
         plan.policies.push_str(&guard::policies());
         settings["limits"] = json!({ "identity_calls_max": 4 });
     });
     let room = room.unwrap();
     let alice = room.alice().unwrap();
-    let mut class = Class { rows: Rows::new("P"), room, alice, two };
+    let mut class = Class { rows: Rows::new("P"), room, alice, two, packs };
     class.names();
     class.neighbours();
     class.guard();

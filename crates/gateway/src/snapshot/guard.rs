@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use lockgate_rules::guard::{Dialect, Kind, Pack};
+use lockgate_model::ConnectionName;
+use lockgate_rules::guard::{Dialect, Kind, Pack, Profile};
+use serde_json::Value;
 
 use super::BuildFault;
 use crate::settings::ConnectionSettings;
@@ -22,11 +24,28 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// How a call of this tool is to be read.
+    pub fn profile<'a>(
+        &'a self,
+        connection: &'a ConnectionName,
+        tool: &'a str,
+        schema: Option<&'a Value>,
+    ) -> Profile<'a> {
+        Profile {
+            tool: Some(tool),
+            schema,
+            roles: self.roles.get(tool).map(Vec::as_slice).unwrap_or_default(),
+            dialect: self.dialect,
+            connection: connection.as_str(),
+            packs: &self.packs,
+        }
+    }
+
     /// Reads and checks what the settings say.
     ///
     /// # Errors
     /// [`BuildFault::Connection`] for a name that there is not, or a pack that does not load.
-    pub(super) fn build(settings: &ConnectionSettings) -> Result<Self, BuildFault> {
+    pub fn build(settings: &ConnectionSettings) -> Result<Self, BuildFault> {
         let wrong =
             |fault: String| BuildFault::Connection { connection: settings.name.clone(), fault };
         let dialect = settings.guard.dialect.as_deref().map(|name| {

@@ -17,17 +17,11 @@ pub fn read(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Facts {
     match &item.call.action {
         Action::CallTool(tool) => {
             let connection = snapshot.connection(caller.connection.name());
-            let pinned = connection.and_then(|connection| connection.tools.get(tool));
-            let settings = connection.map(|connection| &connection.guard);
-            let none = Vec::new();
-            let profile = Profile {
-                tool: Some(tool),
-                schema: pinned.map(|pinned| &pinned.schema),
-                roles: settings.and_then(|guard| guard.roles.get(tool)).unwrap_or(&none),
-                dialect: settings.and_then(|guard| guard.dialect),
-                connection: caller.connection.name().as_str(),
-                packs: settings.map(|guard| guard.packs.as_slice()).unwrap_or_default(),
-            };
+            let schema = connection.and_then(|connection| connection.tools.get(tool));
+            let schema = schema.map(|pinned| &pinned.schema);
+            let profile = connection
+                .map(|known| known.guard.profile(caller.connection.name(), tool, schema))
+                .unwrap_or_default();
             guard::inspect(&profile, &item.call.arguments)
         }
         Action::ReadResource(uri) | Action::SubscribeResource(uri) => {

@@ -33,6 +33,10 @@ pub async fn record(gateway: &Arc<Gateway>, mut judged: Judged) -> Result<Record
     join(gateway, &judged.caller, &mut judged.item)?;
     let event = event(&judged);
     if judged.verdict.is_allow() {
+        // Before it is sent, so that nothing that follows from its answer is judged without it.
+        let Judged { caller, item, .. } = &judged;
+        let connection = caller.connection.name();
+        gateway.history.note(&caller.identity, connection, &item.call.action, clock::now());
         let entry = Entry::record(&gateway.ground.journal, clock::now(), event).await;
         let Judged { caller, item, .. } = judged;
         let entry = entry.map_err(|refusal| Stop::from(refusal).of(&item))?;

@@ -54,6 +54,7 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     }
     let snapshot = gateway.settled(&caller).await?;
     item.facts = guard::read(&snapshot, &caller, &item);
+    item.earlier = gateway.history.earlier(&caller.identity, clock::now());
     let mut verdict = decide(&snapshot, &caller, &item);
     if verdict.is_allow()
         && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
@@ -67,8 +68,9 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
 
 /// Asks policy about a message: what it does, and all that it wants to watch.
 pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
-    let facts = item.facts.labels();
-    let verdict = question(snapshot, caller, &item.call.action, &item.call.arguments, &facts);
+    let (call, facts) = (&item.call, item.facts.labels());
+    let verdict =
+        question(snapshot, caller, &call.action, &call.arguments, (&facts, &item.earlier));
     let denied = |watch| {
         let verdict = ask(snapshot, caller, watch, &Value::Null);
         (!verdict.is_allow()).then_some(verdict)
@@ -81,7 +83,7 @@ pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
 
 /// Asks policy one question about one caller.
 pub fn ask(snapshot: &Snapshot, caller: &Caller, action: &Action, arguments: &Value) -> Verdict {
-    question(snapshot, caller, action, arguments, &[])
+    question(snapshot, caller, action, arguments, (&[], &[]))
 }
 
 fn question(
@@ -89,7 +91,7 @@ fn question(
     caller: &Caller,
     action: &Action,
     arguments: &Value,
-    facts: &[String],
+    (facts, earlier): (&[String], &[String]),
 ) -> Verdict {
     snapshot.policies.judge(&Question {
         identity: &caller.identity,
@@ -97,6 +99,7 @@ fn question(
         action,
         arguments,
         facts,
+        earlier,
         approvals: &[],
         peer: caller.peer,
         now: clock::now(),

@@ -61,6 +61,8 @@ pub struct Item {
     pub nth: Option<usize>,
     /// What its arguments would do; found by the guard before it is judged.
     pub facts: Facts,
+    /// What its caller did before, when it is judged.
+    pub earlier: Arc<Vec<String>>,
 }
 
 /// What kind of thing a request carries.
@@ -266,6 +268,7 @@ impl Reader<'_> {
             knows_tasks: true,
             nth: None,
             facts: Facts::default(),
+            earlier: Arc::default(),
         }
     }
 

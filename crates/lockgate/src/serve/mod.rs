@@ -17,6 +17,7 @@ mod watch;
 
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use open::build_failure;
 pub(crate) use service::{Listeners, Service};
 
 use crate::failure::Failure;

@@ -56,7 +56,7 @@ pub(super) fn blueprint(loaded: &Loaded) -> Result<Blueprint, Failure> {
 }
 
 /// In the words of the command line.
-pub(super) fn build_failure(fault: BuildFault) -> Failure {
+pub(crate) fn build_failure(fault: BuildFault) -> Failure {
     match fault {
         BuildFault::Policies(errors) => Failure::usage(errors),
         other => Failure::usage_text(other),

@@ -27,15 +27,22 @@ impl View<'_> {
     pub(super) fn unknown(self) -> &'static [&'static str] {
         match self {
             Self::Call(_) => &[],
-            Self::List => {
-                &["arguments", "arguments_json", "facts", "tables", "columns", "approvals"]
-            }
+            Self::List => &[
+                "arguments",
+                "arguments_json",
+                "facts",
+                "tables",
+                "columns",
+                "earlier",
+                "approvals",
+            ],
             Self::Template => &[
                 "arguments",
                 "arguments_json",
                 "facts",
                 "tables",
                 "columns",
+                "earlier",
                 "approvals",
                 "target",
             ],
@@ -103,6 +110,9 @@ pub(super) fn context(
     });
     pairs.add("tables", || Some(named(question.facts, "sql.table:")));
     pairs.add("columns", || Some(named(question.facts, "sql.column:")));
+    pairs.add("earlier", || {
+        Some(RestrictedExpression::new_set(question.earlier.iter().map(|name| text(name))))
+    });
     if let View::Call(approvals) = view {
         pairs.add("approvals", || {
             let groups = approvals.iter().map(|group| types.group(group));

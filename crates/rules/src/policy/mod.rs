@@ -23,6 +23,7 @@
 //! | `context.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | what is known of the token |
 //! | `context.facts`, `.approvals` | what the guard found; which groups have approved |
 //! | `context.tables`, `.columns` | what SQL in the arguments names; `?` where it can't be read |
+//! | `context.earlier` | what the caller did lately: `"connection"`, and `"connection/tool"` |
 //!
 //! `@id` names a policy, else it is `file:number`; `@owner` is a note. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
@@ -162,6 +163,8 @@ pub struct Question<'a> {
     pub arguments: &'a Value,
     /// What the guard found in the arguments; facts can only tighten.
     pub facts: &'a [String],
+    /// What the caller did a little while ago: `connection`, and `connection/tool`.
+    pub earlier: &'a [String],
     /// Groups that have approved exactly this call.
     pub approvals: &'a [Group],
     /// The address of the socket's other end, never a forwarded header.

@@ -106,6 +106,7 @@ fn common_context() -> Map<String, Value> {
         "facts": {"type": "Set", "element": {"type": "String"}},
         "tables": {"type": "Set", "element": {"type": "String"}},
         "columns": {"type": "Set", "element": {"type": "String"}},
+        "earlier": {"type": "Set", "element": {"type": "String"}},
         "approvals": {"type": "Set", "element": {"type": "Entity", "name": "Group"}},
     });
     match attributes {

@@ -164,6 +164,7 @@ impl Production {
             action: &Action::CallTool("run".to_owned()),
             arguments: &Value::Object(serde_json::Map::new()),
             facts,
+            earlier: &[],
             approvals: &[],
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             now: Timestamp::from_seconds(0),

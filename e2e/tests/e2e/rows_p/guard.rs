@@ -1,22 +1,43 @@
 //! Rows about the command guard: what arguments would do, on a connection labelled `env: prod` with the
-//! starter policies. P17 and P20 are about rules at load and stand in the rules room; P18 is not built.
+//! starter policies.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use lockgate_e2e::mcp::Caller;
 use lockgate_rules::policy::guard_starter;
 use serde_json::{Value, json};
 
 use super::Class;
 
-/// The starter policies, and a list of the tables that this connection may touch.
+/// The starter policies, a list of the tables that this connection may touch, and a flow that is
+/// forbidden: from what anyone may write, behind `main`, to a tool that is private.
 pub(super) fn policies() -> String {
     let tables = "
 @id(\"two-tables\")
 forbid (principal, action in Action::\"call_tool\", resource == Connection::\"two\")
 unless { [\"employees\", \"users\", \"t\", \"notes\"].containsAll(context.tables) };
+
+@id(\"no-many\")
+forbid (principal, action in Action::\"call_tool\", resource == Connection::\"two\")
+when { context.facts.contains(\"custom.many\") };
+
+@id(\"no-flow\")
+forbid (principal, action == Action::\"two/any\", resource)
+when { context.earlier.contains(\"main/echo\") };
 ";
     guard_starter(None) + tables
 }
+
+/// A pack whose pattern makes engines that go back over the text take for ever.
+pub(super) const PACK: &str = "
+pack: many
+version: 1
+rules:
+  - name: many
+    note: it is all a
+    regex: ['^(a+)+$']
+    match: [aaaa]
+    no_match: [aaab]
+";
 
 impl Class {
     pub(super) fn guard(&mut self) {
@@ -24,6 +45,8 @@ impl Class {
         self.shell();
         self.encodings();
         self.tables();
+        self.flow();
+        self.own_rules();
     }
 
     /// A caller of the guarded connection.
@@ -133,5 +156,61 @@ impl Class {
             self.blocked(19, text, &json!({ "sql": text }), "two-tables");
         }
         self.let_through(19, "a listed table", &json!({ "sql": "SELECT * FROM Employees" }));
+    }
+
+    /// P17: a pattern of one's own runs in linear time, and one that is too large does not load.
+    fn own_rules(&mut self) {
+        let many = "a".repeat(100_000);
+        self.blocked(17, "what it is for", &json!({ "text": many }), "no-many");
+        self.let_through(17, "the worst text", &json!({ "text": format!("{many}!") }));
+        let slow = PACK.replace("^(a+)+$", "(?:a{1000}){1000}");
+        let large = format!("{PACK}# {}", "x".repeat(10_000_000));
+        for (case, text, why) in
+            [("a program of 10 MB", slow, "size"), ("a file of 10 MB", large, "bytes")]
+        {
+            let outcome = (|| {
+                let file = self.packs.path().join("wrong.yaml");
+                std::fs::write(&file, text)?;
+                let file = file.to_str().context("a path")?;
+                let (code, said) = self.room.gateway.command(&["guard", "rules", "test", file])?;
+                ensure!(code == 1 && said.contains(why), "{code}: {said}");
+                Ok(())
+            })();
+            self.rows.row(17, case, outcome);
+        }
+    }
+
+    /// P18: what was read before bears on what may be done now, whatever the session or connection.
+    fn flow(&mut self) {
+        for (case, public, blocked) in [
+            ("after what anyone may write", Some("echo"), true),
+            ("after another tool", Some("any"), false),
+            ("first of all", None, false),
+        ] {
+            let outcome = self.private_after(case, public, blocked);
+            match blocked {
+                true => self.rows.row(18, case, outcome),
+                false => self.rows.twin(18, case, outcome),
+            }
+        }
+    }
+
+    fn private_after(&self, who: &str, first: Option<&str>, blocked: bool) -> anyhow::Result<()> {
+        let token = |connection| {
+            let mut claims = self.room.issuer.claims(&self.room.gateway.url(connection));
+            claims["sub"] = who.into();
+            self.room.issuer.token("rsa", &claims)
+        };
+        if let Some(tool) = first {
+            let main = self.room.gateway.caller("main", Some(&token("main")?));
+            let reply = main.send(&main.call(tool, json!({ "text": "x" })))?;
+            ensure!(reply.json()?["result"]["isError"] != true, "{}", reply.text());
+        }
+        self.two.take_all();
+        let two = self.room.gateway.caller("two", Some(&token("two")?));
+        let text = two.send(&two.call("any", json!({})))?.text();
+        ensure!(text.contains("no-flow") == blocked, "{text}");
+        ensure!(self.two.take_seen().is_empty() == blocked, "forwarded or not: {text}");
+        Ok(())
     }
 }

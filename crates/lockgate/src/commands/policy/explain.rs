@@ -2,10 +2,10 @@
 //!
 //! The identity is taken on trust here, so the answer is about the policies, never about a person.
 
-use lockgate_gateway::clock;
+use lockgate_gateway::{clock, snapshot::Guard};
 use lockgate_model::{Action, ConnectionName, Identity, Verdict};
 use lockgate_rules::{
-    guard::{self, Profile},
+    guard,
     policy::{Explanation, Question},
 };
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
     offline,
+    serve::build_failure,
     terminal::{Style, Terminal, inert},
 };
 
@@ -54,6 +55,9 @@ struct What {
     /// What the action is about: a URI, a prompt, a task, a method
     #[arg(long, value_name = "TEXT", default_value = "")]
     target: String,
+    /// What the caller did before, as CONNECTION/TOOL or CONNECTION; may be repeated
+    #[arg(long, value_name = "NAME")]
+    earlier: Vec<String>,
 }
 
 /// Answers.
@@ -66,13 +70,14 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     let action = action(&args.what)?;
     let arguments: Value = serde_json::from_str(&args.what.arguments)
         .map_err(|error| Failure::usage_text(format!("--args is no JSON: {error}")))?;
-    let facts = facts(&loaded, &connection, &action, &arguments);
+    let facts = facts(&loaded, &connection, &action, &arguments)?;
     let question = Question {
         identity: &identity,
         connection: &connection,
         action: &action,
         arguments: &arguments,
         facts: &facts,
+        earlier: &args.what.earlier,
         approvals: &[],
         peer: args.who.peer,
         now,
@@ -92,20 +97,15 @@ fn facts(
     connection: &ConnectionName,
     action: &Action,
     arguments: &Value,
-) -> Vec<String> {
-    let shapes = offline::shapes(loaded).unwrap_or_default();
+) -> Result<Vec<String>, Failure> {
+    let Action::CallTool(tool) = action else { return Ok(Vec::new()) };
+    let shapes = offline::shapes(loaded)?;
     let shape = shapes.iter().find(|shape| shape.name == *connection);
     let tools = shape.and_then(|shape| shape.tools.as_deref()).unwrap_or_default();
-    let tool = tools.iter().find(|tool| tool.name == action.target());
-    let profile = Profile {
-        tool: Some(action.target()),
-        schema: tool.map(|tool| &tool.input_schema),
-        ..Profile::default()
-    };
-    match action {
-        Action::CallTool(_) => guard::inspect(&profile, arguments).labels(),
-        _ => Vec::new(),
-    }
+    let schema = tools.iter().find(|shape| shape.name == *tool).map(|shape| &shape.input_schema);
+    let settings = loaded.gateway.connections.iter().find(|one| one.name == *connection);
+    let guard = settings.map(Guard::build).transpose().map_err(build_failure)?.unwrap_or_default();
+    Ok(guard::inspect(&guard.profile(connection, tool, schema), arguments).labels())
 }
 
 fn action(what: &What) -> Result<Action, Failure> {

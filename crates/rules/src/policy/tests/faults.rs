@@ -104,7 +104,7 @@ fn misspelt_names_are_errors_with_the_nearest_name() {
     unable to guarantee safety of access to optional attribute `labels.env` on entity type `Connection` [resource.labels.env] try testing for the attribute's presence with `e.labels has env && ..`
     attribute `pear` in context for Action::"complete" not found [context.pear.isLoopback()] did you mean `peer`?
     the types Long and String are not compatible [context.arguments.limit == "10"] both operands to a `==` expression must have compatible types. Types must be exactly equal to be compatible
-    attribute `target` in context for Action::"staff/list_payments" not found [context.target] did you mean `time`?
+    attribute `target` in context for Action::"staff/list_payments" not found [context.target] did you mean `tables`?
     "#);
 }
 

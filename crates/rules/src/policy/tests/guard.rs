@@ -9,7 +9,7 @@ use crate::{
     policy::{ConnectionShape, Policies, Production, guard_starter},
 };
 
-const PERMIT: &str = "permit (principal, action, resource);";
+const PERMIT: &str = "permit (principal, action, resource == Connection::\"staff\");";
 
 /// The starter policies with everything else permitted, on a connection with this label.
 fn starter(env: &str) -> Policies {
@@ -77,6 +77,10 @@ fn p19_a_list_of_tables_and_columns_holds_for_what_is_read_in_full() {
         ("SELECT * FROM employees", false),
         ("SELECT id FROM employees WHERE salary > 5", false),
         ("SELECT id FROM employees ORDER BY status", false),
+        ("DELETE FROM employees WHERE id = 1", true),
+        ("UPDATE employees SET name = 'x' WHERE id = 1", true),
+        ("UPDATE employees SET salary = 1 WHERE id = 1", false),
+        ("DELETE FROM salaries WHERE id = 1", false),
         ("not sql at all", false),
         ("EXEC whatever", false),
     ] {
