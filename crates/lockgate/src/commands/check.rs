@@ -1,11 +1,13 @@
 //! `lockgate check`: is this configuration, with its policies, fit to serve? Needs no network.
 
+use lockgate_gateway::snapshot::Guard;
 use serde::Serialize;
 
 use crate::{
     config::{ConfigArgs, load},
     failure::{Exit, Failure, Outcome, summary},
     offline,
+    serve::build_failure,
     terminal::{Style, Terminal},
 };
 
@@ -38,6 +40,9 @@ struct Report {
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     let loaded = load(&args.config).map_err(Failure::usage)?;
     let compiled = offline::compile(&loaded)?;
+    for connection in &loaded.gateway.connections {
+        Guard::build(connection).map_err(build_failure)?;
+    }
     let shapes = offline::shapes(&loaded)?;
     let unpinned = shapes.iter().filter(|shape| shape.tools.is_none());
     let mut warnings = loaded.warnings.clone();

@@ -5,4 +5,5 @@
 mod cli;
 mod demo;
 mod folder;
+mod guard;
 mod serve;
