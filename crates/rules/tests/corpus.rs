@@ -1,5 +1,6 @@
 //! The guard against the labelled corpus: how many of the destructive commands it sees, and how many
 //! of the harmless ones it takes for destructive. Misses are printed by name.
+#![cfg(test)]
 
 use lockgate_rules::guard::{Kind, inspect_text};
 use serde_json::Value;

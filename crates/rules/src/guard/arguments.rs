@@ -311,6 +311,42 @@ fn list(desk: &mut Desk<'_>, role: Role, items: &[Value], program: &str) {
     }
 }
 
+/// Members that name what is to be done, the likeliest first.
+const ACTIONS: [&str; 18] = [
+    "action",
+    "operation",
+    "op",
+    "verb",
+    "command",
+    "cmd",
+    "method",
+    "task",
+    "intent",
+    "type",
+    "operation_name",
+    "operationName",
+    "function",
+    "api",
+    "Action",
+    "mutation",
+    "procedure",
+    "subcommand",
+];
+/// Members that name what it is done to.
+const ABOUT: [&str; 11] = [
+    "resource",
+    "kind",
+    "type",
+    "target",
+    "object",
+    "entity",
+    "resource_type",
+    "resourceType",
+    "scope",
+    "what",
+    "object_type",
+];
+
 /// Objects whose members mean something together.
 fn shapes(desk: &mut Desk<'_>, object: &Map<String, Value>, program: &str) {
     let text = |keys: &[&str]| keys.iter().find_map(|key| object.get(*key)?.as_str());
@@ -333,41 +369,9 @@ fn shapes(desk: &mut Desk<'_>, object: &Map<String, Value>, program: &str) {
         }
         desk.later(Reader::Nosql, format!("{} {url} {body}", method.to_ascii_uppercase()), 0..0);
     }
-    let action = text(&[
-        "action",
-        "operation",
-        "op",
-        "verb",
-        "command",
-        "cmd",
-        "method",
-        "task",
-        "intent",
-        "type",
-        "operation_name",
-        "operationName",
-        "function",
-        "api",
-        "Action",
-        "mutation",
-        "procedure",
-        "subcommand",
-    ]);
+    let action = text(&ACTIONS);
     if let Some(action) = action.filter(|action| action.len() < 80 && !action.contains(' ')) {
-        let about = text(&[
-            "resource",
-            "kind",
-            "type",
-            "target",
-            "object",
-            "entity",
-            "resource_type",
-            "resourceType",
-            "scope",
-            "what",
-            "object_type",
-        ])
-        .unwrap_or_default();
+        let about = text(&ABOUT).unwrap_or_default();
         nosql::shaped(desk, object, &plain(action).replace('_', ""));
         if destroys(action, about) || all_of(object) && destroys(action, "all") {
             desk.fact(

@@ -186,6 +186,103 @@ pub(super) fn plain(name: &str) -> String {
     out
 }
 
+/// Words that destroy by themselves.
+const RUINS: [&str; 18] = [
+    "drop",
+    "truncate",
+    "wipe",
+    "purge",
+    "destroy",
+    "terminate",
+    "nuke",
+    "erase",
+    "shutdown",
+    "obliterate",
+    "flushall",
+    "flushdb",
+    "uninstall",
+    "deprovision",
+    "decommission",
+    "teardown",
+    "dropdb",
+    "factoryreset",
+];
+/// Words that destroy when much, or something large, is their object.
+const REMOVES: [&str; 6] = ["delete", "remove", "rm", "del", "clear", "empty"];
+/// Objects whose loss is not felt, and ways to only look.
+const MINOR: [&str; 29] = [
+    "cache", "cookies", "log", "logs", "session", "tmp", "temp", "draft", "cart", "filter",
+    "label", "tag", "reaction", "star", "bookmark", "reminder", "shadow", "item", "comment",
+    "column", "off", "down", "dry", "check", "list", "get", "preview", "simulate", "plan",
+];
+/// Words for much at once.
+const BULK: [&str; 7] = ["all", "everything", "bulk", "force", "recursive", "many", "batch"];
+/// Things whose loss is felt, in the singular.
+const LARGE: [&str; 62] = [
+    "database",
+    "databas",
+    "db",
+    "table",
+    "collection",
+    "schema",
+    "index",
+    "indice",
+    "bucket",
+    "cluster",
+    "namespace",
+    "repo",
+    "repository",
+    "repositorie",
+    "branch",
+    "branche",
+    "instance",
+    "vm",
+    "server",
+    "volume",
+    "disk",
+    "deployment",
+    "environment",
+    "account",
+    "org",
+    "organization",
+    "project",
+    "stack",
+    "backup",
+    "snapshot",
+    "keyspace",
+    "queue",
+    "tenant",
+    "workspace",
+    "zone",
+    "hostedzone",
+    "vpc",
+    "secret",
+    "policy",
+    "role",
+    "release",
+    "pipeline",
+    "dataset",
+    "warehouse",
+    "pvc",
+    "statefulset",
+    "node",
+    "fleet",
+    "domain",
+    "vault",
+    "key",
+    "everything",
+    "all",
+    "certificate",
+    "crd",
+    "droplet",
+    "container",
+    "storage",
+    "machine",
+    "infrastructure",
+    "production",
+    "prod",
+];
+
 /// Whether words name an action that destroys, such as `deleteAll` or `drop_database`. `object` is
 /// what else the call says it is about.
 pub(super) fn destroys(action: &str, object: &str) -> bool {
@@ -194,159 +291,16 @@ pub(super) fn destroys(action: &str, object: &str) -> bool {
     if words.len() > 6 {
         return false;
     }
-    let strong = words.iter().any(|word| {
-        matches!(
-            *word,
-            "drop"
-                | "truncate"
-                | "wipe"
-                | "purge"
-                | "destroy"
-                | "terminate"
-                | "nuke"
-                | "erase"
-                | "shutdown"
-                | "obliterate"
-                | "flushall"
-                | "flushdb"
-                | "uninstall"
-                | "deprovision"
-                | "decommission"
-                | "teardown"
-                | "dropdb"
-                | "factoryreset"
-        )
-    });
-    let weak = words.iter().any(|word| {
-        matches!(
-            *word,
-            "delete"
-                | "remove"
-                | "rm"
-                | "del"
-                | "clear"
-                | "empty"
-                | "reset"
-                | "revoke"
-                | "disable"
-                | "stop"
-                | "cancel"
-        )
-    });
-    let firm = words
-        .iter()
-        .any(|word| matches!(*word, "delete" | "remove" | "rm" | "del" | "clear" | "empty"));
-    let soft = words.iter().any(|word| {
-        matches!(
-            *word,
-            "cache"
-                | "cookies"
-                | "log"
-                | "logs"
-                | "session"
-                | "tmp"
-                | "temp"
-                | "draft"
-                | "cart"
-                | "filter"
-                | "label"
-                | "tag"
-                | "reaction"
-                | "star"
-                | "bookmark"
-                | "reminder"
-                | "shadow"
-                | "item"
-                | "comment"
-                | "column"
-                | "off"
-                | "down"
-                | "dry"
-                | "check"
-                | "list"
-                | "get"
-                | "preview"
-                | "simulate"
-                | "plan"
-        )
-    });
-    let bulk = words.iter().any(|word| {
-        matches!(*word, "all" | "everything" | "bulk" | "force" | "recursive" | "many" | "batch")
-    });
-    if soft && !bulk {
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(word));
+    let bulk = any(&BULK);
+    if any(&MINOR) && !bulk {
         return false;
     }
     let object = plain(object);
-    let big = words.iter().copied().chain(object.split('_')).any(is_large);
-    strong || (firm && (bulk || big)) || (weak && bulk && firm)
+    let large = words.iter().copied().chain(object.split('_')).any(is_large);
+    any(&RUINS) || any(&REMOVES) && (bulk || large)
 }
 
-/// Things whose loss is felt.
 fn is_large(word: &str) -> bool {
-    let word = word.strip_suffix('s').unwrap_or(word);
-    matches!(
-        word,
-        "database"
-            | "databas"
-            | "db"
-            | "table"
-            | "collection"
-            | "schema"
-            | "index"
-            | "indice"
-            | "bucket"
-            | "cluster"
-            | "namespace"
-            | "repo"
-            | "repository"
-            | "repositorie"
-            | "branch"
-            | "branche"
-            | "instance"
-            | "vm"
-            | "server"
-            | "volume"
-            | "disk"
-            | "deployment"
-            | "environment"
-            | "account"
-            | "org"
-            | "organization"
-            | "project"
-            | "stack"
-            | "backup"
-            | "snapshot"
-            | "keyspace"
-            | "queue"
-            | "tenant"
-            | "workspace"
-            | "zone"
-            | "hostedzone"
-            | "vpc"
-            | "secret"
-            | "policy"
-            | "role"
-            | "release"
-            | "pipeline"
-            | "dataset"
-            | "warehouse"
-            | "pvc"
-            | "statefulset"
-            | "node"
-            | "fleet"
-            | "domain"
-            | "vault"
-            | "key"
-            | "everything"
-            | "all"
-            | "certificate"
-            | "crd"
-            | "droplet"
-            | "container"
-            | "storage"
-            | "machine"
-            | "infrastructure"
-            | "production"
-            | "prod"
-    )
+    LARGE.contains(&word.strip_suffix('s').unwrap_or(word))
 }

@@ -31,7 +31,7 @@ fn p16_nothing_is_too_big_to_be_a_fact() {
     assert_eq!(dangers(&json!({ "sql": long })), ["guard.limit"]);
     let many: Vec<Value> = (0..60_000).map(Value::from).collect();
     assert!(dangers(&json!({ "many": many })).contains(&"guard.limit".to_owned()));
-    let deep = "sh -c '".repeat(1) + &"bash -c \"$(".repeat(40) + "id" + &")\"".repeat(40) + "'";
+    let deep = "sh -c '".to_string() + &"bash -c \"$(".repeat(40) + "id" + &")\"".repeat(40) + "'";
     assert!(!dangers(&json!({ "command": deep })).is_empty());
 }
 

@@ -34,7 +34,7 @@ impl<'a> Line<'a> {
 
     /// Takes a flag; how many words behind it are its value.
     fn flag(&mut self, program: &Program, word: &'a str, next: Option<&'a str>) -> usize {
-        let takes = |flag: &str| program.values.iter().any(|value| *value == flag);
+        let takes = |flag: &str| program.values.contains(&flag);
         if let Some((name, value)) = word
             .split_once('=')
             .filter(|(name, _)| word.starts_with("--") || program.single || takes(name))
@@ -48,8 +48,8 @@ impl<'a> Line<'a> {
         }
         let long = word.starts_with("--") || program.single;
         if !long {
-            let mut letters = word.char_indices().skip(1).peekable();
-            while let Some((place, letter)) = letters.next() {
+            let letters = word.char_indices().skip(1).peekable();
+            for (place, letter) in letters {
                 let name = format!("-{letter}");
                 if takes(&name) {
                     let rest = word

@@ -199,8 +199,8 @@ impl Pattern {
             Some(word) => line.words.iter().any(|one| fits(word, one)),
             None => line.has(wanted),
         };
-        self.needs.iter().all(|any| any.iter().any(|wanted| holds(wanted)))
-            && !self.bars.iter().flatten().any(|wanted| holds(wanted))
+        self.needs.iter().all(|any| any.iter().any(&holds))
+            && !self.bars.iter().flatten().any(holds)
             && self.words(&line.words)
     }
 

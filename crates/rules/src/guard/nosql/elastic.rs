@@ -81,91 +81,81 @@ pub(super) fn read(desk: &mut Desk<'_>, text: &str) -> bool {
     known
 }
 
-/// What a request does.
-fn verdict(method: &str, path: &str, body: &str) -> Option<(&'static str, &'static str)> {
+/// Endpoints that close or replace an index.
+const REPLACES: [&str; 5] = ["_close", "_shutdown", "_restore", "_freeze", "_shrink"];
+/// Endpoints of the cluster itself.
+const CLUSTER: [&str; 5] = ["_cluster", "_nodes", "_ilm", "_slm", "_license"];
+/// Settings that make an index unusable, less safe, or easier to lose.
+const HARSH: [&str; 3] = ["blocks", "number_of_replicas:0", "destructive_requires_name:false"];
+/// Endpoints that only read, though their method is POST.
+const READS: [&str; 9] = [
+    "_search",
+    "_count",
+    "_msearch",
+    "_mget",
+    "_explain",
+    "_validate",
+    "_analyze",
+    "_sql",
+    "_find",
+];
+/// Bodies, squeezed, whose query holds for every document.
+const EVERY: [&str; 4] = ["match_all", "query_string:{query:*}", "<query>*:*", "query:*:*"];
+
+/// What a request does: a label, and words for it.
+type Verdict = Option<(&'static str, &'static str)>;
+
+fn verdict(method: &str, path: &str, body: &str) -> Verdict {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.contains(&"_security") && method != "GET" {
+        return Some(("db.privilege", "this would change accounts or rights"));
+    }
+    match method {
+        "DELETE" => Some(deletion(&parts)),
+        "POST" | "PUT" | "PATCH" => Some(change(method, &parts, &squeeze(body))),
+        _ => None,
+    }
+}
+
+fn deletion(parts: &[&str]) -> (&'static str, &'static str) {
     let has = |part: &str| parts.contains(&part);
-    let squeezed = squeeze(body);
-    let every = squeezed.is_empty()
-        || squeezed.contains("match_all")
-        || squeezed == "{}"
-        || squeezed.contains("query_string:{query:*}")
-        || squeezed.contains("<query>*:*")
-        || squeezed.contains("query:*:*");
-    let pair = match method {
-        _ if has("_security") && method != "GET" => {
-            ("db.privilege", "this would change accounts or rights")
+    let special = parts.iter().any(|part| part.starts_with('_'));
+    let wild = parts.iter().any(|part| part.contains('*'));
+    if has("_doc") || has("_search") || (has("_source") && parts.len() > 2) {
+        ("db.write", "one document is deleted")
+    } else if parts.is_empty() {
+        ("db.drop", "this would delete everything")
+    } else if !special && (parts.len() > 2 || parts.len() == 2 && !wild) {
+        ("http.delete", "this would delete something by an HTTP request")
+    } else {
+        ("db.drop", "this would delete an index, or what belongs to it")
+    }
+}
+
+fn change(method: &str, parts: &[&str], body: &str) -> (&'static str, &'static str) {
+    let has = |part: &str| parts.contains(&part);
+    let any = |list: &[&str]| list.iter().any(|part| parts.contains(part));
+    let every = body.is_empty() || body == "{}" || EVERY.iter().any(|one| body.contains(one));
+    let put_or_post = method != "PATCH";
+    if put_or_post && (has("_delete_by_query") || has("_update_by_query")) {
+        match (every, has("_delete_by_query")) {
+            (true, true) => ("db.delete.unbounded", "this would delete every document"),
+            (true, false) => ("db.delete.unbounded", "this would change every document"),
+            (false, _) => ("db.write", "documents are written"),
         }
-        "DELETE" if has("_doc") || has("_search") || (has("_source") && parts.len() > 2) => {
-            ("db.write", "one document is deleted")
-        }
-        "DELETE" if parts.is_empty() => ("db.drop", "this would delete everything"),
-        "DELETE"
-            if parts.len() == 2
-                && !parts.iter().any(|part| part.starts_with('_') || part.contains('*')) =>
-        {
-            ("http.delete", "this would delete something by an HTTP request")
-        }
-        "DELETE" if parts.len() > 2 && !parts.iter().any(|part| part.starts_with('_')) => {
-            ("http.delete", "this would delete something by an HTTP request")
-        }
-        "DELETE" => ("db.drop", "this would delete an index, or what belongs to it"),
-        "POST" | "PUT" if has("_delete_by_query") && every => {
-            ("db.delete.unbounded", "this would delete every document")
-        }
-        "POST" | "PUT" if has("_update_by_query") && every => {
-            ("db.delete.unbounded", "this would change every document")
-        }
-        "POST" | "PUT" if has("_delete_by_query") || has("_update_by_query") => {
-            ("db.write", "documents are written")
-        }
-        "POST" | "PUT" if has("_aliases") && squeezed.contains("remove_index") => {
-            ("db.drop", "this would delete an index")
-        }
-        "POST" | "PUT"
-            if has("_close")
-                || has("_shutdown")
-                || has("_restore")
-                || has("_freeze")
-                || has("_shrink") =>
-        {
-            ("db.server", "this would close or replace an index")
-        }
-        "POST" | "PUT"
-            if has("_cluster")
-                || has("_nodes")
-                || has("_ilm")
-                || has("_slm")
-                || has("_license") =>
-        {
-            ("db.server", "this would change the cluster itself")
-        }
-        "PUT"
-            if has("_settings")
-                && (squeezed.contains("blocks")
-                    || squeezed.contains("number_of_replicas:0")
-                    || squeezed.contains("destructive_requires_name:false")) =>
-        {
-            ("db.server", "this would change how an index is kept")
-        }
-        "POST" if has("update") && squeezed.contains("delete") && every => {
-            ("db.delete.unbounded", "this would delete every document")
-        }
-        "POST"
-            if has("_search")
-                || has("_count")
-                || has("_msearch")
-                || has("_mget")
-                || has("_explain")
-                || has("_validate")
-                || has("_analyze")
-                || has("_sql")
-                || has("_find") =>
-        {
-            ("db.read", "something is read")
-        }
-        "POST" | "PUT" | "PATCH" => ("db.write", "something is written"),
-        _ => return None,
-    };
-    Some(pair)
+    } else if put_or_post && has("_aliases") && body.contains("remove_index") {
+        ("db.drop", "this would delete an index")
+    } else if put_or_post && any(&REPLACES) {
+        ("db.server", "this would close or replace an index")
+    } else if put_or_post && any(&CLUSTER) {
+        ("db.server", "this would change the cluster itself")
+    } else if method == "PUT" && has("_settings") && HARSH.iter().any(|one| body.contains(one)) {
+        ("db.server", "this would change how an index is kept")
+    } else if method == "POST" && has("update") && body.contains("delete") && every {
+        ("db.delete.unbounded", "this would delete every document")
+    } else if method == "POST" && any(&READS) {
+        ("db.read", "something is read")
+    } else {
+        ("db.write", "something is written")
+    }
 }

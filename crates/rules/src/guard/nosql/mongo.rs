@@ -56,11 +56,94 @@ pub(super) fn read(desk: &mut Desk<'_>, text: &str) -> bool {
     known
 }
 
+/// Methods that write documents.
+const WRITES: [&str; 25] = [
+    "deleteMany",
+    "delete_many",
+    "deleteOne",
+    "delete_one",
+    "findOneAndDelete",
+    "find_one_and_delete",
+    "updateMany",
+    "update_many",
+    "updateOne",
+    "update_one",
+    "replaceOne",
+    "insertOne",
+    "insertMany",
+    "insert_one",
+    "insert_many",
+    "findOneAndUpdate",
+    "findOneAndReplace",
+    "findAndModify",
+    "bulkWrite",
+    "save",
+    "createIndex",
+    "createCollection",
+    "insert",
+    "update",
+    "remove",
+];
+/// Methods that read.
+const READS: [&str; 14] = [
+    "find",
+    "findOne",
+    "find_one",
+    "countDocuments",
+    "count",
+    "distinct",
+    "estimatedDocumentCount",
+    "getIndexes",
+    "stats",
+    "explain",
+    "getCollectionNames",
+    "serverStatus",
+    "currentOp",
+    "listCollections",
+];
+/// Methods that touch the server or its cluster.
+const SERVER: [&str; 14] = [
+    "shutdownServer",
+    "fsyncLock",
+    "killOp",
+    "setProfilingLevel",
+    "stepDown",
+    "reconfig",
+    "removeShard",
+    "stopBalancer",
+    "removeShardTag",
+    "setFeatureCompatibilityVersion",
+    "repairDatabase",
+    "moveChunk",
+    "killAllSessions",
+    "killSessions",
+];
+/// Methods that change accounts or rights.
+const PRIVILEGES: [&str; 13] = [
+    "createUser",
+    "dropUser",
+    "dropAllUsers",
+    "updateUser",
+    "changeUserPassword",
+    "grantRolesToUser",
+    "revokeRolesFromUser",
+    "createRole",
+    "dropRole",
+    "dropAllRoles",
+    "grantPrivilegesToRole",
+    "updateRole",
+    "grantRolesToRole",
+];
+
 /// What a method does, by its name and filter.
 fn kind(call: &Call<'_>) -> Option<(&'static str, String)> {
-    let of = if call.owner.is_empty() { "it".to_owned() } else { shown(call.owner) };
-    let filter = arguments(call.inside).next().unwrap_or_default();
-    let all = matches_all(filter);
+    loss(call).or_else(|| other(call))
+}
+
+/// Methods that lose many documents, or what is built on them.
+fn loss(call: &Call<'_>) -> Option<(&'static str, String)> {
+    let of = named(call);
+    let all = matches_all(arguments(call.inside).next().unwrap_or_default());
     Some(match call.name {
         "dropDatabase" | "drop_database" | "dropDb" => {
             ("db.drop", "this would drop the whole database".to_owned())
@@ -70,9 +153,8 @@ fn kind(call: &Call<'_>) -> Option<(&'static str, String)> {
         }
         "dropIndex" | "dropIndexes" | "drop_index" | "drop_indexes" | "convertToCapped"
         | "dropSearchIndex" => ("db.drop", format!("this would drop indexes of {of}")),
-        "renameCollection" | "rename"
-            if call.name == "renameCollection" || call.inside.contains("true") =>
-        {
+        "renameCollection" => ("db.drop", format!("this would take the name of {of} away")),
+        "rename" if call.inside.contains("true") => {
             ("db.drop", format!("this would take the name of {of} away"))
         }
         "remove" if call.owner == "rs" => {
@@ -87,58 +169,6 @@ fn kind(call: &Call<'_>) -> Option<(&'static str, String)> {
         "update" if all && call.inside.contains("multi") => {
             ("db.delete.unbounded", format!("this would change every document of {of}"))
         }
-        "deleteMany"
-        | "delete_many"
-        | "deleteOne"
-        | "delete_one"
-        | "findOneAndDelete"
-        | "find_one_and_delete"
-        | "updateMany"
-        | "update_many"
-        | "updateOne"
-        | "update_one"
-        | "replaceOne"
-        | "insertOne"
-        | "insertMany"
-        | "insert_one"
-        | "insert_many"
-        | "findOneAndUpdate"
-        | "findOneAndReplace"
-        | "findAndModify"
-        | "bulkWrite"
-        | "save"
-        | "createIndex"
-        | "createCollection"
-        | "insert"
-        | "update"
-        | "remove" => ("db.write", format!("documents of {of} are written")),
-        "shutdownServer"
-        | "fsyncLock"
-        | "killOp"
-        | "setProfilingLevel"
-        | "stepDown"
-        | "reconfig"
-        | "removeShard"
-        | "stopBalancer"
-        | "removeShardTag"
-        | "setFeatureCompatibilityVersion"
-        | "repairDatabase"
-        | "moveChunk"
-        | "killAllSessions"
-        | "killSessions" => ("db.server", "this would touch the server itself".to_owned()),
-        "createUser"
-        | "dropUser"
-        | "dropAllUsers"
-        | "updateUser"
-        | "changeUserPassword"
-        | "grantRolesToUser"
-        | "revokeRolesFromUser"
-        | "createRole"
-        | "dropRole"
-        | "dropAllRoles"
-        | "grantPrivilegesToRole"
-        | "updateRole"
-        | "grantRolesToRole" => ("db.privilege", "this would change accounts or rights".to_owned()),
         "flushall" | "flushdb" | "flush_all" | "flushAll" | "flushDb" | "flush_db" => {
             ("db.drop", "this would empty the key store".to_owned())
         }
@@ -148,31 +178,31 @@ fn kind(call: &Call<'_>) -> Option<(&'static str, String)> {
         "delete_by_query" | "deleteByQuery" if call.inside.contains("match_all") => {
             ("db.delete.unbounded", "this would delete every document".to_owned())
         }
-        "runCommand" | "adminCommand" | "command" | "aggregate" | "eval"
-            if call.owner == "db" || call.name != "command" =>
-        {
-            ("db", "a command is run".to_owned())
-        }
-        "find"
-        | "findOne"
-        | "find_one"
-        | "countDocuments"
-        | "count"
-        | "distinct"
-        | "estimatedDocumentCount"
-        | "getIndexes"
-        | "stats"
-        | "explain"
-        | "getCollectionNames"
-        | "serverStatus"
-        | "currentOp"
-        | "listCollections"
-            if !call.owner.is_empty() =>
-        {
-            ("db.read", format!("{of} is read"))
-        }
         _ => return None,
     })
+}
+
+fn other(call: &Call<'_>) -> Option<(&'static str, String)> {
+    let commands = ["runCommand", "adminCommand", "aggregate", "eval"].contains(&call.name)
+        || call.name == "command" && call.owner == "db";
+    if WRITES.contains(&call.name) {
+        Some(("db.write", format!("documents of {} are written", named(call))))
+    } else if SERVER.contains(&call.name) {
+        Some(("db.server", "this would touch the server itself".to_owned()))
+    } else if PRIVILEGES.contains(&call.name) {
+        Some(("db.privilege", "this would change accounts or rights".to_owned()))
+    } else if commands {
+        Some(("db", "a command is run".to_owned()))
+    } else if READS.contains(&call.name) && !call.owner.is_empty() {
+        Some(("db.read", format!("{} is read", named(call))))
+    } else {
+        None
+    }
+}
+
+/// What the method belongs to, in words.
+fn named(call: &Call<'_>) -> String {
+    if call.owner.is_empty() { "it".to_owned() } else { shown(call.owner) }
 }
 
 /// The documents of a command.

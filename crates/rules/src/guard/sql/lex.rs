@@ -12,6 +12,8 @@ use super::{Dialect, word::Word};
 pub(super) struct Rules {
     /// `\'` is a quote within a literal.
     backslash: bool,
+    /// `E'…'` is a literal in which `\'` is a quote; elsewhere `E` is a name before a literal.
+    escaped: bool,
     /// `#` begins a comment.
     hash: bool,
     /// `$tag$ … $tag$` is a literal.
@@ -35,6 +37,7 @@ impl Rules {
         use Dialect as D;
         Self {
             backslash: matches!(dialect, D::MySql | D::Snowflake | D::BigQuery),
+            escaped: matches!(dialect, D::Postgres),
             hash: matches!(dialect, D::MySql | D::BigQuery),
             dollar: matches!(dialect, D::Postgres | D::Snowflake),
             bracket: matches!(dialect, D::TSql | D::Sqlite),
@@ -296,7 +299,7 @@ impl Lexer<'_> {
         if prefix == 0 && self.rules.triple && self.peek(1) == b'\'' && self.peek(2) == b'\'' {
             return self.triple(b"'''");
         }
-        let escapes = self.rules.backslash || letter == b'e';
+        let escapes = self.rules.backslash || letter == b'e' && self.rules.escaped;
         let style = match letter {
             b'x' => Style::Hex,
             b'u' => Style::Unicode,
@@ -478,6 +481,7 @@ impl Lexer<'_> {
             return;
         }
         let quote = match self.peek(0).to_ascii_lowercase() {
+            b'e' if self.peek(1) == b'\'' && !self.rules.escaped => None,
             b'e' | b'n' | b'x' | b'b' | b'r' if self.peek(1) == b'\'' => Some(1),
             b'u' if self.peek(1) == b'&' && self.peek(2) == b'\'' => Some(2),
             _ => None,

@@ -56,10 +56,10 @@ pub(super) fn read(desk: &mut Desk<'_>, text: &str, strict: bool) {
         unread = unread.or_else(|| found.unread.clone().filter(|_| every));
         report(desk, found);
     }
-    if !complete || every {
-        if let Some(span) = unread.filter(|_| strict) {
-            desk.fact("sql.unparsed", span, "this can't be read as SQL in full");
-        }
+    if (!complete || every)
+        && let Some(span) = unread.filter(|_| strict)
+    {
+        desk.fact("sql.unparsed", span, "this can't be read as SQL in full");
     }
 }
 

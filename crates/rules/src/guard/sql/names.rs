@@ -65,9 +65,9 @@ impl Reading<'_> {
         }
     }
 
-    /// The names of columns: every name that is no table, alias or call, on every level.
-    pub(super) fn columns(&mut self, from: usize, to: usize) {
-        let mut tables = false;
+    /// The names of columns: every name that is no table, alias or call, on every level. `tables` says
+    /// whether tables are named first, as after UPDATE.
+    pub(super) fn columns(&mut self, from: usize, to: usize, mut tables: bool) {
         let places: Vec<usize> = self.level(from, to).collect();
         for at in places {
             match self.kind(at) {

@@ -5,8 +5,13 @@ use super::{
     parse::Reading,
     word::{Word, is_object},
 };
+use crate::guard::fact::shown;
 
 use Word as W;
+
+/// What ALTER TABLE … DROP may drop without losing data.
+const KEEPS_DATA: [W; 7] =
+    [W::Not, W::Default, W::Constraint, W::Check, W::Identity, W::Expression, W::Foreign];
 
 impl Reading<'_> {
     /// DROP, UNDROP, TRUNCATE, ALTER, CREATE, RENAME, COMMENT, DETACH, ATTACH.
@@ -154,12 +159,7 @@ impl Reading<'_> {
                 self.table(comma + 1);
             }
         }
-        self.fact(
-            "sql.ddl.drop",
-            at,
-            end,
-            format!("this would drop the {kind} {}", super::super::fact::shown(&name)),
-        );
+        self.fact("sql.ddl.drop", at, end, format!("this would drop the {kind} {}", shown(&name)));
     }
 
     fn truncate(&mut self, at: usize) {
@@ -261,115 +261,59 @@ impl Reading<'_> {
         self.fact("sql.ddl.alter", at, name_at + 1, format!("the definition of {table} changes"));
         let places: Vec<usize> = self.level(name_at + 1, end).collect();
         for one in places {
-            let next = self.word(one + 1);
-            let inside_rename = self.is(one.saturating_sub(1), W::To);
-            match self.word(one) {
-                _ if inside_rename => {}
-                Some(W::Drop)
-                    if !matches!(
-                        next,
-                        Some(
-                            W::Not
-                                | W::Default
-                                | W::Constraint
-                                | W::Check
-                                | W::Identity
-                                | W::Expression
-                        )
-                    ) && !matches!(self.word(one + 1), Some(W::Foreign)) =>
-                {
-                    let what =
-                        self.spelled(if next == Some(W::Column) { one + 2 } else { one + 1 });
-                    let what = super::super::fact::shown(what);
-                    self.fact(
-                        "sql.ddl.drop",
-                        one,
-                        one + 2,
-                        format!("this would drop {what} of {table}"),
-                    );
-                }
-                Some(W::Truncate) => self.fact(
-                    "sql.ddl.truncate",
-                    one,
-                    one + 2,
-                    format!("this would empty a partition of {table}"),
-                ),
-                Some(W::Discard) => self.fact(
-                    "sql.ddl.drop",
-                    one,
-                    one + 2,
-                    format!("this would throw the data of {table} away"),
-                ),
-                Some(W::Detach) => self.fact(
-                    "sql.ddl.drop",
-                    one,
-                    one + 2,
-                    format!("this would detach a partition of {table}"),
-                ),
-                Some(W::Delete | W::Update)
-                    if next == Some(W::Where) || self.find(one, end, &[W::Where]).is_some() =>
-                {
-                    self.fact(
-                        "sql.write.unbounded",
-                        one,
-                        end,
-                        format!("this would delete rows of {table} in the background"),
-                    );
-                }
-                Some(W::Disable | W::Enable)
-                    if matches!(next, Some(W::Row | W::Trigger | W::Rule | W::All)) =>
-                {
-                    self.fact(
-                        "sql.privilege",
-                        one,
-                        one + 2,
-                        format!("this would switch a protection of {table}"),
-                    );
-                }
-                Some(W::No) if next == Some(W::Force) => self.fact(
-                    "sql.privilege",
-                    one,
-                    one + 2,
-                    format!("this would switch row security of {table} off"),
-                ),
-                Some(W::Name) if self.spelled(one).eq_ignore_ascii_case("owner") => self.fact(
-                    "sql.privilege",
-                    one,
-                    end,
-                    format!("this would give {table} another owner"),
-                ),
-                Some(W::Name)
-                    if self.spelled(one).eq_ignore_ascii_case("engine")
-                        && self.spelled(one + 2).eq_ignore_ascii_case("blackhole") =>
-                {
-                    self.fact(
-                        "sql.ddl.drop",
-                        one,
-                        end,
-                        format!("this would throw the data of {table} away"),
-                    );
-                }
-                Some(W::Name) if self.spelled(one).eq_ignore_ascii_case("nocheck") => self.fact(
-                    "sql.privilege",
-                    one,
-                    end,
-                    format!("this would switch checks of {table} off"),
-                ),
-                _ => {}
+            if self.is(one.saturating_sub(1), W::To) {
+                continue; // a new name
+            }
+            if let Some((label, words)) = self.alteration(one, end, &table) {
+                self.fact(label, one, (one + 2).min(end), words);
             }
         }
+    }
+
+    /// What an action of ALTER TABLE does, where it loses data or a protection.
+    fn alteration(&self, one: usize, end: usize, table: &str) -> Option<(&'static str, String)> {
+        let next = self.word(one + 1);
+        let named = |at: usize, name: &str| self.spelled(at).eq_ignore_ascii_case(name);
+        Some(match self.word(one)? {
+            W::Drop if !next.is_some_and(|next| KEEPS_DATA.contains(&next)) => {
+                let what = self.spelled(if next == Some(W::Column) { one + 2 } else { one + 1 });
+                ("sql.ddl.drop", format!("this would drop {} of {table}", shown(what)))
+            }
+            W::Truncate => ("sql.ddl.truncate", format!("this would empty a partition of {table}")),
+            W::Detach => ("sql.ddl.drop", format!("this would detach a partition of {table}")),
+            W::Discard => ("sql.ddl.drop", format!("this would throw the data of {table} away")),
+            W::Name if named(one, "engine") && named(one + 2, "blackhole") => {
+                ("sql.ddl.drop", format!("this would throw the data of {table} away"))
+            }
+            W::Delete | W::Update
+                if next == Some(W::Where) || self.find(one, end, &[W::Where]).is_some() =>
+            {
+                let words = format!("this would delete rows of {table} in the background");
+                ("sql.write.unbounded", words)
+            }
+            W::Disable | W::Enable
+                if matches!(next, Some(W::Row | W::Trigger | W::Rule | W::All)) =>
+            {
+                ("sql.privilege", format!("this would switch a protection of {table}"))
+            }
+            W::No if next == Some(W::Force) => {
+                ("sql.privilege", format!("this would switch row security of {table} off"))
+            }
+            W::Name if named(one, "owner") => {
+                ("sql.privilege", format!("this would give {table} another owner"))
+            }
+            W::Name if named(one, "nocheck") => {
+                ("sql.privilege", format!("this would switch checks of {table} off"))
+            }
+            _ => return None,
+        })
     }
 
     fn create(&mut self, at: usize, end: usize) -> usize {
         let (words, name_at) = self.head(at, end);
         let has = |word| words.contains(&word);
         let (name, _) = self.object(name_at);
-        self.fact(
-            "sql.ddl.create",
-            at,
-            name_at + 1,
-            format!("{} is created", super::super::fact::shown(&name)),
-        );
+        self.fact("sql.ddl.create", at, name_at + 1, format!("{} is created", shown(&name)));
         if has(W::Table) || has(W::View) {
             self.remember_created(&name);
         }

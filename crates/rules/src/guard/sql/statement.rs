@@ -4,6 +4,142 @@ use super::{lex::Kind, parse::Reading, truth::Condition, word::Word};
 
 use Word as W;
 
+/// What may stand between UPDATE or DELETE and the table.
+const MODIFIERS: [W; 11] = [
+    W::From,
+    W::Only,
+    W::Low,
+    W::Priority,
+    W::Ignore,
+    W::Or,
+    W::Rollback,
+    W::Abort,
+    W::Replace,
+    W::Quick,
+    W::History,
+];
+/// What may follow a condition.
+const AFTER_WHERE: [W; 9] = [
+    W::Order,
+    W::Group,
+    W::Limit,
+    W::Returning,
+    W::Option,
+    W::Output,
+    W::Window,
+    W::Having,
+    W::Return,
+];
+/// Verbs whose object is a definition.
+const SCHEMA: [W; 9] = [
+    W::Drop,
+    W::Undrop,
+    W::Truncate,
+    W::Alter,
+    W::Create,
+    W::Rename,
+    W::Comment,
+    W::Detach,
+    W::Attach,
+];
+/// Verbs that move data between tables and files.
+const FILES: [W; 9] =
+    [W::Copy, W::Load, W::Export, W::Unload, W::Import, W::Put, W::Get, W::Remove, W::Source];
+/// Verbs that act on the server.
+const SERVER: [W; 9] = [
+    W::Shutdown,
+    W::Kill,
+    W::Purge,
+    W::Flashback,
+    W::Restore,
+    W::Change,
+    W::Install,
+    W::System,
+    W::Stop,
+];
+/// Verbs about rights and ownership.
+const RIGHTS: [W; 6] = [W::Grant, W::Revoke, W::Deny, W::Reassign, W::Security, W::Audit];
+/// Verbs that keep the database in order.
+const MAINTENANCE: [W; 14] = [
+    W::Analyze,
+    W::Analyse,
+    W::Reindex,
+    W::Cluster,
+    W::Optimize,
+    W::Check,
+    W::Refresh,
+    W::Checkpoint,
+    W::Cache,
+    W::Repair,
+    W::Flush,
+    W::Discard,
+    W::Backup,
+    W::Rebuild,
+];
+/// Verbs about the transaction, the session or a block, and the words that go on with one.
+const SESSION: [W; 60] = [
+    W::Begin,
+    W::Commit,
+    W::Rollback,
+    W::Savepoint,
+    W::Release,
+    W::Abort,
+    W::End,
+    W::Declare,
+    W::Fetch,
+    W::Open,
+    W::Close,
+    W::Move,
+    W::Use,
+    W::Lock,
+    W::Unlock,
+    W::Listen,
+    W::Notify,
+    W::Unlisten,
+    W::Deallocate,
+    W::Print,
+    W::Raise,
+    W::If,
+    W::While,
+    W::Loop,
+    W::For,
+    W::Return,
+    W::Case,
+    W::Else,
+    W::Elsif,
+    W::Elseif,
+    W::When,
+    W::Go,
+    W::Continue,
+    W::Leave,
+    W::Iterate,
+    W::Repeat,
+    W::Until,
+    W::Throw,
+    W::Signal,
+    W::Resignal,
+    W::Exit,
+    W::Handler,
+    W::Connect,
+    W::Read,
+    W::Transaction,
+    W::Tran,
+    W::Goto,
+    W::Unset,
+    W::From,
+    W::Then,
+    W::Endif,
+    W::Exception,
+    W::Parallel,
+    W::Label,
+    W::Assert,
+    W::Null,
+    W::Try,
+    W::Catch,
+    W::Resync,
+    W::Sync,
+];
+
 impl Reading<'_> {
     /// Reads the statement whose verb stands at `at`. The place from which to read on: what it
     /// holds is read by whoever called.
@@ -21,101 +157,49 @@ impl Reading<'_> {
             W::With => return self.with(at),
             W::Describe | W::Desc | W::Explain => return self.explain(at),
             W::Insert | W::Upsert => self.insert(at),
-            W::Replace => {
-                self.fact("sql.write", at, at + 2, "rows are written");
-                let table = self.table(if self.is(at + 1, W::Into) { at + 2 } else { at + 1 });
-                self.fact(
-                    "sql.write.replace",
-                    at,
-                    at + 2,
-                    format!("this would replace rows of {table} that are there"),
-                );
-            }
+            W::Replace => self.replace(at),
             W::Update | W::Delete => self.change(at, verb),
             W::Merge => self.merge(at),
-            W::Drop
-            | W::Undrop
-            | W::Truncate
-            | W::Alter
-            | W::Create
-            | W::Rename
-            | W::Comment
-            | W::Detach
-            | W::Attach => return self.schema(at, verb),
-            W::Grant | W::Revoke | W::Deny | W::Reassign | W::Security | W::Audit => {
-                self.fact(
-                    "sql.privilege",
-                    at,
-                    self.end_of(at).min(at + 4),
-                    "this would change rights or ownership",
-                );
-            }
+            _ if SCHEMA.contains(&verb) => return self.schema(at, verb),
             W::Call | W::Exec | W::Execute | W::Do | W::Prepare => return self.execute(at, verb),
-            W::Copy
-            | W::Load
-            | W::Export
-            | W::Unload
-            | W::Import
-            | W::Put
-            | W::Get
-            | W::Remove
-            | W::Source => self.files(at, verb),
-            W::Shutdown
-            | W::Kill
-            | W::Purge
-            | W::Flashback
-            | W::Restore
-            | W::Change
-            | W::Install
-            | W::System
-            | W::Stop => self.server(at, verb),
+            _ if FILES.contains(&verb) => self.files(at, verb),
+            _ if SERVER.contains(&verb) => self.server(at, verb),
             W::Dbcc => self.dbcc(at),
             W::Set | W::Reset | W::Start => self.settings(at, verb),
-            W::Waitfor => self.fact("sql.delay", at, at + 2, "this would make the session wait"),
             W::Pragma => self.pragma(at),
-            W::Enable | W::Disable => self.fact(
-                "sql.privilege",
-                at,
-                at + 2,
-                "this would switch a trigger or protection on or off",
-            ),
-            W::Vacuum => {
-                self.fact("sql.maintenance", at, at + 1, "the database is maintained");
-                if let Some(into) = self.find(at + 1, self.end_of(at), &[W::Into]) {
-                    self.fact(
-                        "sql.execute.file",
-                        at,
-                        into + 2,
-                        "this would write a file of the database's machine",
-                    );
+            W::Vacuum => self.vacuum(at),
+            _ => match plain(verb) {
+                Some((label, words, length)) => {
+                    self.fact(label, at, self.end_of(at).min(at + length), words);
                 }
-            }
-            W::Analyze
-            | W::Analyse
-            | W::Reindex
-            | W::Cluster
-            | W::Optimize
-            | W::Check
-            | W::Refresh
-            | W::Checkpoint
-            | W::Cache
-            | W::Repair
-            | W::Flush
-            | W::Discard
-            | W::Backup
-            | W::Rebuild => {
-                self.fact("sql.maintenance", at, at + 1, "the database is maintained");
-            }
-            W::Name => return self.unknown(at),
-            _ if is_plain(verb) => self.fact(
-                "sql.transaction",
-                at,
-                at + 1,
-                "a transaction, session or block is handled",
-            ),
-            _ => return self.unknown(at),
+                None => return self.unknown(at),
+            },
         }
         at + 1
+    }
+
+    /// MySQL's REPLACE: rows that are there make way.
+    fn replace(&mut self, at: usize) {
+        self.fact("sql.write", at, at + 2, "rows are written");
+        let table = self.table(if self.is(at + 1, W::Into) { at + 2 } else { at + 1 });
+        self.fact(
+            "sql.write.replace",
+            at,
+            at + 2,
+            format!("this would replace rows of {table} that are there"),
+        );
+    }
+
+    fn vacuum(&mut self, at: usize) {
+        self.fact("sql.maintenance", at, at + 1, "the database is maintained");
+        if let Some(into) = self.find(at + 1, self.end_of(at), &[W::Into]) {
+            self.fact(
+                "sql.execute.file",
+                at,
+                into + 2,
+                "this would write a file of the database's machine",
+            );
+        }
     }
 
     /// A statement that begins with no word: a client's command, or nothing that can be read.
@@ -234,7 +318,7 @@ impl Reading<'_> {
         }
         let end = self.end_of(at);
         self.tables(at, end);
-        self.columns(at, end);
+        self.columns(at, end, false);
         let Some(into) = self.find(at + 1, end, &[W::Into]) else { return };
         match self.kind(into + 1) {
             Some(Kind::Word(W::Outfile | W::Dumpfile)) => {
@@ -362,44 +446,10 @@ impl Reading<'_> {
             if verb == W::Update { "rows are changed" } else { "rows are deleted" },
         );
         let end = self.end_of(at);
-        let mut next = at + 1;
-        while matches!(
-            self.word(next),
-            Some(
-                W::From
-                    | W::Only
-                    | W::Low
-                    | W::Priority
-                    | W::Ignore
-                    | W::Or
-                    | W::Rollback
-                    | W::Abort
-                    | W::Replace
-                    | W::Quick
-                    | W::History
-            )
-        ) {
-            next += 1;
-        }
-        let top = self.is(next, W::Top);
-        if top {
-            next = if self.kind(next + 1) == Some(Kind::Open) {
-                self.mate(next + 1) + 1
-            } else {
-                next + 2
-            };
-            if self.is(next, W::Percent) {
-                next += 1;
-            } else if self.is(next, W::From) {
-                next += 1;
-            }
-            while self.is(next, W::From) {
-                next += 1;
-            }
-        }
+        let (top, next) = self.before_table(at);
         let table = self.table(next);
         self.tables(next, end);
-        self.columns(next, end);
+        self.columns(next, end, true);
         let percent = top && (at..next).any(|one| self.is(one, W::Percent));
         let condition = self.find(next, end, &[W::Where]);
         let limit = self.find(next, end, &[W::Limit]);
@@ -416,29 +466,34 @@ impl Reading<'_> {
                 format!("this would {does} every row of {table}: {verb} without WHERE"),
             ),
             Some(place) => {
-                let close = self
-                    .find(
-                        place + 1,
-                        end,
-                        &[
-                            W::Order,
-                            W::Group,
-                            W::Limit,
-                            W::Returning,
-                            W::Option,
-                            W::Output,
-                            W::Window,
-                            W::Having,
-                            W::Return,
-                        ],
-                    )
-                    .unwrap_or(end);
+                let close = self.find(place + 1, end, &AFTER_WHERE).unwrap_or(end);
                 let condition = Condition { text: self.text, tokens: self.tokens, table: &table };
                 if condition.always_holds(place + 1, close) && !limited {
                     self.fact("sql.write.unbounded", at, end, format!("this would {does} every row of {table}: the WHERE of this {verb} is always true"));
                 }
             }
         }
+    }
+
+    /// What stands between UPDATE or DELETE and its table: whether there is a TOP, and where the
+    /// table begins.
+    fn before_table(&self, at: usize) -> (bool, usize) {
+        let mut next = at + 1;
+        while self.word(next).is_some_and(|word| MODIFIERS.contains(&word)) {
+            next += 1;
+        }
+        if !self.is(next, W::Top) {
+            return (false, next);
+        }
+        let bracketed = self.kind(next + 1) == Some(Kind::Open);
+        next = if bracketed { self.mate(next + 1) + 1 } else { next + 2 };
+        if self.is(next, W::Percent) {
+            next += 1;
+        }
+        while self.is(next, W::From) {
+            next += 1;
+        }
+        (true, next)
     }
 
     /// Whether a limit leaves most rows alone: at most a thousand, or as a parameter says.
@@ -461,69 +516,21 @@ impl Reading<'_> {
     }
 }
 
-/// Verbs that touch no data.
-const fn is_plain(verb: W) -> bool {
-    matches!(
-        verb,
-        W::Begin
-            | W::Commit
-            | W::Rollback
-            | W::Savepoint
-            | W::Release
-            | W::Abort
-            | W::End
-            | W::Declare
-            | W::Fetch
-            | W::Open
-            | W::Close
-            | W::Move
-            | W::Use
-            | W::Lock
-            | W::Unlock
-            | W::Listen
-            | W::Notify
-            | W::Unlisten
-            | W::Deallocate
-            | W::Print
-            | W::Raise
-            | W::If
-            | W::While
-            | W::Loop
-            | W::For
-            | W::Return
-            | W::Case
-            | W::Else
-            | W::Elsif
-            | W::Elseif
-            | W::When
-            | W::Go
-            | W::Continue
-            | W::Leave
-            | W::Iterate
-            | W::Repeat
-            | W::Until
-            | W::Throw
-            | W::Signal
-            | W::Resignal
-            | W::Exit
-            | W::Handler
-            | W::Connect
-            | W::Read
-            | W::Transaction
-            | W::Tran
-            | W::Goto
-            | W::Unset
-            | W::From
-            | W::Then
-            | W::Endif
-            | W::Exception
-            | W::Parallel
-            | W::Label
-            | W::Assert
-            | W::Null
-            | W::Try
-            | W::Catch
-            | W::Resync
-            | W::Sync
-    )
+/// What a verb does that needs no look at what follows it: its label, words for it, and how many
+/// tokens it spans.
+fn plain(verb: W) -> Option<(&'static str, &'static str, usize)> {
+    Some(match verb {
+        _ if RIGHTS.contains(&verb) => {
+            ("sql.privilege", "this would change rights or ownership", 4)
+        }
+        W::Waitfor => ("sql.delay", "this would make the session wait", 2),
+        W::Enable | W::Disable => {
+            ("sql.privilege", "this would switch a trigger or protection on or off", 2)
+        }
+        _ if MAINTENANCE.contains(&verb) => ("sql.maintenance", "the database is maintained", 1),
+        _ if SESSION.contains(&verb) => {
+            ("sql.transaction", "a transaction, session or block is handled", 1)
+        }
+        _ => return None,
+    })
 }

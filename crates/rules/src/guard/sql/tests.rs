@@ -96,4 +96,10 @@ fn a_dialect_settles_what_is_ambiguous() {
     assert!(!inspect_text(text, Kind::Sql, Some(Dialect::MySql)).has("sql.ddl.drop"));
     assert!(inspect_text(text, Kind::Sql, Some(Dialect::Postgres)).has("sql.ddl.drop"));
     assert!(inspect_text(text, Kind::Sql, None).has("sql.ddl.drop"));
+    // Elsewhere than in PostgreSQL, `E` is a column and its alias ends at the second quote.
+    let text = r"SELECT E'\'; DROP TABLE users; --'";
+    assert!(!inspect_text(text, Kind::Sql, Some(Dialect::Postgres)).has("sql.ddl.drop"));
+    for dialect in [Some(Dialect::TSql), Some(Dialect::Sqlite), Some(Dialect::Oracle), None] {
+        assert!(inspect_text(text, Kind::Sql, dialect).has("sql.ddl.drop"), "{dialect:?}");
+    }
 }
