@@ -6,6 +6,7 @@
 
 mod code;
 mod constant;
+mod disks;
 mod expand;
 mod lex;
 mod network;

@@ -153,16 +153,16 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         "pip" | "pip3" if call.args.iter().any(|word| word.text.starts_with("http:")) => {
             desk.fact("shell.download.execute", call.command.span(), DOWNLOAD)
         }
-        name if is_shell(name) => {
-            if call.command.redirects.iter().any(|one| {
+        name if is_shell(name)
+            && call.command.redirects.iter().any(|one| {
                 one.word.text.starts_with("/dev/tcp/") || one.word.text.starts_with("/dev/udp/")
-            }) {
-                desk.fact(
-                    "shell.reverse",
-                    call.command.span(),
-                    "this would hand a shell to a host on the network",
-                );
-            }
+            }) =>
+        {
+            desk.fact(
+                "shell.reverse",
+                call.command.span(),
+                "this would hand a shell to a host on the network",
+            );
         }
         _ => {}
     }
@@ -213,97 +213,31 @@ fn values<'a>(call: &Call<'a>, flags: &'a [&'a str]) -> impl Iterator<Item = &'a
     })
 }
 
+/// Flags that give a body.
+const BODIES: [&str; 5] = ["-d", "--data", "--data-raw", "--data-binary", "--json"];
+/// Flags that send something, perhaps from a file.
+const SENDS: [&str; 11] = [
+    "-d",
+    "--data",
+    "--data-binary",
+    "--data-raw",
+    "--data-urlencode",
+    "-F",
+    "--form",
+    "-T",
+    "--upload-file",
+    "--post-file",
+    "--body-file",
+];
+
 fn requests(desk: &mut Desk<'_>, call: &Call<'_>) {
-    let span = call.command.span();
     if call.args.iter().any(|word| word.text == "--help") {
         return;
     }
-    let bare_method = call
-        .args
-        .first()
-        .map(|word| word.text.as_str())
-        .filter(|_| !matches!(call.name, "curl" | "wget"));
-    let method = values(call, &["-X", "--request", "--method"])
-        .next()
-        .map(|word| {
-            word.text
-                .trim_start_matches("-X")
-                .trim_start_matches("--request=")
-                .trim_start_matches("--method=")
-                .to_ascii_uppercase()
-        })
-        .or_else(|| bare_method.map(str::to_ascii_uppercase));
     let urls: Vec<&Word> = call.args.iter().filter(|word| looks_like_url(&word.text)).collect();
-    match method.as_deref() {
-        Some("DELETE") => {
-            let elastic = urls.iter().any(|word| crate::guard::nosql::elastic_delete(&word.text));
-            let label = if elastic { "db.drop" } else { "http.delete" };
-            desk.fact(label, span.clone(), "this would make an HTTP request with DELETE");
-        }
-        Some("POST" | "PUT" | "PATCH") => {
-            desk.fact("http.write", span.clone(), "an HTTP request sends something");
-            if let (Some(url), body) = (
-                urls.first(),
-                values(call, &["-d", "--data", "--data-raw", "--data-binary", "--json"]).next(),
-            ) {
-                let body = body.map_or("", |word| word.text.as_str());
-                let line = format!("{} {} {body}", method.as_deref().unwrap_or_default(), url.text);
-                desk.later(Reader::Nosql, line, span.clone());
-            }
-        }
-        _ => {
-            if let (Some(url), Some(body)) = (
-                urls.first(),
-                values(call, &["-d", "--data", "--data-raw", "--data-binary", "--json"]).next(),
-            ) {
-                let line = format!("POST {} {}", url.text, body.text);
-                desk.later(Reader::Nosql, line, span.clone());
-            }
-        }
-    }
-    // Files in what is sent.
-    for word in values(
-        call,
-        &[
-            "-d",
-            "--data",
-            "--data-binary",
-            "--data-raw",
-            "--data-urlencode",
-            "-F",
-            "--form",
-            "-T",
-            "--upload-file",
-            "--post-file",
-            "--body-file",
-        ],
-    ) {
-        let text = word
-            .text
-            .trim_start_matches("--post-file=")
-            .trim_start_matches("--body-file=")
-            .trim_start_matches("--data-binary=");
-        let file = text
-            .split_once('@')
-            .map(|(_, file)| file.split(';').next().unwrap_or(file))
-            .or_else(|| {
-                call.args
-                    .iter()
-                    .any(|flag| {
-                        matches!(flag.text.as_str(), "-T" | "--upload-file" | "--post-file")
-                    })
-                    .then_some(text)
-            })
-            .or_else(|| word.text.starts_with("--post-file").then_some(text));
-        let stdin = file == Some("-") && call.command.piped;
-        let secret = file.is_some_and(|file| {
-            is_sensitive(file)
-                || file.starts_with("/etc/")
-                || file.ends_with("history")
-                || ends_like_dump(file)
-        }) || stdin
-            || word.inner.iter().any(|text| reveals(text));
-        if secret {
+    changes(desk, call, &urls);
+    for word in values(call, &SENDS) {
+        if sends_secret(call, word) {
             desk.fact(
                 "shell.exfiltrate",
                 word.span.clone(),
@@ -326,6 +260,64 @@ fn requests(desk: &mut Desk<'_>, call: &Call<'_>) {
             super::system::written(desk, word, Direction::Write);
         }
     }
+}
+
+/// What the method and the body would change.
+fn changes(desk: &mut Desk<'_>, call: &Call<'_>, urls: &[&Word]) {
+    let span = call.command.span();
+    let method = method(call);
+    let body = values(call, &BODIES).next().map(|word| word.text.as_str());
+    let (method, body) = match (method.as_deref(), body) {
+        (Some("DELETE"), _) => {
+            let elastic = urls.iter().any(|word| crate::guard::nosql::elastic_delete(&word.text));
+            let label = if elastic { "db.drop" } else { "http.delete" };
+            return desk.fact(label, span, "this would make an HTTP request with DELETE");
+        }
+        (Some(method @ ("POST" | "PUT" | "PATCH")), body) => {
+            desk.fact("http.write", span.clone(), "an HTTP request sends something");
+            (method, body.unwrap_or_default())
+        }
+        (_, Some(body)) => ("POST", body),
+        (_, None) => return,
+    };
+    if let Some(url) = urls.first() {
+        desk.later(Reader::Nosql, format!("{method} {} {body}", url.text), span);
+    }
+}
+
+/// The method, where one is named: by a flag, or as the first word of clients like `http`.
+fn method(call: &Call<'_>) -> Option<String> {
+    let flags = ["-X", "--request=", "--method="];
+    let named = values(call, &["-X", "--request", "--method"]).next().map(|word| {
+        flags.iter().fold(word.text.as_str(), |text, flag| text.trim_start_matches(flag))
+    });
+    let bare = call.args.first().map(|word| word.text.as_str());
+    let bare = bare.filter(|_| !matches!(call.name, "curl" | "wget"));
+    named.or(bare).map(str::to_ascii_uppercase)
+}
+
+/// Whether what is sent is a file, or what a command prints, that somebody might want to keep.
+fn sends_secret(call: &Call<'_>, word: &Word) -> bool {
+    let flags = ["--post-file=", "--body-file=", "--data-binary="];
+    let text = flags.iter().fold(word.text.as_str(), |text, flag| text.trim_start_matches(flag));
+    let uploads = word.text.starts_with("--post-file")
+        || call
+            .args
+            .iter()
+            .any(|flag| matches!(flag.text.as_str(), "-T" | "--upload-file" | "--post-file"));
+    let file = match text.split_once('@') {
+        Some((_, file)) => Some(file.split(';').next().unwrap_or(file)),
+        None => uploads.then_some(text),
+    };
+    let secret = |file: &str| {
+        is_sensitive(file)
+            || file.starts_with("/etc/")
+            || file.ends_with("history")
+            || ends_like_dump(file)
+    };
+    file.is_some_and(secret)
+        || file == Some("-") && call.command.piped
+        || word.inner.iter().any(|text| reveals(text))
 }
 
 fn ends_like_dump(file: &str) -> bool {

@@ -1,6 +1,7 @@
-//! Programs that delete, overwrite or open files, and those that write to disks.
+//! Programs that delete, overwrite or open files.
 
 use super::{
+    disks,
     target::{Area, area},
     unwrap::Call,
     word::{Direction, Word},
@@ -24,66 +25,54 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
         | "gdisk" | "sgdisk" | "parted" | "hdparm" | "nvme" | "badblocks" | "cryptsetup"
         | "mdadm" | "lvremove" | "vgremove" | "pvremove" | "zpool" | "zfs" | "diskutil"
         | "swapoff" | "fsfreeze" | "mke2fs" | "tune2fs" | "debugfs" | "umount" | "mkswap"
-        | "format" | "newfs" | "btrfs" | "lvreduce" | "dmsetup" | "mount" => disks(desk, call),
-        name if name.starts_with("mkfs") => {
-            if !call.args.iter().any(|word| matches!(word.text.as_str(), "-N" | "--help")) {
-                desk.fact("shell.device.write", call.command.span(), "this would format a disk");
-            }
+        | "format" | "newfs" | "btrfs" | "lvreduce" | "dmsetup" | "mount" => {
+            disks::read(desk, call);
         }
-        "rsync"
-            if flag(
-                call,
-                "",
-                &[
-                    "--delete",
-                    "--delete-after",
-                    "--delete-before",
-                    "--delete-excluded",
-                    "--delete-during",
-                    "--remove-source-files",
-                ],
-            ) && !flag(call, "n", &["--dry-run"]) =>
+        name if name.starts_with("mkfs")
+            && !call.args.iter().any(|word| matches!(word.text.as_str(), "-N" | "--help")) =>
         {
-            desk.fact(
-                "shell.delete.recursive",
-                call.command.span(),
-                "this would delete what is not in the source of the copy",
-            );
+            desk.fact("shell.device.write", call.command.span(), "this would format a disk");
         }
-        "rclone"
-            if call.args.first().is_some_and(|word| {
-                matches!(
-                    word.text.as_str(),
-                    "purge" | "delete" | "sync" | "deletefile" | "cleanup" | "move" | "rmdirs"
-                )
-            }) && !flag(call, "n", &["--dry-run"]) =>
-        {
-            desk.fact(
-                "cloud.delete",
-                call.command.span(),
-                "this would delete files in a remote store",
-            );
-        }
-        "tar"
-            if flag(call, "x", &["--extract"])
-                && call.args.windows(2).any(
-                    |pair| matches!(pair, [flag, to] if flag.text == "-C" && to.text == "/"),
-                ) =>
-        {
-            desk.fact(
-                "shell.overwrite",
-                call.command.span(),
-                "this would write over files of the system",
-            );
-        }
-        "tar" if flag(call, "", &["--remove-files"]) => desk.fact(
-            "shell.delete.recursive",
-            call.command.span(),
-            "this would delete what it has packed",
-        ),
+        "rsync" | "rclone" | "tar" => copies(desk, call),
         "sed" | "perl" | "gsed" if flag(call, "i", &["--in-place"]) => edits(desk, call),
         _ => {}
     }
+}
+
+/// Options of rsync that delete.
+const RSYNC_DELETES: [&str; 6] = [
+    "--delete",
+    "--delete-after",
+    "--delete-before",
+    "--delete-excluded",
+    "--delete-during",
+    "--remove-source-files",
+];
+/// Commands of rclone that delete.
+const RCLONE_DELETES: [&str; 7] =
+    ["purge", "delete", "sync", "deletefile", "cleanup", "move", "rmdirs"];
+
+/// Copies and archives that delete or write over something.
+fn copies(desk: &mut Desk<'_>, call: &Call<'_>) {
+    let dry = flag(call, "n", &["--dry-run"]);
+    let first = call.args.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let to_root = |pair: &[Word]| matches!(pair, [flag, to] if flag.text == "-C" && to.text == "/");
+    let found = match call.name {
+        "rsync" if flag(call, "", &RSYNC_DELETES) && !dry => {
+            ("shell.delete.recursive", "this would delete what is not in the source of the copy")
+        }
+        "rclone" if RCLONE_DELETES.contains(&first) && !dry => {
+            ("cloud.delete", "this would delete files in a remote store")
+        }
+        "tar" if flag(call, "x", &["--extract"]) && call.args.windows(2).any(to_root) => {
+            ("shell.overwrite", "this would write over files of the system")
+        }
+        "tar" if flag(call, "", &["--remove-files"]) => {
+            ("shell.delete.recursive", "this would delete what it has packed")
+        }
+        _ => return,
+    };
+    desk.fact(found.0, call.command.span(), found.1);
 }
 
 /// Whether a short flag of these letters, alone or in a cluster, or one of these long ones is given.
@@ -465,129 +454,6 @@ fn edits(desk: &mut Desk<'_>, call: &Call<'_>) {
             "shell.privilege.account",
             word.span.clone(),
             format!("this would change {}", shown(&word.text)),
-        );
-    }
-}
-
-fn disks(desk: &mut Desk<'_>, call: &Call<'_>) {
-    let args = call.args;
-    let has = |names: &[&str]| args.iter().any(|word| names.contains(&word.text.as_str()));
-    let device = args.iter().any(|word| {
-        area(word.text.strip_prefix("of=").unwrap_or(&word.text), false) == Area::Device
-            && !word.text.starts_with("if=")
-    });
-    let span = call.command.span();
-    if has(&["--help", "--version", "-n", "--no-act", "--dry-run"])
-        && call.name != "dd"
-        && call.name != "shred"
-    {
-        return;
-    }
-    let writes = match call.name {
-        "dd" => {
-            let Some(target) = args.iter().find_map(|word| word.text.strip_prefix("of=")) else {
-                return;
-            };
-            let area = area(target, false);
-            if matches!(area, Area::System) && !target.starts_with("/tmp") {
-                return desk.fact(
-                    "shell.overwrite",
-                    span,
-                    format!("this would overwrite {}", shown(target)),
-                );
-            }
-            if matches!(area, Area::Unknown) || target.starts_with('$') {
-                return desk.fact(
-                    "shell.device.write",
-                    span,
-                    "this would overwrite what is not known before",
-                );
-            }
-            area == Area::Device
-        }
-        "shred" | "wipe" if call.each => {
-            return desk.fact("shell.overwrite", span, "this would make files unreadable for good");
-        }
-        "shred" | "wipe" => {
-            let scratch = operands(call)
-                .filter(|word| !word.text.bytes().all(|byte| byte.is_ascii_digit()))
-                .all(|word| area(&word.text, word.glob) == Area::Scratch);
-            if !scratch && !device {
-                return desk.fact(
-                    "shell.overwrite",
-                    span,
-                    "this would make files unreadable for good",
-                );
-            }
-            device
-        }
-        "fdisk" | "sfdisk" | "gdisk" | "sgdisk" | "parted" | "cfdisk" => {
-            !has(&["-l", "--list", "print", "-p", "--print", "-d", "--dump", "-s"]) && device
-                || has(&[
-                    "mklabel",
-                    "rm",
-                    "mkpart",
-                    "-Z",
-                    "--zap-all",
-                    "-z",
-                    "-o",
-                    "--delete",
-                    "--wipe",
-                ])
-        }
-        "wipefs" => has(&["-a", "--all", "-af", "-fa", "-o", "--force"]),
-        "blkdiscard" | "pvremove" | "vgremove" | "lvremove" | "lvreduce" | "mke2fs" | "newfs"
-        | "mkswap" => true,
-        "hdparm" => args.iter().any(|word| {
-            word.text.starts_with("--security-erase") || word.text.starts_with("--trim")
-        }),
-        "nvme" => has(&["format", "sanitize"]),
-        "badblocks" => has(&["-w", "-wsv", "-wvs"]),
-        "cryptsetup" => {
-            has(&["luksFormat", "erase", "luksErase", "luksKillSlot", "luksRemoveKey", "reencrypt"])
-        }
-        "mdadm" => has(&["--zero-superblock", "--stop", "--fail", "--remove", "-S"]),
-        "zpool" | "zfs" => has(&["destroy", "labelclear", "rollback"]),
-        "btrfs" => has(&["delete"]),
-        "diskutil" => args.iter().any(|word| {
-            word.text.to_ascii_lowercase().contains("erase")
-                || word.text.eq_ignore_ascii_case("partitionDisk")
-                || word.text.eq_ignore_ascii_case("zeroDisk")
-                || word.text.eq_ignore_ascii_case("secureErase")
-                || word.text.eq_ignore_ascii_case("deleteVolume")
-        }),
-        "debugfs" => has(&["-w"]),
-        "dmsetup" => has(&["remove", "remove_all", "wipe_table"]),
-        "format" => args.iter().any(|word| word.text.ends_with(':')),
-        "swapoff" => {
-            return desk.fact(
-                "shell.exhaust",
-                span,
-                "this would take memory away from the machine",
-            );
-        }
-        "umount" => {
-            if has(&["-a", "-l", "-f", "-lf"])
-                || operands(call)
-                    .any(|word| matches!(word.text.as_str(), "/" | "/home" | "/var" | "/boot"))
-            {
-                desk.fact("shell.service", span, "this would take file systems away by force");
-            }
-            return;
-        }
-        "mount" => {
-            if args.iter().any(|word| word.text.contains("remount,ro")) {
-                desk.fact("shell.service", span, "this would make a file system read-only");
-            }
-            return;
-        }
-        _ => false,
-    };
-    if writes {
-        desk.fact(
-            "shell.device.write",
-            span,
-            format!("this would erase, format or partition a disk: {}", call.name),
         );
     }
 }

@@ -164,191 +164,202 @@ pub(super) fn is_login(path: &str) -> bool {
             && (path.starts_with("/root") || path.starts_with("/etc"))
 }
 
+/// What a program would do: a label, and words for it.
+type Finding = Option<(&'static str, &'static str)>;
+
 /// Reads one program.
 pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
-    let span = call.command.span();
     let args: Vec<&str> = call.args.iter().map(|word| word.text.as_str()).collect();
-    let has = |names: &[&str]| args.iter().any(|word| names.contains(word));
     let found = match call.name {
-        "shutdown" if !has(&["-c", "--help", "--show"]) => {
-            Some(("shell.shutdown", "this would stop or restart the machine"))
-        }
-        "reboot" | "halt" | "poweroff" => {
-            Some(("shell.shutdown", "this would stop or restart the machine"))
-        }
-        "init" | "telinit" if has(&["0", "1", "6", "s", "S"]) => {
-            Some(("shell.shutdown", "this would stop or restart the machine"))
-        }
-        "systemctl" => systemctl(&args),
-        "service" | "rc-service" if has(&["stop", "--full-restart"]) => {
-            Some(("shell.service", "this would stop a service"))
-        }
-        "initctl" | "stop" if call.name == "stop" && args.len() == 1 || has(&["stop"]) => {
-            Some(("shell.service", "this would stop a service"))
-        }
-        "launchctl" if has(&["unload", "bootout", "remove", "disable", "stop", "kill"]) => {
-            Some(("shell.service", "this would stop or remove a service"))
-        }
-        "supervisorctl" | "pm2" if has(&["stop", "delete", "shutdown", "kill"]) => {
-            Some(("shell.service", "this would stop a service"))
-        }
-        "update-rc.d" | "chkconfig" if has(&["remove", "disable", "off", "--del"]) => Some((
-            "shell.service",
-            "this would remove a service from those that start by themselves",
-        )),
-        "kill" | "pkill" | "killall" | "skill" | "killall5" | "taskkill" => kill(call, &args),
-        "iptables" | "ip6tables" | "ebtables"
-            if flag(call, "FXZD", &["--flush", "--delete-chain"]) || policy(&args) =>
-        {
-            Some((
-                "shell.firewall",
-                "this would empty the firewall, or close or open it for everything",
-            ))
-        }
-        "nft" if has(&["flush", "delete", "destroy"]) => {
-            Some(("shell.firewall", "this would empty the firewall"))
-        }
-        "iptables-restore" | "pfctl" if call.name == "iptables-restore" || has(&["-d", "-F"]) => {
-            Some(("shell.firewall", "this would replace or switch off the firewall"))
-        }
-        "ufw" if has(&["disable", "reset", "delete"]) => {
-            Some(("shell.firewall", "this would switch the firewall off"))
-        }
-        "firewall-cmd"
-            if args.iter().any(|word| {
-                word.starts_with("--remove") || matches!(*word, "--panic-on" | "--complete-reload")
-            }) =>
-        {
-            Some(("shell.firewall", "this would take rules of the firewall away"))
-        }
-        "netsh" if has(&["off", "reset", "disable"]) => {
-            Some(("shell.firewall", "this would switch the firewall off"))
-        }
-        "ip" => ip(&args),
-        "ifconfig" | "ifdown" | "nmcli" if has(&["down", "delete"]) || call.name == "ifdown" => {
-            Some(("shell.firewall", "this would take the network away"))
-        }
-        "route" if has(&["del", "delete", "flush"]) => {
-            Some(("shell.firewall", "this would remove routes"))
-        }
-        "setenforce" if has(&["0", "permissive", "Permissive"]) => {
-            Some(("shell.security", "this would switch a protection of the system off"))
-        }
-        "csrutil" | "spctl" if has(&["disable", "--master-disable"]) => {
-            Some(("shell.security", "this would switch a protection of the system off"))
-        }
-        "aa-teardown" | "aa-disable" | "apparmor_parser"
-            if call.name != "apparmor_parser" || has(&["-R"]) =>
-        {
-            Some(("shell.security", "this would switch a protection of the system off"))
-        }
-        "auditctl" if has(&["-D", "-e"]) => Some(("shell.security", "this would stop auditing")),
-        "crontab" => crontab(call, &args),
-        "atrm" => Some(("shell.schedule", "this would remove a scheduled job")),
         "at" | "batch" => at(desk, call),
-        "history" if flag(call, "cdw", &[]) && !has(&["-w"]) => {
-            Some(("shell.history", "this would wipe the shell's history"))
-        }
-        "unset" if has(&["HISTFILE", "HISTSIZE"]) => {
-            Some(("shell.history", "this would stop the shell's history"))
-        }
-        "export" | "set" | "declare"
-            if args.iter().any(|word| {
-                matches!(
-                    *word,
-                    "HISTFILE=/dev/null" | "HISTSIZE=0" | "HISTFILESIZE=0" | "HISTFILE="
-                )
-            }) =>
-        {
-            Some(("shell.history", "this would stop the shell's history"))
-        }
-        "journalctl"
-            if args.iter().any(|word| {
-                word.starts_with("--vacuum") || *word == "--rotate" || word.starts_with("--flush")
-            }) =>
-        {
-            vacuum(&args)
-        }
-        "wevtutil" | "clear-eventlog"
-            if has(&["cl", "clear-log"]) || call.name == "clear-eventlog" =>
-        {
-            Some(("shell.history", "this would wipe the event log"))
-        }
-        "dmesg" if flag(call, "cC", &["--clear"]) => {
-            Some(("shell.history", "this would wipe the kernel's log"))
-        }
-        "logrotate" if flag(call, "f", &["--force"]) => None,
-        "userdel" | "groupdel" | "deluser" | "delgroup" | "dscl"
-            if call.name != "dscl" || has(&["-delete", "delete"]) =>
-        {
-            Some(("shell.privilege.account", "this would delete an account or group"))
-        }
-        "useradd" | "adduser" | "usermod" | "groupmod" | "groupadd" | "passwd" | "chpasswd"
-        | "visudo" | "vipw" | "gpasswd" | "chage" | "newusers" | "addgroup"
-            if !(call.name == "visudo" && has(&["-c", "--check"]))
-                && !has(&["-S", "--status", "-l", "--list", "--help"])
-                || call.name == "passwd" && has(&["-l"]) =>
-        {
-            Some((
-                "shell.privilege.account",
-                "this would change accounts, passwords or who may use sudo",
-            ))
-        }
-        "setcap" => {
-            Some(("shell.privilege.account", "this would give a program rights of the system"))
-        }
-        "insmod" | "rmmod" | "modprobe" if call.name != "modprobe" || has(&["-r", "--remove"]) => {
-            Some(("shell.kernel", "this would change the running kernel"))
-        }
-        "kexec" => Some(("shell.kernel", "this would start another kernel")),
-        "sysctl"
-            if flag(call, "wp", &["--write", "--load"])
-                || args.iter().any(|word| word.contains('=')) =>
-        {
-            sysctl(&args)
-        }
-        "apt" | "apt-get" | "aptitude" | "yum" | "dnf" | "zypper" | "apk" | "pacman" | "brew"
-        | "snap" | "dpkg" | "rpm" | "pkg" | "choco" | "winget" | "emerge" | "flatpak" => {
-            packages(call, &args)
-        }
-        "grub-install" | "update-grub" | "efibootmgr" | "bcdedit" | "dracut" | "bless"
-            if call.name != "update-grub" =>
-        {
-            Some(("shell.device.write", "this would change how the machine starts"))
-        }
-        "stress" | "stress-ng" => Some(("shell.exhaust", "this would use the machine up")),
-        "yes"
-            if call.after.is_none()
-                && (call.command.background || !call.command.redirects.is_empty()) =>
-        {
-            Some(("shell.exhaust", "this would use the machine up"))
-        }
-        "fallocate" if args.iter().any(|word| word.ends_with('T') || word.ends_with("TB")) => {
-            Some(("shell.exhaust", "this would fill the disk"))
-        }
-        "ulimit" if has(&["unlimited"]) => None,
-        "gpg"
-            if has(&[
-                "--delete-secret-keys",
-                "--delete-secret-and-public-key",
-                "--delete-secret-key",
-            ]) =>
-        {
-            Some(("shell.overwrite", "this would delete a secret key"))
-        }
         "screen" | "tmux" => multiplexer(desk, call),
-        "insecure" => None,
-        "security" if has(&["delete-keychain", "dump-keychain", "find-generic-password"]) => {
-            Some(("path.sensitive", "this would read or delete a key chain"))
-        }
-        _ => None,
+        _ => [power, services, firewall, security, history, accounts, kernel, machine]
+            .into_iter()
+            .find_map(|room| room(call, &args)),
     };
     if let Some((label, note)) = found {
-        desk.fact(label, span, note);
+        desk.fact(label, call.command.span(), note);
     }
 }
 
-type Finding = Option<(&'static str, &'static str)>;
+fn has(args: &[&str], names: &[&str]) -> bool {
+    args.iter().any(|word| names.contains(word))
+}
+
+fn power(call: &Call<'_>, args: &[&str]) -> Finding {
+    let stops = match call.name {
+        "shutdown" => !has(args, &["-c", "--help", "--show"]),
+        "reboot" | "halt" | "poweroff" => true,
+        "init" | "telinit" => has(args, &["0", "1", "6", "s", "S"]),
+        _ => false,
+    };
+    stops.then_some(("shell.shutdown", "this would stop or restart the machine"))
+}
+
+fn services(call: &Call<'_>, args: &[&str]) -> Finding {
+    let (stops, note) = match call.name {
+        "systemctl" => return systemctl(args),
+        "kill" | "pkill" | "killall" | "skill" | "killall5" | "taskkill" => {
+            return kill(call, args);
+        }
+        "service" | "rc-service" => {
+            (has(args, &["stop", "--full-restart"]), "this would stop a service")
+        }
+        "stop" => (args.len() == 1 || has(args, &["stop"]), "this would stop a service"),
+        "initctl" => (has(args, &["stop"]), "this would stop a service"),
+        "launchctl" => (
+            has(args, &["unload", "bootout", "remove", "disable", "stop", "kill"]),
+            "this would stop or remove a service",
+        ),
+        "supervisorctl" | "pm2" => {
+            (has(args, &["stop", "delete", "shutdown", "kill"]), "this would stop a service")
+        }
+        "update-rc.d" | "chkconfig" => (
+            has(args, &["remove", "disable", "off", "--del"]),
+            "this would remove a service from those that start by themselves",
+        ),
+        _ => return None,
+    };
+    stops.then_some(("shell.service", note))
+}
+
+fn firewall(call: &Call<'_>, args: &[&str]) -> Finding {
+    let (opens, note) = match call.name {
+        "ip" => return ip(args),
+        "iptables" | "ip6tables" | "ebtables" => (
+            flag(call, "FXZD", &["--flush", "--delete-chain"]) || policy(args),
+            "this would empty the firewall, or close or open it for everything",
+        ),
+        "nft" => (has(args, &["flush", "delete", "destroy"]), "this would empty the firewall"),
+        "iptables-restore" => (true, "this would replace or switch off the firewall"),
+        "pfctl" => (has(args, &["-d", "-F"]), "this would replace or switch off the firewall"),
+        "ufw" => (has(args, &["disable", "reset", "delete"]), "this would switch the firewall off"),
+        "netsh" => (has(args, &["off", "reset", "disable"]), "this would switch the firewall off"),
+        "firewall-cmd" => (
+            args.iter().any(|word| word.starts_with("--remove"))
+                || has(args, &["--panic-on", "--complete-reload"]),
+            "this would take rules of the firewall away",
+        ),
+        "ifdown" => (true, "this would take the network away"),
+        "ifconfig" | "nmcli" => {
+            (has(args, &["down", "delete"]), "this would take the network away")
+        }
+        "route" => (has(args, &["del", "delete", "flush"]), "this would remove routes"),
+        _ => return None,
+    };
+    opens.then_some(("shell.firewall", note))
+}
+
+fn security(call: &Call<'_>, args: &[&str]) -> Finding {
+    let off = "this would switch a protection of the system off";
+    let (weakens, label, note) = match call.name {
+        "setenforce" => (has(args, &["0", "permissive", "Permissive"]), "shell.security", off),
+        "csrutil" | "spctl" => (has(args, &["disable", "--master-disable"]), "shell.security", off),
+        "aa-teardown" | "aa-disable" => (true, "shell.security", off),
+        "apparmor_parser" => (has(args, &["-R"]), "shell.security", off),
+        "auditctl" => (has(args, &["-D", "-e"]), "shell.security", "this would stop auditing"),
+        "gpg" => (has(args, &GPG_DELETES), "shell.overwrite", "this would delete a secret key"),
+        "security" => (
+            has(args, &["delete-keychain", "dump-keychain", "find-generic-password"]),
+            "path.sensitive",
+            "this would read or delete a key chain",
+        ),
+        _ => return None,
+    };
+    weakens.then_some((label, note))
+}
+
+/// Options of gpg that delete a secret key.
+const GPG_DELETES: [&str; 3] =
+    ["--delete-secret-keys", "--delete-secret-and-public-key", "--delete-secret-key"];
+
+fn history(call: &Call<'_>, args: &[&str]) -> Finding {
+    let stop = "this would stop the shell's history";
+    let (wipes, note) = match call.name {
+        "history" => {
+            (flag(call, "cdw", &[]) && !has(args, &["-w"]), "this would wipe the shell's history")
+        }
+        "unset" => (has(args, &["HISTFILE", "HISTSIZE"]), stop),
+        "export" | "set" | "declare" => {
+            let off = ["HISTFILE=/dev/null", "HISTSIZE=0", "HISTFILESIZE=0", "HISTFILE="];
+            (has(args, &off), stop)
+        }
+        "journalctl" => {
+            let starts = ["--vacuum", "--flush"];
+            let touched = has(args, &["--rotate"])
+                || args.iter().any(|word| starts.iter().any(|start| word.starts_with(start)));
+            return if touched { vacuum(args) } else { None };
+        }
+        "wevtutil" => (has(args, &["cl", "clear-log"]), "this would wipe the event log"),
+        "clear-eventlog" => (true, "this would wipe the event log"),
+        "dmesg" => (flag(call, "cC", &["--clear"]), "this would wipe the kernel's log"),
+        _ => return None,
+    };
+    wipes.then_some(("shell.history", note))
+}
+
+fn accounts(call: &Call<'_>, args: &[&str]) -> Finding {
+    let looks = has(args, &["-S", "--status", "-l", "--list", "--help"]);
+    let (changes, note) = match call.name {
+        "userdel" | "groupdel" | "deluser" | "delgroup" => {
+            (true, "this would delete an account or group")
+        }
+        "dscl" => (has(args, &["-delete", "delete"]), "this would delete an account or group"),
+        // With -l, passwd locks the account.
+        "passwd" => (!looks || has(args, &["-l"]), CHANGES_ACCOUNTS),
+        "visudo" => (!looks && !has(args, &["-c", "--check"]), CHANGES_ACCOUNTS),
+        "useradd" | "adduser" | "usermod" | "groupmod" | "groupadd" | "chpasswd" | "vipw"
+        | "gpasswd" | "chage" | "newusers" | "addgroup" => (!looks, CHANGES_ACCOUNTS),
+        "setcap" => (true, "this would give a program rights of the system"),
+        _ => return None,
+    };
+    changes.then_some(("shell.privilege.account", note))
+}
+
+const CHANGES_ACCOUNTS: &str = "this would change accounts, passwords or who may use sudo";
+
+fn kernel(call: &Call<'_>, args: &[&str]) -> Finding {
+    let (changes, label, note) = match call.name {
+        "insmod" | "rmmod" => (true, "shell.kernel", "this would change the running kernel"),
+        "modprobe" => {
+            (has(args, &["-r", "--remove"]), "shell.kernel", "this would change the running kernel")
+        }
+        "kexec" => (true, "shell.kernel", "this would start another kernel"),
+        "sysctl" => {
+            let writes = flag(call, "wp", &["--write", "--load"])
+                || args.iter().any(|word| word.contains('='));
+            return if writes { sysctl(args) } else { None };
+        }
+        "grub-install" | "efibootmgr" | "bcdedit" | "dracut" | "bless" => {
+            (true, "shell.device.write", "this would change how the machine starts")
+        }
+        _ => return None,
+    };
+    changes.then_some((label, note))
+}
+
+/// Scheduled jobs, packages, and what uses the machine up.
+fn machine(call: &Call<'_>, args: &[&str]) -> Finding {
+    let (uses_up, note) = match call.name {
+        "crontab" => return crontab(call, args),
+        "atrm" => return Some(("shell.schedule", "this would remove a scheduled job")),
+        "apt" | "apt-get" | "aptitude" | "yum" | "dnf" | "zypper" | "apk" | "pacman" | "brew"
+        | "snap" | "dpkg" | "rpm" | "pkg" | "choco" | "winget" | "emerge" | "flatpak" => {
+            return packages(call, args);
+        }
+        "stress" | "stress-ng" => (true, "this would use the machine up"),
+        "yes" => (
+            call.after.is_none() && (call.command.background || !call.command.redirects.is_empty()),
+            "this would use the machine up",
+        ),
+        "fallocate" => (
+            args.iter().any(|word| word.ends_with('T') || word.ends_with("TB")),
+            "this would fill the disk",
+        ),
+        _ => return None,
+    };
+    uses_up.then_some(("shell.exhaust", note))
+}
 
 fn systemctl(args: &[&str]) -> Finding {
     let verb = args.iter().find(|word| !word.starts_with('-') && !word.contains('.'))?;
@@ -364,86 +375,67 @@ fn systemctl(args: &[&str]) -> Finding {
     }
 }
 
+/// Processes that everything on a machine depends on, and ways to mean all of them.
+const VITAL: [&str; 14] = [
+    "systemd",
+    "init",
+    "sshd",
+    "dockerd",
+    "containerd",
+    "kubelet",
+    "postgres",
+    "mysqld",
+    "root",
+    "-u",
+    "-U",
+    "--user",
+    ".",
+    ".*",
+];
+/// The same for `killall`, which takes whole names.
+const VITAL_NAMES: [&str; 10] =
+    ["systemd", "init", "sshd", "dockerd", "containerd", "kubelet", "-u", "--user", ".*", "-r"];
+/// Programs whose output names chosen processes.
+const CHOOSERS: [&str; 6] = ["grep", "pgrep", "lsof", "pidof", "fuser", "awk"];
+
 fn kill(call: &Call<'_>, args: &[&str]) -> Finding {
-    let hard = args
-        .iter()
-        .any(|word| matches!(*word, "-9" | "-KILL" | "-SIGKILL" | "-s9" | "KILL" | "SIGKILL"));
-    let whole = match call.name {
-        "kill" => {
-            let signal = usize::from(
-                args.first()
-                    .is_some_and(|word| word.starts_with('-') && *word != "--" && word.len() > 1),
-            ) + usize::from(matches!(args.first(), Some(&"-s" | &"-n")));
-            args.get(signal.min(args.len())..)
-                .unwrap_or_default()
-                .iter()
-                .any(|word| matches!(*word, "-1" | "1" | "0"))
-                || (args.len() == 1 && args == ["-1"])
-                || call.args.iter().any(|word| {
-                    word.inner.iter().any(|text| {
-                        text.contains("ps ") && !text.contains("grep")
-                            || text.starts_with("pgrep .")
-                            || text.starts_with("pgrep -u")
-                            || text.contains("pidof systemd")
-                    })
-                })
-                || call.each
-                    && !call.before.iter().any(|command| {
-                        command.words.iter().any(|word| {
-                            matches!(
-                                word.text.as_str(),
-                                "grep" | "pgrep" | "lsof" | "pidof" | "fuser" | "awk"
-                            )
-                        })
-                    })
-        }
+    let hard = has(args, &["-9", "-KILL", "-SIGKILL", "-s9", "KILL", "SIGKILL"]);
+    let many = match call.name {
+        "kill" => kills_all(call, args),
         "killall5" => true,
-        "killall" => args.iter().any(|word| {
-            matches!(
-                *word,
-                "systemd"
-                    | "init"
-                    | "sshd"
-                    | "dockerd"
-                    | "containerd"
-                    | "kubelet"
-                    | "-u"
-                    | "--user"
-                    | ".*"
-                    | "-r"
-            )
-        }),
+        "killall" => has(args, &VITAL_NAMES),
         "taskkill" => args.iter().any(|word| {
-            matches!(
-                word.to_ascii_lowercase().as_str(),
-                "*" | "lsass.exe" | "csrss.exe" | "winlogon.exe"
-            )
+            ["*", "lsass.exe", "csrss.exe", "winlogon.exe"]
+                .contains(&word.to_ascii_lowercase().as_str())
         }),
-        _ => {
-            args.iter().any(|word| {
-                matches!(
-                    *word,
-                    "." | ".*"
-                        | "-u"
-                        | "-U"
-                        | "systemd"
-                        | "init"
-                        | "sshd"
-                        | "root"
-                        | "dockerd"
-                        | "kubelet"
-                        | "containerd"
-                        | "postgres"
-                        | "mysqld"
-                        | ""
-                )
-            }) && (hard || !args.contains(&"-f"))
-        }
+        _ => (has(args, &VITAL) || args.contains(&"")) && (hard || !args.contains(&"-f")),
     };
-    whole.then_some((
+    many.then_some((
         "shell.kill",
         "this would kill many processes, or one that everything depends on",
     ))
+}
+
+/// Whether `kill` is given everybody, init, or whatever a list of processes holds.
+fn kills_all(call: &Call<'_>, args: &[&str]) -> bool {
+    let signal =
+        args.first().is_some_and(|word| word.starts_with('-') && *word != "--" && word.len() > 1);
+    let named = matches!(args.first(), Some(&"-s" | &"-n"));
+    let from = (usize::from(signal) + usize::from(named)).min(args.len());
+    let listed = |text: &String| {
+        text.contains("ps ") && !text.contains("grep")
+            || text.starts_with("pgrep .")
+            || text.starts_with("pgrep -u")
+            || text.contains("pidof systemd")
+    };
+    let chosen = || {
+        let mut before = call.before.iter().flat_map(|command| &command.words);
+        before.any(|word| CHOOSERS.contains(&word.text.as_str()))
+    };
+    has(args.get(from..).unwrap_or_default(), &["-1", "1", "0"])
+        || args == ["-1"]
+        || call.args.iter().any(|word| word.inner.iter().any(listed))
+        || call.each && !chosen()
 }
 
 /// `-P INPUT DROP`, `-P INPUT ACCEPT`: the rule for everything.

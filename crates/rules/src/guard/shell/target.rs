@@ -197,85 +197,85 @@ fn relative(parts: &[&str]) -> Area {
     }
 }
 
-/// Folders and files that can be made again.
+/// Names of folders and files that can be made again.
+const SCRATCH: [&str; 54] = [
+    "node_modules",
+    "build",
+    "dist",
+    "target",
+    "out",
+    "tmp",
+    "temp",
+    ".tmp",
+    "cache",
+    ".cache",
+    "caches",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    "venv",
+    ".venv",
+    "coverage",
+    "htmlcov",
+    ".nyc_output",
+    ".next",
+    ".nuxt",
+    ".svelte-kit",
+    ".turbo",
+    ".parcel-cache",
+    ".gradle",
+    ".terraform",
+    ".eggs",
+    "_build",
+    "bin",
+    "obj",
+    ".sass-cache",
+    "bower_components",
+    "cmake-build-debug",
+    ".idea",
+    "cmake-build-release",
+    "test-results",
+    "playwright-report",
+    "storybook-static",
+    "public/build",
+    ".angular",
+    ".serverless",
+    ".aws-sam",
+    "cdk.out",
+    "deriveddata",
+    "pods",
+    ".dart_tool",
+    "_site",
+    ".jekyll-cache",
+    "logs",
+    "generated",
+    "gen",
+];
+/// Ends of such names.
+const SCRATCH_ENDS: [&str; 12] = [
+    ".tmp",
+    ".temp",
+    ".log",
+    ".bak",
+    ".pyc",
+    ".o",
+    ".swp",
+    ".cache",
+    ".egg-info",
+    ".orig",
+    "~",
+    ".old",
+];
+
 fn is_scratch(part: &str) -> bool {
     let lower = part.to_ascii_lowercase();
-    matches!(
-        lower.as_str(),
-        "node_modules"
-            | "build"
-            | "dist"
-            | "target"
-            | "out"
-            | "tmp"
-            | "temp"
-            | ".tmp"
-            | "cache"
-            | ".cache"
-            | "caches"
-            | "__pycache__"
-            | ".pytest_cache"
-            | ".mypy_cache"
-            | ".ruff_cache"
-            | ".tox"
-            | ".nox"
-            | "venv"
-            | ".venv"
-            | "coverage"
-            | "htmlcov"
-            | ".nyc_output"
-            | ".next"
-            | ".nuxt"
-            | ".svelte-kit"
-            | ".turbo"
-            | ".parcel-cache"
-            | ".gradle"
-            | ".terraform"
-            | ".eggs"
-            | "_build"
-            | "bin"
-            | "obj"
-            | ".sass-cache"
-            | "bower_components"
-            | "cmake-build-debug"
-            | ".idea"
-            | "cmake-build-release"
-            | "test-results"
-            | "playwright-report"
-            | "storybook-static"
-            | "public/build"
-            | ".angular"
-            | ".serverless"
-            | ".aws-sam"
-            | "cdk.out"
-            | "deriveddata"
-            | "pods"
-            | ".dart_tool"
-            | "_site"
-            | ".jekyll-cache"
-            | "logs"
-            | "generated"
-            | "gen"
-    ) || [
-        ".tmp",
-        ".temp",
-        ".log",
-        ".bak",
-        ".pyc",
-        ".o",
-        ".swp",
-        ".cache",
-        ".egg-info",
-        ".orig",
-        "~",
-        ".old",
-    ]
-    .iter()
-    .any(|end| lower.ends_with(end))
+    SCRATCH.contains(&lower.as_str())
+        || SCRATCH_ENDS.iter().any(|end| lower.ends_with(end))
         || ["tmp", "temp", "test-", "test_", "scratch"].iter().any(|start| lower.starts_with(start))
-        || lower.contains("cache")
-        || lower.contains("-tmp")
-        || lower.contains("_tmp")
+        || ["cache", "-tmp", "_tmp"].iter().any(|within| lower.contains(within))
 }
 
 /// `C:`, `C:\`, `C:\Windows`.
@@ -290,6 +290,63 @@ fn windows_root(path: &str) -> bool {
             || ["windows", "users", "program"].iter().any(|start| rest.starts_with(start)))
 }
 
+/// Parts of paths to keys, passwords or the like.
+const SENSITIVE: [&str; 27] = [
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/master.passwd",
+    ".ssh/id_",
+    ".ssh/authorized_keys",
+    ".aws/credentials",
+    ".kube/config",
+    ".docker/config.json",
+    ".gnupg/",
+    "/etc/kubernetes/admin.conf",
+    "/etc/kubernetes/pki",
+    "/proc/self/environ",
+    "/proc/1/environ",
+    "/var/run/secrets",
+    "/run/secrets/",
+    ".config/gcloud",
+    "/etc/ssl/private",
+    "/config/sam",
+    ".azure/",
+    "system32/config",
+    "ntds.dit",
+    "/proc/kcore",
+    "/dev/mem",
+    ".terraform.d/credentials",
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+];
+/// Names of such files.
+const SENSITIVE_NAMES: [&str; 23] = [
+    ".netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".vault-token",
+    ".htpasswd",
+    ".my.cnf",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "id_dsa",
+    ".bash_history",
+    ".zsh_history",
+    "shadow",
+    "wp-config.php",
+    "terraform.tfstate",
+    ".env",
+    "credentials.json",
+    "secrets.yml",
+    "secrets.yaml",
+    "master.key",
+    "keystore.jks",
+];
+
 /// Files that hold keys, passwords or the like.
 pub(in crate::guard) fn is_sensitive(path: &str) -> bool {
     // Cheap, for the many words that are no paths.
@@ -298,76 +355,14 @@ pub(in crate::guard) fn is_sensitive(path: &str) -> bool {
     }
     let lower = path.to_ascii_lowercase().replace('\\', "/");
     let name = lower.rsplit('/').next().unwrap_or(&lower);
-    let public = name.ends_with(".pub")
-        || name.contains("example")
-        || name.contains("sample")
-        || name.contains("template")
-        || name.ends_with(".md");
-    if public {
-        return false;
-    }
-    let within = [
-        "/etc/shadow",
-        "/etc/gshadow",
-        "/etc/sudoers",
-        "/etc/master.passwd",
-        ".ssh/id_",
-        ".ssh/authorized_keys",
-        ".aws/credentials",
-        ".kube/config",
-        ".docker/config.json",
-        ".gnupg/",
-        "/etc/kubernetes/admin.conf",
-        "/etc/kubernetes/pki",
-        "/proc/self/environ",
-        "/proc/1/environ",
-        "/var/run/secrets",
-        "/run/secrets/",
-        ".config/gcloud",
-        "/etc/ssl/private",
-        "/config/sam",
-        ".azure/",
-        "system32/config",
-        "ntds.dit",
-        "/proc/kcore",
-        "/dev/mem",
-        ".terraform.d/credentials",
-        "/var/run/docker.sock",
-        "/run/docker.sock",
-    ];
-    within.iter().any(|part| lower.contains(part))
-        || matches!(
-            name,
-            ".netrc"
-                | ".pgpass"
-                | ".npmrc"
-                | ".pypirc"
-                | ".git-credentials"
-                | ".vault-token"
-                | ".htpasswd"
-                | ".my.cnf"
-                | "id_rsa"
-                | "id_ed25519"
-                | "id_ecdsa"
-                | "id_dsa"
-                | ".bash_history"
-                | ".zsh_history"
-                | "shadow"
-                | "wp-config.php"
-                | "terraform.tfstate"
-                | ".env"
-                | "credentials.json"
-                | "secrets.yml"
-                | "secrets.yaml"
-                | "master.key"
-                | "keystore.jks"
-        )
-        || (name.starts_with(".env.")
+    let public = [".pub", ".md"].iter().any(|end| name.ends_with(end))
+        || ["example", "sample", "template"].iter().any(|within| name.contains(within));
+    !public
+        && (SENSITIVE.iter().any(|part| lower.contains(part))
+            || SENSITIVE_NAMES.contains(&name)
+            || name.starts_with(".env.")
             || name.ends_with(".pem") && name.contains("key")
-            || name.ends_with(".kdbx")
-            || name.ends_with(".pfx")
-            || name.ends_with(".p12")
-            || name.ends_with(".keytab"))
+            || [".kdbx", ".pfx", ".p12", ".keytab"].iter().any(|end| name.ends_with(end)))
 }
 
 #[cfg(test)]
