@@ -8,7 +8,13 @@ use lockgate_model::{Action, Deny, Digest, Event, IntentEvent, Reason, Refusal, 
 use lockgate_store::journal::JournalFault;
 use serde_json::Value;
 
-use super::{guard, judge::Judged, parse::Item, resolve::Caller, respond::Stop};
+use super::{
+    guard,
+    judge::Judged,
+    parse::Item,
+    resolve::Caller,
+    respond::{Grounds, Stop},
+};
 use crate::{
     clearance::Entry, clock, gateway::Gateway, hash::sha256, record, recording, session::Owner,
 };
@@ -142,8 +148,10 @@ impl Stop {
         let tells = judged.visible || reason == Reason::CatalogueMissing;
         let reason = if tells { reason } else { Reason::TargetUnknown };
         let mut stop = Self::from(Refusal::new(reason, detail)).of(&judged.item);
-        stop.policies = judged.verdict.policies().to_vec();
-        stop.found = guard::sentences(&judged.item.facts);
+        stop.grounds = Box::new(Grounds {
+            policies: judged.verdict.policies().to_vec(),
+            found: guard::sentences(&judged.item.facts),
+        });
         stop.recorded = true;
         stop
     }

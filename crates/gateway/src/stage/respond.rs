@@ -32,10 +32,8 @@ pub struct Stop {
     pub refusal: Refusal,
     /// The request's id.
     pub id: Option<RequestId>,
-    /// Ids of the policies that decided, where one did.
-    pub policies: Vec<String>,
-    /// What the call would have done, in sentences that quote nothing of it.
-    pub found: Vec<String>,
+    /// How it was decided, where policies did.
+    pub grounds: Box<Grounds>,
     /// Whether the journal already knows.
     pub recorded: bool,
     era: Option<Era>,
@@ -46,6 +44,15 @@ pub struct Stop {
     /// Whether it was a call of a tool, whose failures are results.
     tool: bool,
     part: Part,
+}
+
+/// On what a call was decided.
+#[derive(Clone, Debug, Default)]
+pub struct Grounds {
+    /// Ids of the policies that decided.
+    pub policies: Vec<String>,
+    /// What the call would have done, in sentences that quote nothing of it.
+    pub found: Vec<String>,
 }
 
 impl Stop {
@@ -84,7 +91,7 @@ impl Stop {
     fn body(&self) -> (StatusCode, Vec<u8>) {
         let reason = self.refusal.reason;
         if let (true, Some(id), Some(era)) = (self.tool && is_verdict(reason), &self.id, self.era) {
-            let text = refusal_text(reason, &self.policies, &self.found);
+            let text = refusal_text(reason, &self.grounds);
             return (StatusCode::OK, answer::tool_error(id, era, &text));
         }
         let (status, code) = match self.rpc {
@@ -107,7 +114,7 @@ impl Stop {
                 answer::error(id.as_ref(), code, words(reason), None)
             }
             (_, id) => {
-                let data = json!({ "reason": reason.code(), "policies": self.policies });
+                let data = json!({ "reason": reason.code(), "policies": self.grounds.policies });
                 answer::error(id.as_ref(), code, words(reason), Some(data))
             }
         };
@@ -120,8 +127,7 @@ impl From<Refusal> for Stop {
         Self {
             refusal,
             id: None,
-            policies: Vec::new(),
-            found: Vec::new(),
+            grounds: Box::default(),
             recorded: false,
             era: None,
             rpc: None,
@@ -293,7 +299,7 @@ fn speaks_legacy_only(gateway: &Gateway, trail: &Trail) -> bool {
     })
 }
 
-fn refusal_text(reason: Reason, policies: &[String], found: &[String]) -> String {
+fn refusal_text(reason: Reason, Grounds { policies, found }: &Grounds) -> String {
     let mut text = format!("Lockgate refused this call: {} ({}).", words(reason), reason.code());
     if matches!(reason, Reason::PolicyForbidden | Reason::ApprovalUnavailable) && !found.is_empty()
     {
