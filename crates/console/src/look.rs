@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use lockgate_model::{Event, ViewedEvent};
-use lockgate_store::{db::Index, journal::JournalFault};
+use lockgate_store::{index::Index, journal::JournalFault};
 
 use crate::{
     console::Console,
@@ -97,7 +97,7 @@ pub(crate) fn unavailable(fault: &JournalFault) -> Problem {
 }
 
 /// The request as it was spelled, which is percent-encoded and so inert.
-fn detail(uri: &Uri) -> String {
+pub(crate) fn detail(uri: &Uri) -> String {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let inert = target.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' });
     inert.take(DETAIL_MAX_BYTES).collect()

@@ -1,7 +1,7 @@
 //! Where in the journal something can stand: from its first record to the last one that is
 //! indexed, and beyond what is indexed.
 
-use lockgate_store::db::CallRow;
+use lockgate_store::index::CallRow;
 
 use crate::{
     look::Look,

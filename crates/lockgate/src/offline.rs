@@ -11,7 +11,7 @@ use lockgate_gateway::{
 };
 use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
 use lockgate_store::{
-    db::IndexPlace,
+    db::DbPlace,
     journal::{Journal, JournalFault, JournalOptions, Keys, Recovery},
     pins::{PinFolder, Pins},
 };
@@ -52,12 +52,24 @@ pub(crate) fn index_file(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Where the reference to the database's URL leads nowhere.
-pub(crate) fn index_place(loaded: &Loaded) -> Result<IndexPlace, Failure> {
+pub(crate) fn index_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, index_file(&loaded.settings.data))
+}
+
+/// Where approvals are kept: beside the index, in a file of their own, or in the same database.
+///
+/// # Errors
+/// Where the reference to the database's URL leads nowhere.
+pub(crate) fn approvals_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("approvals.sqlite"))
+}
+
+fn place(loaded: &Loaded, file: PathBuf) -> Result<DbPlace, Failure> {
     match &loaded.settings.recording.index {
-        None => Ok(IndexPlace::Sqlite(index_file(&loaded.settings.data))),
+        None => Ok(DbPlace::Sqlite(file)),
         Some(url) => {
             let url = url.resolve().map_err(Failure::unreachable)?;
-            Ok(IndexPlace::Postgres(url.expose().to_owned()))
+            Ok(DbPlace::Postgres(url.expose().to_owned()))
         }
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use lockgate_model::{Event, ViewedEvent};
 use lockgate_store::{
-    db::{self, Index, IndexPlace, SessionRow},
+    db::DbPlace,
+    index::{self, Index, SessionRow},
     journal::{self, Elsewhere, Keys, Reader, Record, VerifierKey},
 };
 use tokio::runtime::Runtime;
@@ -98,7 +99,7 @@ impl Opened {
         self.with_index(async |index| {
             let node = journal::node(&self.journal, &self.keys).map_err(Failure::unreachable)?;
             if let Some(node) = node {
-                let caught_up = db::catch_up(
+                let caught_up = index::catch_up(
                     index,
                     &self.journal,
                     &self.keys,
@@ -123,7 +124,7 @@ impl Opened {
     ) -> Result<T, Failure> {
         let place = match &self.loaded {
             Some(loaded) => offline::index_place(loaded)?,
-            None => IndexPlace::Sqlite(offline::index_file(&self.data)),
+            None => DbPlace::Sqlite(offline::index_file(&self.data)),
         };
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(Failure::unreachable)?;

@@ -2,7 +2,8 @@
 //! steer the terminal.
 
 use lockgate_model::{
-    Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, Verdict,
+    ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent,
+    RefusalEvent, Verdict,
 };
 use lockgate_store::journal::Record;
 
@@ -49,6 +50,7 @@ fn words(event: &Event) -> String {
             format!("opened   {} {issuer}/{subject} at {connection}", short(session))
         }
         Event::Closed { session, why } => format!("closed   {} {why}", short(session)),
+        Event::Approval(approval) => asked(approval),
         Event::Viewed(viewed) => {
             format!("viewed   {} by {}: {}", viewed.how, viewed.by, viewed.detail)
         }
@@ -61,6 +63,22 @@ fn words(event: &Event) -> String {
         }
         Event::Outcome(outcome) => end(outcome),
     }
+}
+
+fn asked(approval: &ApprovalEvent) -> String {
+    let ApprovalEvent { approval: id, call, by, step, .. } = approval;
+    let what = match step {
+        ApprovalStep::Asked { groups, policies, .. } => {
+            format!("asked of {} [{}]", groups.join(", "), policies.join(", "))
+        }
+        ApprovalStep::Approve { .. } => format!("{by} says YES"),
+        ApprovalStep::Reject { reason } => format!("{by} says NO: {reason}"),
+        ApprovalStep::Withdraw => format!("{by} takes it back"),
+        ApprovalStep::Spent { policies, .. } => format!("used [{}]", policies.join(", ")),
+        ApprovalStep::Void { why } => format!("void: {why}"),
+        ApprovalStep::Expired => "nobody answered, or used it, in time".to_owned(),
+    };
+    format!("approval {} {what}, for {}", short(id), short(call))
 }
 
 fn change(change: &KeptChange) -> String {

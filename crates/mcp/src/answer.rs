@@ -56,6 +56,20 @@ pub fn tool_error(id: &RequestId, era: Era, text: &str) -> Vec<u8> {
     body(Some(id), "result", Value::Object(result))
 }
 
+/// A progress notification of the gateway's own, while a call waits.
+pub fn progress(token: &RequestId, progress: u32, message: &str) -> Vec<u8> {
+    let params = json!({ "progressToken": token, "progress": progress, "message": message });
+    let note = json!({
+        "jsonrpc": "2.0", "method": "notifications/progress", "params": params,
+    });
+    note.to_string().into_bytes()
+}
+
+/// The result that asks the client to send the same call again, with this state (modern era).
+pub fn ask_again(id: &RequestId, state: &str) -> Vec<u8> {
+    body(Some(id), "result", json!({ "resultType": "input_required", "requestState": state }))
+}
+
 /// The result that ends a modern `subscriptions/listen` stream in good order.
 pub fn listen_complete(id: &RequestId) -> Vec<u8> {
     let result = json!({ "resultType": "complete", "_meta": { META_SUBSCRIPTION: id } });

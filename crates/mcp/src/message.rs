@@ -152,6 +152,20 @@ impl<'a> Request<'a> {
         extensions.and_then(|extensions| extensions.get(extension)).is_some()
     }
 
+    /// The request's bytes without these parameters; everything else stays as it was written.
+    pub fn without_params(&self, names: &[&str]) -> Vec<u8> {
+        let (text, params) = (self.document.text(), self.params());
+        let Some(params) = params else { return text.as_bytes().to_vec() };
+        let named = |key: Option<&str>| key.is_some_and(|key| names.contains(&key));
+        let kept = params.children().filter(|child| !named(child.key()));
+        let kept: Vec<&str> =
+            kept.map(|child| text.get(child.span()).unwrap_or_default()).collect();
+        let span = params.value_span();
+        let before = text.get(..span.start).unwrap_or_default();
+        let after = text.get(span.end..).unwrap_or_default();
+        format!("{before}{{{}}}{after}", kept.join(",")).into_bytes()
+    }
+
     /// `_meta.progressToken`: text or a whole number.
     pub fn progress_token(&self) -> Option<RequestId> {
         id_of(self.meta("progressToken")?)

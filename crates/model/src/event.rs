@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::{Digest, Era, Reason, RequestId, Verdict};
+use crate::{Digest, Era, Reason, RequestId, Timestamp, Verdict};
 
 /// One record of the journal. The journal itself adds sequence number, time and chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub enum Event {
         /// What changed, in one sentence.
         summary: String,
     },
+    /// Something happened to an approval.
+    Approval(Box<ApprovalEvent>),
     /// Somebody looked at recorded content.
     Viewed(ViewedEvent),
     /// Somebody changed what is kept of the recording; on record before it takes effect.
@@ -65,6 +67,7 @@ impl Event {
             Self::Intent(intent) => intent.session.as_deref(),
             Self::Message(message) => message.session.as_deref(),
             Self::Outcome(outcome) => outcome.session.as_deref(),
+            Self::Approval(approval) => approval.session.as_deref(),
             Self::Started { .. }
             | Self::Snapshot { .. }
             | Self::Refused(_)
@@ -93,6 +96,64 @@ pub struct OpenedEvent {
     pub connection: String,
     /// Era of its first message.
     pub era: Era,
+}
+
+/// One step of an approval. What people say is on record before it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalEvent {
+    /// The approval.
+    pub approval: String,
+    /// The call that asks, or that uses it.
+    pub call: String,
+    /// The caller's session, where the gateway itself says it.
+    pub session: Option<String>,
+    /// Who: `issuer/subject`, or `gateway`.
+    pub by: String,
+    /// What.
+    pub step: ApprovalStep,
+}
+
+/// What happens to an approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalStep {
+    /// A call asked for it.
+    Asked {
+        /// Qualified names of the groups that are asked.
+        groups: Vec<String>,
+        /// Different people of each.
+        quorum: u32,
+        /// The policies that hold the call.
+        policies: Vec<String>,
+        /// When the question lapses.
+        answer_by: Timestamp,
+    },
+    /// A person says yes.
+    Approve {
+        /// Only up to here.
+        until: Option<Timestamp>,
+    },
+    /// A person says no.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// Its caller takes it back.
+    Withdraw,
+    /// The grant is used; the call is sent after this is durable.
+    Spent {
+        /// The policies that permit the call with it.
+        policies: Vec<String>,
+        /// The version that decided.
+        snapshot: Digest,
+    },
+    /// It no longer holds.
+    Void {
+        /// Why.
+        why: String,
+    },
+    /// Its time passed.
+    Expired,
 }
 
 /// A look at the recording, by someone who is not the caller that it is about.

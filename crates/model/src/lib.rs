@@ -3,7 +3,9 @@
 //! Every other room speaks in these words. Nothing here does IO, awaits, reads a clock or draws
 //! randomness: time arrives as a [`Timestamp`], identifiers arrive as values.
 
+mod approval;
 mod call;
+mod canonical;
 mod connection;
 mod digest;
 mod event;
@@ -13,12 +15,16 @@ mod refusal;
 mod time;
 mod verdict;
 
+pub use approval::{
+    Act, ActFault, Approval, Person, Reviewer, State, Subject, Terms, VOTES_MAX, Vote,
+};
 pub use call::{Action, Call, Era, RequestId, Revision};
+pub use canonical::canonical;
 pub use connection::{ConnectionName, NameFault};
 pub use digest::Digest;
 pub use event::{
-    Event, IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent,
-    OutcomeStatus, RefusalEvent, ViewedEvent,
+    ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, KeptEvent, MessageEvent,
+    OpenedEvent, OutcomeEvent, OutcomeStatus, RefusalEvent, ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;

@@ -129,8 +129,16 @@ reasons! {
     PolicyForbidden = "policy.forbidden",
     /// A policy could not be evaluated.
     PolicyError = "policy.error",
-    /// A policy holds the call for approval, and approvals are not set up.
+    /// A policy holds the call for approval, and approvals can't be asked for.
     ApprovalUnavailable = "approval.unavailable",
+    /// The call waits for a person's approval.
+    ApprovalPending = "approval.pending",
+    /// A person refused to approve the call.
+    ApprovalRejected = "approval.rejected",
+    /// The approval does not hold for what the call would be now.
+    ApprovalVoid = "approval.void",
+    /// The caller has too many calls waiting for approval.
+    ApprovalTooMany = "approval.too_many",
     /// The tool, prompt or resource does not exist, or not for this caller.
     TargetUnknown = "target.unknown",
     /// The definition is new and nobody accepted it.

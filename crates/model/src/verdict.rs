@@ -22,10 +22,23 @@ pub enum Verdict {
 /// A call that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
-    /// Qualified group names, any one member of each must approve.
+    /// Qualified group names; each must approve.
     pub approvers: Vec<String>,
     /// Ids of the forbids that hold the call, sorted.
     pub policies: Vec<String>,
+    /// Different people of each group who must approve.
+    #[serde(default = "one")]
+    pub quorum: u32,
+    /// A grant may be used for at most so long, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// Why the policies hold it, in their authors' words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// A refusal by policy.

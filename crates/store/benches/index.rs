@@ -14,7 +14,10 @@ use lockgate_model::{
     Digest, Era, Event, IntentEvent, OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Timestamp,
     Verdict,
 };
-use lockgate_store::db::{Filter, Index, IndexPlace, Indexed, Page, Query, VerdictKind};
+use lockgate_store::{
+    db::DbPlace,
+    index::{Filter, Index, Indexed, Page, Query, VerdictKind},
+};
 use serde_json::{json, value::to_raw_value};
 use tempfile::TempDir;
 
@@ -34,7 +37,7 @@ fn main() {
 }
 
 async fn measure(file: &Path, calls: u64) {
-    let index = Index::open(&IndexPlace::Sqlite(file.to_owned())).await.unwrap();
+    let index = Index::open(&DbPlace::Sqlite(file.to_owned())).await.unwrap();
     let start = Instant::now();
     let mut batch = Vec::new();
     let mut seq: u64 = 0;

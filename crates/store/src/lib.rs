@@ -1,17 +1,19 @@
 //! What outlives the process: the journal of every decision, its searchable index, the accepted
 //! definitions, and their way elsewhere.
 //!
-//! [`journal`] stands between judge and send on the path of a call: no record, no call. [`db`] is
-//! filled behind it and can be made again from it. [`pins`] keeps what an operator accepted of each
-//! connection. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
+//! [`journal`] stands between judge and send on the path of a call: no record, no call. [`index`] is
+//! filled behind it and can be made again from it; both it and [`approvals`] stand on [`db`]. [`pins`] keeps what an operator accepted of each
+//! connection, and [`approvals`] what people are asked. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
 //! [`retain`] plans what has had its time; none of them can hold the journal up. Nothing here
 //! decides, speaks the protocol, reads the wall clock, or sees a caller's credential.
 
+pub mod approvals;
 mod client;
 pub mod db;
 pub mod deliver;
 pub mod export;
 mod folder;
+pub mod index;
 pub mod journal;
 pub mod pins;
 pub mod retain;

@@ -127,7 +127,9 @@ pub(super) fn context(
                 let typed = typed.map_err(|mismatch| say(&mismatch))?;
                 pairs.add("arguments", || Some(typed));
             }
-            pairs.add("arguments_json", || Some(text(&shape::canonical(question.arguments))));
+            pairs.add("arguments_json", || {
+                Some(text(&lockgate_model::canonical(question.arguments)))
+            });
         }
         None => pairs.add("target", || Some(text(question.action.target()))),
     }

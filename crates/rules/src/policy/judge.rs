@@ -6,12 +6,13 @@
 //! as policies can tell, and is absent if no permit can apply or a forbid applies to every call.
 
 use cedar_policy::{Effect, EvalResult, Request, eval_expression};
-use lockgate_model::{Action, Ask, Deny, Group, Reason, Verdict};
+use lockgate_model::{Action, Deny, Group, Reason, Verdict};
 
 use super::{
     Policies, Question,
     compile::Point,
     context::{self, View},
+    hold::Hold,
     rule::Rule,
     vocabulary::tool_action,
 };
@@ -164,8 +165,10 @@ impl Policies {
         if !findings.forbids.is_empty() {
             let policies = ids(findings.forbids.iter().copied());
             return Ok(match self.approvers(question, point, &findings.forbids)? {
-                Some(approvers) => {
-                    Ruling { verdict: Verdict::Ask(Ask { approvers, policies }), notes: Vec::new() }
+                Some(groups) => {
+                    let holds = findings.forbids.iter().filter_map(|rule| rule.hold.as_ref());
+                    let ask = Hold::ask(holds, groups, policies);
+                    Ruling { verdict: Verdict::Ask(ask), notes: Vec::new() }
                 }
                 None => deny(Reason::PolicyForbidden, policies, Vec::new()),
             });
@@ -190,8 +193,8 @@ impl Policies {
     ) -> Result<Option<Vec<String>>, String> {
         let mut granted = question.approvals.to_vec();
         for rule in forbids {
-            match &rule.approvers {
-                Some(groups) => granted.extend(groups.iter().cloned()),
+            match &rule.hold {
+                Some(hold) => granted.extend(hold.groups.iter().cloned()),
                 None => return Ok(None),
             }
         }

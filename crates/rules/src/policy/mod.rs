@@ -53,6 +53,7 @@ mod compile;
 mod context;
 mod explain;
 mod fault;
+mod hold;
 mod judge;
 mod names;
 mod reads;

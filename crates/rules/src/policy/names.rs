@@ -30,7 +30,7 @@ impl Names<'_> {
                 other => report.errors.push(unknown_type(rule, other)),
             }
         }
-        for group in rule.approvers.iter().flatten() {
+        for group in rule.hold.iter().flat_map(|hold| &hold.groups) {
             report.errors.extend(self.qualified(rule, "Group", &group.to_string()));
         }
         report.errors.len() == before

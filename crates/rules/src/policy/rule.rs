@@ -10,11 +10,12 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Expression, Policy, PrincipalConstraint,
     ResourceConstraint,
 };
-use lockgate_model::{ConnectionName, Group, Identity};
+use lockgate_model::{ConnectionName, Identity};
 use miette::SourceSpan;
 
 use super::{
     fault::{File, PolicyFault},
+    hold::Hold,
     reads::Reads,
     vocabulary::{CALL_TOOL, tool_action},
 };
@@ -32,7 +33,7 @@ pub(super) struct Rule {
     /// What the condition reads.
     pub(super) reads: Reads,
     /// `None` where the policy carries no `@approvers`.
-    pub(super) approvers: Option<Vec<Group>>,
+    pub(super) hold: Option<Hold>,
     pub(super) place: Place,
     principal: PrincipalScope,
     actions: ActionScope,
@@ -77,7 +78,7 @@ impl Rule {
             effect: policy.effect(),
             condition: policy.as_ref().non_scope_constraints().cloned().map(Expression::from),
             reads,
-            approvers: None,
+            hold: None,
             place,
             principal: PrincipalScope::of(&policy),
             actions: ActionScope::of(&policy),

@@ -158,7 +158,9 @@ impl Shape {
             (Self::Text | Self::Other, Value::String(text)) => {
                 RestrictedExpression::new_string(text.clone())
             }
-            (Self::Other, other) => RestrictedExpression::new_string(canonical(other)),
+            (Self::Other, other) => {
+                RestrictedExpression::new_string(lockgate_model::canonical(other))
+            }
             (Self::Long, Value::Number(number)) => {
                 RestrictedExpression::new_long(number.as_i64().ok_or_else(mismatch)?)
             }
@@ -241,42 +243,4 @@ fn decimal(number: &str) -> Option<String> {
     let fits = fraction.len() <= 4 && digits(fraction) && digits(whole.trim_start_matches('-'));
     let fraction = if fraction.is_empty() { "0" } else { fraction };
     fits.then(|| format!("{whole}.{fraction}"))
-}
-
-/// JSON with keys in the order of RFC 8785 §3.2.3 and no spaces; numbers keep their digits.
-pub(super) fn canonical(value: &Value) -> String {
-    let mut out = String::new();
-    write_canonical(value, &mut out);
-    out
-}
-
-// Recursive: callers' JSON is at most as deep as its parser allows (64 on the path of a call).
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(object) => {
-            let mut entries: Vec<_> = object.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push('{');
-            for (index, (key, item)) in entries.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push(':');
-                write_canonical(item, out);
-            }
-            out.push('}');
-        }
-        scalar => out.push_str(&scalar.to_string()),
-    }
 }

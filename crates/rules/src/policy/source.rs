@@ -7,12 +7,12 @@ use std::{
 };
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
-use lockgate_model::Group;
 use miette::{Diagnostic, SourceSpan};
 
 use super::{
     SOURCE_MAX_BYTES, Source,
     fault::{File, PolicyFault, Report},
+    hold::Hold,
     reads::Reads,
     rule::{Place, Rule},
 };
@@ -91,42 +91,16 @@ fn rule(
     let policy = policy.new_id(PolicyId::new(id));
     let place = Place { file: file.clone(), span };
     let mut rule = Rule::new(policy, place, Reads::of(&json));
-    rule.approvers = approvers(&rule, report);
+    rule.hold = Hold::of(&rule, report);
     check_annotations(&rule, report);
     check_width(&rule, report);
     Some(rule)
 }
 
-/// `@approvers("issuer/group, issuer/group")`.
-fn approvers(rule: &Rule, report: &mut Report) -> Option<Vec<Group>> {
-    let text = rule.policy.annotation("approvers")?;
-    let group = |part: &str| {
-        let (issuer, name) = part.trim().split_once('/')?;
-        let complete = !issuer.is_empty() && !name.is_empty();
-        complete.then(|| Group { issuer: issuer.to_owned(), name: name.to_owned() })
-    };
-    let groups: Option<Vec<_>> = text.split(',').map(group).collect();
-    if groups.is_none() {
-        let fault = rule.fault_at(text, "`@approvers` names no groups");
-        let help = "write qualified groups, separated by commas: `@approvers(\"dev/reviewers\")`";
-        report.errors.push(fault.help(help));
-    }
-    if rule.effect == Effect::Permit {
-        let fault = rule.fault("`@approvers` on a permit holds nothing");
-        let help = "put it on a `forbid … unless { context.approvals.contains(Group::\"…\") }`";
-        report.errors.push(fault.help(help));
-    } else if !rule.reads.context("approvals") {
-        let fault = rule.fault("this policy forbids even what its approvers have approved");
-        let help = "add `unless { context.approvals.contains(Group::\"…\") }`";
-        report.warnings.push(fault.help(help));
-    }
-    groups
-}
-
 fn check_annotations(rule: &Rule, report: &mut Report) {
     for (name, _) in rule.policy.annotations() {
         match name {
-            "id" | "owner" | "approvers" => {}
+            "id" | "owner" | "approvers" | "quorum" | "expires" | "reason" => {}
             "until" => {
                 let fault = rule.fault_at("@until", "`@until` is a note and ends nothing");
                 let help = "to end a policy, compare `context.time` with a `datetime(\"…\")`";
@@ -135,7 +109,9 @@ fn check_annotations(rule: &Rule, report: &mut Report) {
             _ => {
                 let word = format!("@{name}");
                 let fault = rule.fault_at(&word, format!("unknown annotation `{word}`"));
-                report.warnings.push(fault.help("known are @id, @owner, @until and @approvers"));
+                let help =
+                    "known are @id, @owner, @until, @approvers, @quorum, @expires and @reason";
+                report.warnings.push(fault.help(help));
             }
         }
     }

@@ -15,7 +15,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::IndexFault;
+use super::DbFault;
 
 /// Longest text that is kept in a column, in bytes; PostgreSQL can't index much longer ones. A
 /// longer one stands there as its beginning and the SHA-256 of the whole, so that it is still found
@@ -30,7 +30,7 @@ const PREPARED_BINDS_MAX: usize = 32;
 
 /// A bound value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Bind {
+pub(crate) enum Bind {
     Int(Option<i64>),
     Text(Option<String>),
 }
@@ -85,13 +85,13 @@ impl From<Option<&str>> for Bind {
 
 impl Bind {
     /// Text that is stored whole: words, and values that this room made itself.
-    pub(super) fn whole(text: String) -> Self {
+    pub(crate) fn whole(text: String) -> Self {
         Self::Text(Some(text))
     }
 }
 
 /// `text` as it stands in a column, and as it is looked for.
-pub(super) fn column(text: &str) -> String {
+pub(crate) fn column(text: &str) -> String {
     let whole = text.len() <= TEXT_COLUMN_MAX_BYTES;
     if whole && !text.contains('\0') {
         return text.to_owned();
@@ -112,53 +112,53 @@ pub(super) fn column(text: &str) -> String {
 
 /// A statement in the making. Only text of this program goes into `text`; a `?` in it is a value.
 #[derive(Clone, Debug)]
-pub(super) struct Sql {
+pub(crate) struct Sql {
     text: String,
     binds: Vec<Bind>,
 }
 
 impl Sql {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self { text: text.to_owned(), binds: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
     }
 
     /// Appends the value's placeholder.
-    pub(super) fn bind(&mut self, value: impl Into<Bind>) -> &mut Self {
+    pub(crate) fn bind(&mut self, value: impl Into<Bind>) -> &mut Self {
         self.binds.push(value.into());
         self.push("?")
     }
 
     /// `text` and the value's placeholder.
-    pub(super) fn with(mut self, text: &str, value: impl Into<Bind>) -> Self {
+    pub(crate) fn with(mut self, text: &str, value: impl Into<Bind>) -> Self {
         self.push(text).bind(value);
         self
     }
 
     /// Another statement's text and values.
-    pub(super) fn append(&mut self, other: Self) -> &mut Self {
+    pub(crate) fn append(&mut self, other: Self) -> &mut Self {
         self.binds.extend(other.binds);
         self.push(&other.text)
     }
 
     /// [`Sql::append`].
-    pub(super) fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.append(other);
         self
     }
 
     /// `text` alone.
-    pub(super) fn then(mut self, text: &str) -> Self {
+    pub(crate) fn then(mut self, text: &str) -> Self {
         self.push(text);
         self
     }
 
     /// Appends `(?, ?, …)`.
-    pub(super) fn list(&mut self, values: impl IntoIterator<Item = Bind>) -> &mut Self {
+    pub(crate) fn list(&mut self, values: impl IntoIterator<Item = Bind>) -> &mut Self {
         self.push("(");
         for (index, value) in values.into_iter().enumerate() {
             self.push(if index == 0 { "" } else { ", " }).bind(value);
@@ -168,7 +168,7 @@ impl Sql {
 }
 
 /// `head VALUES (…), (…) tail`, in as many statements as the rows need.
-pub(super) fn many<const N: usize>(head: &str, rows: Vec<[Bind; N]>, tail: &str) -> Vec<Sql> {
+pub(crate) fn many<const N: usize>(head: &str, rows: Vec<[Bind; N]>, tail: &str) -> Vec<Sql> {
     let mut statements = Vec::new();
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
@@ -185,52 +185,52 @@ pub(super) fn many<const N: usize>(head: &str, rows: Vec<[Bind; N]>, tail: &str)
 
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) enum Row {
+pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Row {
-    pub(super) fn int(&self, column: usize) -> Result<i64, IndexFault> {
+    pub(crate) fn int(&self, column: usize) -> Result<i64, DbFault> {
         self.int_or_null(column).map(Option::unwrap_or_default)
     }
 
-    pub(super) fn count(&self, column: usize) -> Result<u64, IndexFault> {
+    pub(crate) fn count(&self, column: usize) -> Result<u64, DbFault> {
         self.int(column).map(|number| u64::try_from(number).unwrap_or_default())
     }
 
-    pub(super) fn flag(&self, column: usize) -> Result<bool, IndexFault> {
+    pub(crate) fn flag(&self, column: usize) -> Result<bool, DbFault> {
         self.int(column).map(|number| number != 0)
     }
 
-    pub(super) fn time(&self, column: usize) -> Result<Timestamp, IndexFault> {
+    pub(crate) fn time(&self, column: usize) -> Result<Timestamp, DbFault> {
         self.int(column).map(Timestamp::from_millis)
     }
 
-    pub(super) fn int_or_null(&self, column: usize) -> Result<Option<i64>, IndexFault> {
+    pub(crate) fn int_or_null(&self, column: usize) -> Result<Option<i64>, DbFault> {
         match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
         }
-        .map_err(IndexFault::database("read a number"))
+        .map_err(DbFault::database("read a number"))
     }
 
-    pub(super) fn text(&self, column: usize) -> Result<String, IndexFault> {
+    pub(crate) fn text(&self, column: usize) -> Result<String, DbFault> {
         self.text_or_null(column).map(Option::unwrap_or_default)
     }
 
-    pub(super) fn text_or_null(&self, column: usize) -> Result<Option<String>, IndexFault> {
+    pub(crate) fn text_or_null(&self, column: usize) -> Result<Option<String>, DbFault> {
         match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
         }
-        .map_err(IndexFault::database("read a text"))
+        .map_err(DbFault::database("read a text"))
     }
 }
 
 /// The connections to one database.
 #[derive(Debug)]
-pub(super) enum Pools {
+pub(crate) enum Pools {
     Sqlite {
         /// One connection.
         writer: SqlitePool,
@@ -241,25 +241,25 @@ pub(super) enum Pools {
 
 /// An open transaction; dropping it takes everything back.
 #[derive(Debug)]
-pub(super) enum Tx {
+pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
 impl Pools {
     /// Begins a transaction that may write. SQLite takes its one lock here, not later.
-    pub(super) async fn begin(&self) -> Result<Tx, IndexFault> {
+    pub(crate) async fn begin(&self) -> Result<Tx, DbFault> {
         match self {
             Self::Sqlite { writer, .. } => {
                 writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
             }
             Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         }
-        .map_err(IndexFault::database("begin a transaction"))
+        .map_err(DbFault::database("begin a transaction"))
     }
 
     /// The rows of a statement that only reads.
-    pub(super) async fn rows(&self, doing: &'static str, sql: Sql) -> Result<Vec<Row>, IndexFault> {
+    pub(crate) async fn rows(&self, doing: &'static str, sql: Sql) -> Result<Vec<Row>, DbFault> {
         match self {
             Self::Sqlite { readers, .. } => sqlite(sql)?
                 .fetch_all(readers)
@@ -270,10 +270,10 @@ impl Pools {
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         }
-        .map_err(IndexFault::database(doing))
+        .map_err(DbFault::database(doing))
     }
 
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
                 readers.close().await;
@@ -285,11 +285,7 @@ impl Pools {
 }
 
 impl Tx {
-    pub(super) async fn execute(
-        &mut self,
-        doing: &'static str,
-        sql: Sql,
-    ) -> Result<u64, IndexFault> {
+    pub(crate) async fn execute(&mut self, doing: &'static str, sql: Sql) -> Result<u64, DbFault> {
         match self {
             Self::Sqlite(tx) => {
                 sqlite(sql)?.execute(&mut **tx).await.map(|done| done.rows_affected())
@@ -298,25 +294,25 @@ impl Tx {
                 postgres(sql)?.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
         }
-        .map_err(IndexFault::database(doing))
+        .map_err(DbFault::database(doing))
     }
 
-    pub(super) async fn execute_all(
+    pub(crate) async fn execute_all(
         &mut self,
         doing: &'static str,
         statements: Vec<Sql>,
-    ) -> Result<(), IndexFault> {
+    ) -> Result<(), DbFault> {
         for sql in statements {
             self.execute(doing, sql).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn rows(
+    pub(crate) async fn rows(
         &mut self,
         doing: &'static str,
         sql: Sql,
-    ) -> Result<Vec<Row>, IndexFault> {
+    ) -> Result<Vec<Row>, DbFault> {
         match self {
             Self::Sqlite(tx) => sqlite(sql)?
                 .fetch_all(&mut **tx)
@@ -327,19 +323,19 @@ impl Tx {
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         }
-        .map_err(IndexFault::database(doing))
+        .map_err(DbFault::database(doing))
     }
 
-    pub(super) async fn commit(self) -> Result<(), IndexFault> {
+    pub(crate) async fn commit(self) -> Result<(), DbFault> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
         }
-        .map_err(IndexFault::database("commit"))
+        .map_err(DbFault::database("commit"))
     }
 }
 
-fn sqlite(sql: Sql) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, IndexFault> {
+fn sqlite(sql: Sql) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, DbFault> {
     let prepared = sql.binds.len() <= PREPARED_BINDS_MAX;
     let mut arguments = SqliteArguments::default();
     for bind in sql.binds {
@@ -347,12 +343,12 @@ fn sqlite(sql: Sql) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArgument
             Bind::Int(number) => arguments.add(number),
             Bind::Text(text) => arguments.add(text),
         }
-        .map_err(|error| IndexFault::database("bind a value")(sqlx::Error::Encode(error)))?;
+        .map_err(|error| DbFault::database("bind a value")(sqlx::Error::Encode(error)))?;
     }
     Ok(sqlx::query_with(AssertSqlSafe(sql.text), arguments).persistent(prepared))
 }
 
-fn postgres(sql: Sql) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, IndexFault> {
+fn postgres(sql: Sql) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, DbFault> {
     let prepared = sql.binds.len() <= PREPARED_BINDS_MAX;
     let mut arguments = PgArguments::default();
     for bind in sql.binds {
@@ -360,7 +356,7 @@ fn postgres(sql: Sql) -> Result<sqlx::query::Query<'static, Postgres, PgArgument
             Bind::Int(number) => arguments.add(number),
             Bind::Text(text) => arguments.add(text),
         }
-        .map_err(|error| IndexFault::database("bind a value")(sqlx::Error::Encode(error)))?;
+        .map_err(|error| DbFault::database("bind a value")(sqlx::Error::Encode(error)))?;
     }
     Ok(sqlx::query_with(AssertSqlSafe(numbered(&sql.text)), arguments).persistent(prepared))
 }

@@ -1,40 +1,54 @@
-//! The tables: the same numbers for both databases, each applied once and never edited after.
+//! Tables: the same numbers for both databases, each applied once and never edited after.
 
 use std::borrow::Cow;
 
 use sqlx::{
     SqlSafeStr as _,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    migrate::{MigrateError, MigrationType, Migrator},
 };
 
-use super::{IndexFault, conn::Pools};
+use super::{DbFault, conn::Pools};
 
-/// Number, description, text for SQLite, text for PostgreSQL.
-const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
-    1,
-    "sessions and calls",
-    include_str!("../../migrations/sqlite/0001_sessions_and_calls.sql"),
-    include_str!("../../migrations/postgres/0001_sessions_and_calls.sql"),
-)];
+/// The tables of one room.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// What they hold, in one word.
+    pub(crate) what: &'static str,
+    /// Where it stands which of `migrations` were applied.
+    pub(crate) table: &'static str,
+    /// In the order of their numbers.
+    pub(crate) migrations: &'static [Migration],
+}
+
+/// One step.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    pub(crate) number: i64,
+    pub(crate) description: &'static str,
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
 
 /// Applies what is missing. Several processes may try at once: they take turns.
-pub(super) async fn run(pools: &Pools) -> Result<(), IndexFault> {
-    let migrations = MIGRATIONS.iter().map(|(number, description, sqlite, postgres)| {
+pub(super) async fn run(pools: &Pools, schema: &Schema) -> Result<(), DbFault> {
+    let migrations = schema.migrations.iter().map(|step| {
         let sql = match pools {
-            Pools::Sqlite { .. } => *sqlite,
-            Pools::Postgres(_) => *postgres,
+            Pools::Sqlite { .. } => step.sqlite,
+            Pools::Postgres(_) => step.postgres,
         };
-        let (description, kind) = (Cow::Borrowed(*description), MigrationType::Simple);
-        Migration::new(*number, description, kind, sql.into_sql_str(), false)
+        let (description, kind) = (Cow::Borrowed(step.description), MigrationType::Simple);
+        sqlx::migrate::Migration::new(step.number, description, kind, sql.into_sql_str(), false)
     });
-    let migrator = Migrator::with_migrations(migrations.collect());
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // Named by this program alone: no text from outside comes here.
+    migrator.dangerous_set_table_name(schema.table);
     match pools {
         Pools::Sqlite { writer, .. } => migrator.run(writer).await,
         Pools::Postgres(pool) => migrator.run(pool).await,
     }
     .map_err(|error| match error {
-        MigrateError::VersionMissing(version) => IndexFault::Newer { version },
-        MigrateError::Execute(source) => IndexFault::Database { doing: "make tables", source },
-        other => IndexFault::Schema(other.to_string()),
+        MigrateError::VersionMissing(version) => DbFault::Newer { what: schema.what, version },
+        MigrateError::Execute(source) => DbFault::Database { doing: "make tables", source },
+        other => DbFault::Schema { what: schema.what, why: other.to_string() },
     })
 }

@@ -1,4 +1,4 @@
-//! Where an index lives, and how it is opened there.
+//! Where a database is, and how it is opened there.
 
 use std::{
     fmt,
@@ -15,7 +15,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{IndexFault, conn::Pools, migrate};
+use super::{
+    DbFault,
+    conn::Pools,
+    migrate::{self, Schema},
+};
 use crate::folder;
 
 /// How long a statement waits for another one's lock, and a caller for a connection.
@@ -27,16 +31,16 @@ const READERS_MAX: u32 = 4;
 /// A statement of PostgreSQL that runs longer is ended by the server.
 const STATEMENT_MAX_MS: &str = "60000";
 
-/// Where an index lives.
+/// Where a database is.
 #[derive(Clone)]
-pub enum IndexPlace {
+pub enum DbPlace {
     /// A file of its own, made where it is missing, for the owner alone.
     Sqlite(PathBuf),
     /// A database of PostgreSQL 14 or later, as `postgres://USER:PASSWORD@HOST/DATABASE`.
     Postgres(String),
 }
 
-impl fmt::Debug for IndexPlace {
+impl fmt::Debug for DbPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
@@ -47,12 +51,12 @@ impl fmt::Debug for IndexPlace {
 }
 
 /// Connects, checks how the database writes, and brings its tables up to date.
-pub(super) async fn open(place: &IndexPlace) -> Result<Pools, IndexFault> {
+pub(crate) async fn open(place: &DbPlace, schema: &Schema) -> Result<Pools, DbFault> {
     let pools = match place {
-        IndexPlace::Sqlite(path) => sqlite(path).await?,
-        IndexPlace::Postgres(url) => postgres(url).await?,
+        DbPlace::Sqlite(path) => sqlite(path).await?,
+        DbPlace::Postgres(url) => postgres(url).await?,
     };
-    match migrate::run(&pools).await {
+    match migrate::run(&pools, schema).await {
         Ok(()) => Ok(pools),
         Err(fault) => {
             pools.close().await;
@@ -61,7 +65,7 @@ pub(super) async fn open(place: &IndexPlace) -> Result<Pools, IndexFault> {
     }
 }
 
-async fn sqlite(path: &Path) -> Result<Pools, IndexFault> {
+async fn sqlite(path: &Path) -> Result<Pools, DbFault> {
     create(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -79,7 +83,7 @@ async fn sqlite(path: &Path) -> Result<Pools, IndexFault> {
         .max_lifetime(None)
         .connect_with(options.clone())
         .await
-        .map_err(IndexFault::database("open the file"))?;
+        .map_err(DbFault::database("open the file"))?;
     for (setting, query, needed) in [
         ("synchronous", "PRAGMA synchronous", "2"),
         ("journal_mode", "PRAGMA journal_mode", "wal"),
@@ -95,8 +99,8 @@ async fn sqlite(path: &Path) -> Result<Pools, IndexFault> {
 }
 
 /// Makes the file before SQLite does, which would let others read it.
-fn create(path: &Path) -> Result<(), IndexFault> {
-    let io = |doing| move |source| IndexFault::Io { doing, path: path.to_owned(), source };
+fn create(path: &Path) -> Result<(), DbFault> {
+    let io = |doing| move |source| DbFault::Io { doing, path: path.to_owned(), source };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         folder::create(parent).map_err(io("create the folder of"))?;
     }
@@ -111,17 +115,17 @@ async fn require(
     setting: &'static str,
     query: &'static str,
     needed: &'static str,
-) -> Result<(), IndexFault> {
-    let read = IndexFault::database("read a setting");
+) -> Result<(), DbFault> {
+    let read = DbFault::database("read a setting");
     let row = sqlx::query(query).fetch_one(pool).await.map_err(read)?;
     let found = row.try_get::<String, _>(0).or_else(|_| row.try_get(0).map(|n: i64| n.to_string()));
-    let found = found.map_err(IndexFault::database("read a setting"))?;
-    if found == needed { Ok(()) } else { Err(IndexFault::Unsafe { setting, found, needed }) }
+    let found = found.map_err(DbFault::database("read a setting"))?;
+    if found == needed { Ok(()) } else { Err(DbFault::Unsafe { setting, found, needed }) }
 }
 
-async fn postgres(url: &str) -> Result<Pools, IndexFault> {
+async fn postgres(url: &str) -> Result<Pools, DbFault> {
     // What the parser says may quote the URL.
-    let options = PgConnectOptions::from_str(url).map_err(|_| IndexFault::Url)?;
+    let options = PgConnectOptions::from_str(url).map_err(|_| DbFault::Url)?;
     let options = options
         .application_name("lockgate")
         .options([("statement_timeout", STATEMENT_MAX_MS)])
@@ -131,6 +135,6 @@ async fn postgres(url: &str) -> Result<Pools, IndexFault> {
         .acquire_timeout(WAIT_MAX)
         .connect_with(options)
         .await
-        .map_err(IndexFault::database("connect"))?;
+        .map_err(DbFault::database("connect"))?;
     Ok(Pools::Postgres(pool))
 }

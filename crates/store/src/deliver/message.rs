@@ -108,6 +108,7 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Closed { .. } => ("closed", false, None, None),
         Event::Message(_) => ("message", false, None, None),
         Event::Outcome(_) => ("outcome", false, None, None),
+        Event::Approval(_) => ("approval", false, None, None),
         Event::Viewed(_) => ("viewed", false, None, None),
         Event::Kept(_) => ("kept", false, None, None),
     }

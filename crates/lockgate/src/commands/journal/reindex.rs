@@ -1,6 +1,6 @@
 //! `lockgate journal reindex`: the index made again from the recording.
 
-use lockgate_store::{db, journal};
+use lockgate_store::{index, journal};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -33,9 +33,14 @@ pub(crate) fn run(reindex: &Reindex, terminal: Terminal) -> Outcome {
     let bar = terminal.count_bar("indexing", last);
     let applied = place.with_index(async |index| {
         index.clear(&node).await.map_err(Failure::unreachable)?;
-        db::catch_up(index, &place.journal, &place.keys, place.elsewhere.as_ref(), &node, |seq| {
-            bar.set_position(seq)
-        })
+        index::catch_up(
+            index,
+            &place.journal,
+            &place.keys,
+            place.elsewhere.as_ref(),
+            &node,
+            |seq| bar.set_position(seq),
+        )
         .await
         .map_err(Failure::unreachable)
     })?;

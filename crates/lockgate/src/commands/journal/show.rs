@@ -111,9 +111,11 @@ impl Filter<'_> {
             }
             Event::Message(message) => self.open.contains(&message.call),
             // Sessions have their own commands.
-            Event::Opened(_) | Event::Closed { .. } | Event::Viewed(_) | Event::Kept(_) => {
-                self.is_open_to_all()
-            }
+            Event::Opened(_)
+            | Event::Closed { .. }
+            | Event::Approval(_)
+            | Event::Viewed(_)
+            | Event::Kept(_) => self.is_open_to_all(),
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }

@@ -1,6 +1,6 @@
 //! `lockgate sessions list`: sessions in a table, newest first.
 
-use lockgate_store::db::SessionRow;
+use lockgate_store::index::SessionRow;
 
 use super::{Which, failed};
 use crate::{

@@ -12,7 +12,7 @@ mod tail;
 pub(crate) use show::find;
 
 use lockgate_model::Timestamp;
-use lockgate_store::db::{Filter, IndexFault, Page, Query, VerdictKind};
+use lockgate_store::index::{Filter, IndexFault, Page, Query, VerdictKind};
 
 use crate::{
     failure::{Failure, Outcome},

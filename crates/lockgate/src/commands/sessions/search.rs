@@ -1,6 +1,6 @@
 //! `lockgate sessions search`: calls by the words of their arguments and answers.
 
-use lockgate_store::db::{CallRow, VerdictKind};
+use lockgate_store::index::{CallRow, VerdictKind};
 
 use super::{Which, failed};
 use crate::{

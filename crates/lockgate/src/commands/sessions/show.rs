@@ -1,7 +1,7 @@
 //! `lockgate sessions show`: one session, from its opening to its end.
 
 use lockgate_model::Event;
-use lockgate_store::db::SessionRow;
+use lockgate_store::index::SessionRow;
 
 use super::{failed, list::state};
 use crate::{

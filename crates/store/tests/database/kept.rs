@@ -1,7 +1,7 @@
 //! Erased, held, retired.
 
 use lockgate_model::{KeptChange, OutcomeStatus, Reason};
-use lockgate_store::db::{Filter, Index, Query};
+use lockgate_store::index::{Filter, Index, Query};
 use serde_json::json;
 
 use crate::{

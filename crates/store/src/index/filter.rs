@@ -7,11 +7,8 @@
 use lockgate_model::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    IndexFault, Query,
-    conn::{Bind, Pools, Sql, column},
-    search,
-};
+use super::{IndexFault, Query, search};
+use crate::db::conn::{Bind, Pools, Sql, column};
 
 /// What was decided about a call, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     IndexFault, Indexed,
-    conn::{Bind, Sql, Tx, column, many},
     fold::{self, Call, Changes, End, Fresh, Session},
     search,
+};
+use crate::db::{
+    DbFault,
+    conn::{Bind, Sql, Tx, column, many},
 };
 
 const LOOK_UP: &str = "look up what is known";
@@ -55,7 +58,7 @@ fn of_ids(select: &str, node: i64, ids: BTreeSet<String>) -> Option<Sql> {
     (!none).then_some(sql)
 }
 
-async fn sessions(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
+async fn sessions(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
     let fresh = changes.sessions.iter().filter_map(|(id, session)| {
         let opened = session.fresh.as_deref()?;
         Some([
@@ -97,7 +100,7 @@ async fn sessions(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
     tx.execute_all(SESSIONS, many(head, moved.collect(), ") AS v WHERE key = v.column1")).await
 }
 
-async fn calls(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
+async fn calls(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
     let fresh = changes.calls.iter().filter_map(|(id, call)| {
         let fresh = call.fresh.as_deref()?;
         Some(fresh_call(changes.node, id, call, fresh))
@@ -181,7 +184,7 @@ fn end(end: Option<&End>, denied: Option<&'static str>) -> [Bind; 5] {
     ]
 }
 
-async fn refusals(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
+async fn refusals(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
     let rows = changes.refusals.iter().map(|(key, time, refused)| {
         [
             (*key).into(),
@@ -204,7 +207,7 @@ async fn refusals(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
 type Label = (&'static str, String);
 
 /// Groups, facts and policies of the calls and sessions that the run begins.
-async fn labels(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
+async fn labels(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
     let mut of_calls: BTreeSet<(Label, i64)> = BTreeSet::new();
     for call in changes.calls.values() {
         let Some(fresh) = call.fresh.as_deref() else { continue };
@@ -242,7 +245,7 @@ async fn labels(tx: &mut Tx, changes: &Changes) -> Result<(), IndexFault> {
 async fn intern(
     tx: &mut Tx,
     labels: BTreeSet<Label>,
-) -> Result<BTreeMap<(String, String), i64>, IndexFault> {
+) -> Result<BTreeMap<(String, String), i64>, DbFault> {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (kind, name) in labels {
         by_kind.entry(kind).or_default().push(name);

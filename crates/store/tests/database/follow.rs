@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lockgate_model::{Event, OutcomeStatus};
 use lockgate_store::{
-    db::{Filter, Index, Indexer, Query, catch_up},
+    index::{Filter, Index, Indexer, Query, catch_up},
     journal::{Journal, JournalOptions, Keys},
 };
 use serde_json::json;

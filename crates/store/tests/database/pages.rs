@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use lockgate_store::db::{Filter, Page};
+use lockgate_store::index::{Filter, Page};
 use serde_json::json;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Calls with few different times, so that pages end in the middle of one time.
-fn batch(first: u64, count: u64) -> Vec<lockgate_store::db::Indexed> {
+fn batch(first: u64, count: u64) -> Vec<lockgate_store::index::Indexed> {
     let calls = (first..first + count).map(|number| decided(intent(number, number, json!(null))));
     let mut batch = records_from(first, calls);
     for record in &mut batch {

@@ -2,11 +2,8 @@
 
 use lockgate_model::{KeptChange, Timestamp};
 
-use super::{
-    IndexFault,
-    conn::{Sql, Tx, column},
-    fold, search,
-};
+use super::{IndexFault, fold, search};
+use crate::db::conn::{Sql, Tx, column};
 
 const KEPT: &str = "change what is kept";
 
@@ -31,7 +28,10 @@ pub(super) async fn apply(
         KeptChange::Retire { through_seq, .. } => {
             let sql =
                 Sql::new("UPDATE sessions SET retired = 1").with(" WHERE node = ", place.node);
-            tx.execute(KEPT, sql.with(" AND last_seq <= ", *through_seq)).await.map(|_| false)
+            tx.execute(KEPT, sql.with(" AND last_seq <= ", *through_seq))
+                .await
+                .map(|_| false)
+                .map_err(IndexFault::from)
         }
     }
 }
@@ -40,7 +40,7 @@ async fn hold(tx: &mut Tx, place: Place, session: &str, held: bool) -> Result<()
     ensure(tx, place, session).await?;
     let sql = Sql::new("UPDATE sessions").with(" SET held = ", held);
     let sql = sql.with(" WHERE node = ", place.node).with(" AND id = ", session);
-    tx.execute(KEPT, sql).await.map(drop)
+    Ok(tx.execute(KEPT, sql).await.map(drop)?)
 }
 
 /// Makes a bare row for a session of which nothing else can be read any more.
@@ -55,7 +55,7 @@ async fn ensure(tx: &mut Tx, place: Place, session: &str) -> Result<(), IndexFau
     .with(", ", place.time)
     .with(", ", place.time);
     sql.push(", '', '', '', '', 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING");
-    tx.execute(KEPT, sql).await.map(drop)
+    Ok(tx.execute(KEPT, sql).await.map(drop)?)
 }
 
 /// Takes words, identity and whatever else tells of content out of the session and its calls.
@@ -84,7 +84,7 @@ async fn erase(tx: &mut Tx, place: Place, session: &str) -> Result<(), IndexFaul
     tx.execute(KEPT, Sql::new(ORPHANS)).await?;
     let erased = "UPDATE sessions SET issuer = '', subject = '', client = NULL, why = NULL, \
         erased = 1";
-    tx.execute(KEPT, Sql::new(erased).with(" WHERE key = ", session)).await.map(drop)
+    Ok(tx.execute(KEPT, Sql::new(erased).with(" WHERE key = ", session)).await.map(drop)?)
 }
 
 /// Names that nothing has any more.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lockgate_store::db::Indexer;
+use lockgate_store::index::Indexer;
 use tempfile::TempDir;
 
 use crate::{

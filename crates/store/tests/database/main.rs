@@ -1,5 +1,7 @@
-//! The index as its users see it: the same cases on SQLite and on a real PostgreSQL.
+//! Index and approvals as their users see them: the same cases on SQLite and on a real PostgreSQL.
 
+#[cfg(test)]
+mod approvals;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]

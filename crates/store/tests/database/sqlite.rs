@@ -3,7 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use lockgate_model::KeptChange;
-use lockgate_store::db::{Index, IndexFault, IndexPlace};
+use lockgate_store::{
+    db::{DbFault, DbPlace},
+    index::{Index, IndexFault},
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -18,7 +21,7 @@ async fn files_are_the_owners_alone() {
     let file = folder.path().join("index.db");
     fs::write(&file, "").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let index = Index::open(&IndexPlace::Sqlite(file)).await.unwrap();
+    let index = Index::open(&DbPlace::Sqlite(file)).await.unwrap();
     index.apply("n1", &records([opened(1, "alice")])).await.unwrap();
     let mut count = 0;
     for entry in fs::read_dir(folder.path()).unwrap() {
@@ -35,8 +38,8 @@ async fn what_is_no_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("index.db");
     fs::write(&file, "x".repeat(10_000)).unwrap();
-    let fault = Index::open(&IndexPlace::Sqlite(file)).await.unwrap_err();
-    assert!(matches!(fault, IndexFault::Database { .. }), "{fault:?}");
+    let fault = Index::open(&DbPlace::Sqlite(file)).await.unwrap_err();
+    assert!(matches!(fault, IndexFault::Db(DbFault::Database { .. })), "{fault:?}");
 }
 
 #[tokio::test]
@@ -47,7 +50,7 @@ async fn urls_are_never_shown() {
         "hunter2",
         "postgres://u:hunter2@127.0.0.1:1/d",
     ] {
-        let place = IndexPlace::Postgres(url.into());
+        let place = DbPlace::Postgres(url.into());
         let shown = format!("{place:?}");
         let fault = Index::open(&place).await.unwrap_err();
         for shown in [shown, fault.to_string(), format!("{fault:?}")] {
@@ -59,7 +62,7 @@ async fn urls_are_never_shown() {
 #[tokio::test]
 async fn erased_words_leave_no_bytes() {
     let fresh = Fresh::sqlite().await;
-    let IndexPlace::Sqlite(file) = &fresh.place else { panic!("a file") };
+    let DbPlace::Sqlite(file) = &fresh.place else { panic!("a file") };
     let events = (0..300).flat_map(|n| {
         let secret = if n == 150 { "zzsecretwordzz" } else { "ordinary" };
         let mut call = intent(n, n, json!({"q": format!("{secret} {n}")}));

@@ -1,7 +1,7 @@
 //! The same question finds the same calls on both databases.
 
 use lockgate_model::OutcomeStatus;
-use lockgate_store::db::{Filter, Index, Query};
+use lockgate_store::index::{Filter, Index, Query};
 use serde_json::json;
 
 use crate::{

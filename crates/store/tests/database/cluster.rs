@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lockgate_store::db::IndexPlace;
+use lockgate_store::db::DbPlace;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -65,12 +65,12 @@ impl Cluster {
     }
 
     /// A new, empty database.
-    pub(crate) async fn database(&self) -> IndexPlace {
+    pub(crate) async fn database(&self) -> DbPlace {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
         let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::query(create).execute(&mut connection).await.unwrap();
-        IndexPlace::Postgres(self.url(&name))
+        DbPlace::Postgres(self.url(&name))
     }
 
     fn url(&self, database: &str) -> String {

@@ -6,7 +6,7 @@ use lockgate_model::{
     Deny, Digest, Era, Event, IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent,
     OutcomeEvent, OutcomeStatus, Reason, RefusalEvent, Timestamp, Verdict,
 };
-use lockgate_store::db::{
+use lockgate_store::index::{
     CallRow, Filter, Index, Indexed, Page, RefusalFilter, RefusalRow, SessionRow,
 };
 use serde_json::{Value, json, value::RawValue};

@@ -4,10 +4,10 @@
 //! interpret. In PostgreSQL that is what the `simple` configuration would keep, without its parser,
 //! which reads addresses, numbers and paths in ways of its own.
 
-use super::{
-    IndexFault, Query,
+use super::{IndexFault, Query, fold::TEXT_BITS};
+use crate::db::{
+    DbFault,
     conn::{Bind, Pools, Sql, Tx, many},
-    fold::TEXT_BITS,
 };
 
 const ADD: &str = "add the words of calls";
@@ -30,7 +30,7 @@ pub(super) async fn add(tx: &mut Tx, texts: Vec<(i64, String)>) -> Result<(), In
             )
         }
     };
-    tx.execute_all(ADD, statements).await
+    Ok(tx.execute_all(ADD, statements).await?)
 }
 
 /// Words with their places, as `tsvector` is written: `a:1 b:2`.
@@ -108,7 +108,7 @@ pub(super) async fn remove(tx: &mut Tx, calls: &[(i64, i64)]) -> Result<(), Inde
 }
 
 /// Removes the words of all calls with keys from `first` to before `end`.
-pub(super) async fn clear(tx: &mut Tx, first: i64, end: i64) -> Result<(), IndexFault> {
+pub(super) async fn clear(tx: &mut Tx, first: i64, end: i64) -> Result<(), DbFault> {
     let sql = match tx {
         Tx::Sqlite(_) => {
             let others = Sql::new("SELECT 1 FROM calls").with(" WHERE key < ", first);

@@ -1,7 +1,7 @@
 //! However the journal is applied, the index is what a rebuild gives.
 
 use lockgate_model::{Event, KeptChange, OutcomeStatus, Reason};
-use lockgate_store::db::{Filter, Query};
+use lockgate_store::index::{Filter, Query};
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::{
     Filter, Index, IndexFault, Listing, Page, RefusalFilter,
-    conn::{Bind, Row, Sql},
     page::Cursor,
     rows::{CALL_COLUMNS, CallRow, REFUSAL_COLUMNS, RefusalRow, SESSION_COLUMNS, SessionRow},
 };
+use crate::db::conn::{Bind, Row, Sql};
 
 const SESSIONS: &str = "read sessions";
 const CALLS: &str = "read calls";
@@ -17,7 +17,7 @@ impl Index {
     /// Sessions that match, the last opened first.
     ///
     /// # Errors
-    /// [`IndexFault::Database`] and [`IndexFault::Content`].
+    /// [`IndexFault::Db`] and [`IndexFault::Content`].
     pub async fn sessions(
         &self,
         filter: &Filter,
@@ -35,7 +35,7 @@ impl Index {
     /// The session with this id; `None` where none was applied.
     ///
     /// # Errors
-    /// [`IndexFault::Database`] and [`IndexFault::Content`].
+    /// [`IndexFault::Db`] and [`IndexFault::Content`].
     pub async fn session(&self, id: &str) -> Result<Option<SessionRow>, IndexFault> {
         let sql = select_sessions().with(" AND s.id = ", id).then(" ORDER BY s.key DESC LIMIT 1");
         let rows = self.pools.rows(SESSIONS, sql).await?;
@@ -47,7 +47,7 @@ impl Index {
     /// Calls that match, the last decided first.
     ///
     /// # Errors
-    /// [`IndexFault::Database`] and [`IndexFault::Content`].
+    /// [`IndexFault::Db`] and [`IndexFault::Content`].
     pub async fn calls(&self, filter: &Filter, page: Page) -> Result<Listing<CallRow>, IndexFault> {
         let mut sql = select_calls();
         let common = filter.common(&self.pools).await?;
@@ -62,7 +62,7 @@ impl Index {
     /// The call with this id; `None` where none was applied.
     ///
     /// # Errors
-    /// [`IndexFault::Database`] and [`IndexFault::Content`].
+    /// [`IndexFault::Db`] and [`IndexFault::Content`].
     pub async fn call(&self, id: &str) -> Result<Option<CallRow>, IndexFault> {
         let sql = select_calls().with(" AND c.id = ", id).then(" ORDER BY c.key DESC LIMIT 1");
         let rows = self.pools.rows(CALLS, sql).await?;
@@ -74,7 +74,7 @@ impl Index {
     /// Refused requests that match, the last first.
     ///
     /// # Errors
-    /// [`IndexFault::Database`] and [`IndexFault::Content`].
+    /// [`IndexFault::Db`] and [`IndexFault::Content`].
     pub async fn refusals(
         &self,
         filter: &RefusalFilter,

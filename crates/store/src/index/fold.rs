@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::{
     IndexFault, TEXT_MAX_BYTES, VerdictKind,
-    conn::{Bind, column},
     query::PHRASE_MAX,
     text::{self, Text},
 };
+use crate::db::conn::{Bind, column};
 
 /// Highest sequence number that fits into a key.
 pub(super) const SEQ_MAX: u64 = (1 << SEQ_BITS) - 1;
@@ -151,6 +151,12 @@ impl Changes {
                 Event::Message(message) => self.message(at, message),
                 Event::Outcome(outcome) => self.outcome(at, outcome),
                 Event::Refused(refused) => self.refusals.push((key, at.time, refused.clone())),
+                Event::Approval(approval) => {
+                    // The session reaches this far; the approval itself is kept elsewhere.
+                    if let Some(session) = &approval.session {
+                        self.session(at, session);
+                    }
+                }
                 Event::Started { .. }
                 | Event::Snapshot { .. }
                 | Event::Pins { .. }

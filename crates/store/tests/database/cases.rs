@@ -1,9 +1,12 @@
 //! What goes in, what comes out, and what is found by what.
 
 use lockgate_model::{Ask, Era, Event, OutcomeStatus, Reason, Verdict};
-use lockgate_store::db::{
-    CallRow, Filter, Index, IndexFault, IndexPlace, Indexed, Page, Query, RefusalFilter,
-    RefusalRow, SessionRow, VerdictKind,
+use lockgate_store::{
+    db::{DbFault, DbPlace},
+    index::{
+        CallRow, Filter, Index, IndexFault, Indexed, Page, Query, RefusalFilter, RefusalRow,
+        SessionRow, VerdictKind,
+    },
 };
 use serde_json::json;
 use sqlx::Connection as _;
@@ -178,7 +181,13 @@ async fn fill(index: &Index) {
     (of_bob.issuer, of_bob.client) = ("partner".into(), None);
     of_bob.groups = vec!["partner/ops".into()];
     let mut asked = intent(4, 3, json!({"q": "gamma"}));
-    asked.verdict = Verdict::Ask(Ask { approvers: vec![], policies: vec!["ask-first".into()] });
+    asked.verdict = Verdict::Ask(Ask {
+        approvers: vec![],
+        policies: vec!["ask-first".into()],
+        quorum: 1,
+        expires_ms: None,
+        reason: None,
+    });
     asked.target = "delete".into();
     asked.connection = "files".into();
     let Event::Opened(mut of_files) = opened(3, "alice") else { panic!("opened") };
@@ -486,20 +495,20 @@ pub(crate) async fn long_names_are_found_by_their_full_value(fresh: Fresh) {
 
 pub(crate) async fn a_later_schema_is_refused(fresh: Fresh) {
     fresh.index.close().await;
-    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
+    let later = "INSERT INTO _index_migrations (version, description, success, checksum, \
         execution_time) VALUES (999, 'later', TRUE, 'x', 0)";
     match &fresh.place {
-        IndexPlace::Sqlite(path) => {
+        DbPlace::Sqlite(path) => {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
             let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
             sqlx::query(later).execute(&mut connection).await.unwrap();
         }
-        IndexPlace::Postgres(url) => {
+        DbPlace::Postgres(url) => {
             let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
             sqlx::query(later).execute(&mut connection).await.unwrap();
         }
     }
     let fault = Index::open(&fresh.place).await.unwrap_err();
-    assert!(matches!(fault, IndexFault::Newer { version: 999 }), "{fault:?}");
+    assert!(matches!(fault, IndexFault::Db(DbFault::Newer { version: 999, .. })), "{fault:?}");
     assert!(fault.to_string().contains("reindex"), "{fault}");
 }

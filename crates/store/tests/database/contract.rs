@@ -5,15 +5,15 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use lockgate_store::db::{Index, IndexPlace};
+use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
-use crate::{cases, cluster::Cluster, kept, pages, search};
+use crate::{approvals, cases, cluster::Cluster, kept, pages, search};
 
 /// An empty index.
 pub(crate) struct Fresh {
     pub(crate) index: Arc<Index>,
-    pub(crate) place: IndexPlace,
+    pub(crate) place: DbPlace,
     /// Goes last.
     _folder: Option<TempDir>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Fresh {
 impl Fresh {
     pub(crate) async fn sqlite() -> Self {
         let folder = TempDir::new().unwrap();
-        let place = IndexPlace::Sqlite(folder.path().join("data/index.db"));
+        let place = DbPlace::Sqlite(folder.path().join("data/index.db"));
         let index = Arc::new(Index::open(&place).await.unwrap());
         Self { index, place, _folder: Some(folder) }
     }
@@ -50,6 +50,14 @@ macro_rules! contract {
 }
 
 contract! {
+    approvals::identical_questions_are_one,
+    approvals::the_first_answer_stands,
+    approvals::a_grant_is_used_once,
+    approvals::time_ends_questions_and_grants,
+    approvals::a_rejection_stands,
+    approvals::a_caller_has_so_many_questions_open,
+    approvals::lists_say_what_they_say,
+    approvals::who_waits_learns_of_it,
     cases::every_field_comes_back,
     cases::a_batch_that_comes_again_changes_nothing,
     cases::any_cut_into_batches_gives_the_same,

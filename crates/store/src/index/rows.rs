@@ -6,7 +6,8 @@ use lockgate_model::{Era, OutcomeStatus, Reason, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{IndexFault, VerdictKind, conn::Row, page::Cursor};
+use super::{IndexFault, VerdictKind, page::Cursor};
+use crate::db::conn::Row;
 
 /// A session, as far as the journal was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -2,10 +2,22 @@
 
 use lockgate_model::Event;
 
-use super::{
-    IndexFault, IndexPlace, Indexed,
+use super::{IndexFault, Indexed, fold, kept, search, write};
+use crate::db::{
+    self, DbFault, DbPlace, Migration, Schema,
     conn::{Pools, Sql, Tx},
-    fold, kept, place, search, write,
+};
+
+/// The tables of the index.
+const SCHEMA: Schema = Schema {
+    what: "index",
+    table: "_index_migrations",
+    migrations: &[Migration {
+        number: 1,
+        description: "sessions and calls",
+        sqlite: include_str!("../../migrations/index/sqlite/0001_sessions_and_calls.sql"),
+        postgres: include_str!("../../migrations/index/postgres/0001_sessions_and_calls.sql"),
+    }],
 };
 
 /// Most records that are folded at once.
@@ -21,17 +33,17 @@ impl Index {
     /// Opens the index, makes its tables or brings them up to date.
     ///
     /// # Errors
-    /// [`IndexFault::Newer`] where a later version made the tables, [`IndexFault::Unsafe`] where
+    /// [`DbFault::Newer`] where a later version made the tables, [`DbFault::Unsafe`] where
     /// SQLite would not sync as asked, and whatever the database or the file system says.
-    pub async fn open(place: &IndexPlace) -> Result<Self, IndexFault> {
-        place::open(place).await.map(|pools| Self { pools })
+    pub async fn open(place: &DbPlace) -> Result<Self, IndexFault> {
+        Ok(Self { pools: db::open(place, &SCHEMA).await? })
     }
 
     /// Applies records of `node` in their order, all or none, and moves its mark to the last one.
     /// Records up to the mark are passed over, so a batch may come again.
     ///
     /// # Errors
-    /// [`IndexFault::Database`], after which nothing of the batch was applied, and
+    /// [`IndexFault::Db`], after which nothing of the batch was applied, and
     /// [`IndexFault::Full`].
     pub async fn apply(&self, node: &str, batch: &[Indexed]) -> Result<(), IndexFault> {
         self.apply_after(node, 0, batch).await
@@ -73,17 +85,17 @@ impl Index {
     /// The last record of `node` that was applied; 0 where none was.
     ///
     /// # Errors
-    /// [`IndexFault::Database`].
+    /// [`IndexFault::Db`].
     pub async fn applied(&self, node: &str) -> Result<u64, IndexFault> {
         let sql = Sql::new("SELECT applied FROM nodes").with(" WHERE name = ", node);
         let rows = self.pools.rows("read the mark", sql).await?;
-        rows.first().map_or(Ok(0), |row| row.count(0))
+        Ok(rows.first().map_or(Ok(0), |row| row.count(0))?)
     }
 
     /// Forgets everything of `node`, so that its journal can be applied from the beginning.
     ///
     /// # Errors
-    /// [`IndexFault::Database`], after which everything is still there.
+    /// [`IndexFault::Db`], after which everything is still there.
     pub async fn clear(&self, node: &str) -> Result<(), IndexFault> {
         let mut tx = self.pools.begin().await?;
         let (number, _) = lock(&mut tx, node).await?;
@@ -102,7 +114,7 @@ impl Index {
         }
         let mark = Sql::new("UPDATE nodes SET applied = 0").with(" WHERE number = ", number);
         tx.execute("move the mark", mark).await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     /// Ends all connections. What is under way is finished first.
@@ -115,7 +127,7 @@ impl Index {
         let Pools::Sqlite { writer, .. } = &self.pools else { return Ok(()) };
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let flushed = sqlx::query(sql).execute(writer).await;
-        flushed.map(drop).map_err(IndexFault::database("flush the file"))
+        Ok(flushed.map(drop).map_err(DbFault::database("flush the file"))?)
     }
 }
 
