@@ -4,8 +4,13 @@
 
 use std::sync::Arc;
 
-use lockgate_model::{Deny, Event, IntentEvent, Reason, Refusal, Timestamp, Verdict};
-use lockgate_store::journal::Journal;
+use lockgate_model::{
+    Act, ApprovalEvent, Deny, Event, IntentEvent, Reason, Refusal, Timestamp, Verdict,
+};
+use lockgate_store::{
+    approvals::{ApprovalFault, Approvals},
+    journal::{Journal, JournalFault},
+};
 
 /// An intent that is durable in the journal.
 #[derive(Debug)]
@@ -47,6 +52,17 @@ impl Entry {
         &self.call
     }
 
+    /// Clears a call that was held, by the grant that was used for it.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] where the grant was used for another call, or this one was not held.
+    pub fn lift(self, grant: Grant) -> Result<Clearance, Refusal> {
+        match self.verdict {
+            Verdict::Ask(_) if grant.call == self.call => Ok(Clearance { call: self.call }),
+            _ => Err(Refusal::new(Reason::Internal, "a grant for another call")),
+        }
+    }
+
     /// Clears the call for sending.
     ///
     /// # Errors
@@ -55,12 +71,51 @@ impl Entry {
         match self.verdict {
             Verdict::Allow { .. } => Ok(Clearance { call: self.call }),
             Verdict::Ask(_) => {
-                Err(Refusal::new(Reason::ApprovalUnavailable, "the call is held for approval"))
+                Err(Refusal::new(Reason::ApprovalPending, "the call is held for approval"))
             }
             Verdict::Deny(Deny { reason, .. }) => {
                 Err(Refusal::new(reason, "the verdict is a denial"))
             }
         }
+    }
+}
+
+/// A grant that was used for one call: consumed in the store and on record, both durable. Only
+/// [`Grant::spend`] makes one.
+#[derive(Debug)]
+pub struct Grant {
+    call: Arc<str>,
+}
+
+/// Why a grant was not used.
+#[derive(Debug)]
+pub enum SpendFault {
+    /// It could not be taken.
+    Approval(ApprovalFault),
+    /// It was taken, and that could not be recorded.
+    Journal(Refusal),
+}
+
+impl Grant {
+    /// Uses the grant that `event` names for the call that `event` names.
+    ///
+    /// # Errors
+    /// [`SpendFault`]; after the second kind the grant is used up for nothing.
+    pub async fn spend(
+        approvals: &Approvals,
+        journal: &Journal,
+        event: ApprovalEvent,
+        now: Timestamp,
+    ) -> Result<Self, SpendFault> {
+        let call: Arc<str> = event.call.as_str().into();
+        let act = Act::Spend { call: event.call.clone() };
+        approvals.act(&event.approval, &act, now).await.map_err(SpendFault::Approval)?;
+        let unavailable = |fault: JournalFault| {
+            SpendFault::Journal(Refusal::new(Reason::JournalUnavailable, fault.to_string()))
+        };
+        let position = journal.append(now, &Event::Approval(Box::new(event)));
+        journal.synced(position.map_err(unavailable)?).await.map_err(unavailable)?;
+        Ok(Self { call })
     }
 }
 

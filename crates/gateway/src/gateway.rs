@@ -2,19 +2,20 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use lockgate_model::{Event, Reason, Refusal, Timestamp};
 use lockgate_rules::policy::PolicyFault;
-use lockgate_store::journal::Journal;
+use lockgate_store::{approvals::Approvals, journal::Journal};
 use tokio::sync::{Notify, watch};
 
 use crate::{
     clock,
     history::History,
+    legs::Legs,
     metrics::Metrics,
     recording::{self, Recording, Recordings},
     session::{Session, Sessions},
@@ -41,6 +42,10 @@ pub struct Gateway {
     pub recordings: Recordings,
     /// What each identity did a little while ago.
     pub history: History,
+    /// Where people are asked, once its database could be opened.
+    approvals: OnceLock<Arc<Approvals>>,
+    /// How clients come back to calls that wait for approval.
+    pub legs: Legs,
     /// Open requests of each identity.
     pub slots: Arc<Slots>,
     /// Counters.
@@ -97,11 +102,14 @@ impl Gateway {
     ) -> Result<Arc<Self>, BuildFault> {
         let ground = Ground { launcher, pins, journal, changed: Arc::new(Notify::new()) };
         let snapshot = Snapshot::build(Arc::new(blueprint), &ground, None)?;
+        let legs = Legs::new().map_err(|refusal| BuildFault::Settings(refusal.to_string()))?;
         let gateway = Arc::new(Self {
             metrics: Metrics::new(),
             sessions: Sessions::default(),
             recordings: Recordings::default(),
             history: History::default(),
+            approvals: OnceLock::new(),
+            legs,
             slots: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             version: watch::Sender::new(0),
@@ -111,6 +119,17 @@ impl Gateway {
         });
         gateway.tell(&gateway.snapshot(), "first");
         Ok(gateway)
+    }
+
+    /// Lets calls wait for approval from now on.
+    pub fn ask_at(&self, approvals: Arc<Approvals>) {
+        // The first one stays: there is one place to ask.
+        drop(self.approvals.set(approvals));
+    }
+
+    /// Where people are asked; `None` while that can't be had.
+    pub fn approvals(&self) -> Option<&Arc<Approvals>> {
+        self.approvals.get()
     }
 
     /// The snapshot in force.

@@ -18,6 +18,7 @@ mod hash;
 pub mod history;
 mod host;
 pub mod keys;
+pub mod legs;
 pub mod metrics;
 pub mod path;
 pub mod pin;

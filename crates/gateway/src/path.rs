@@ -16,7 +16,9 @@ use crate::{
     shelter::Shelter,
     stage::{
         accept::{self, Accepted},
-        admit, answer, arm, clear, intent, judge,
+        admit, answer, arm,
+        clear::{self, Cleared, Right},
+        hold, intent, judge,
         parse::{self, Parsed, Spoken},
         resolve,
         respond::{self, Stop},
@@ -100,8 +102,15 @@ async fn sheltered(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Response<An
 async fn call(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Response<AnswerBody>, Stop> {
     let judged = judge::judge(gateway, parsed).await?;
     let recorded = intent::record(gateway, judged).await?;
-    let cleared = clear::clear(recorded)?;
-    let armed = arm::arm(cleared)?;
+    match clear::clear(recorded).await? {
+        Cleared::Now(right) => go_on(*right).await,
+        Cleared::Waits(waiting) => Ok(hold::start(*waiting, go_on)),
+    }
+}
+
+/// A call that may be sent, to its answer.
+async fn go_on(right: Right) -> Result<Response<AnswerBody>, Stop> {
+    let armed = arm::arm(right)?;
     let sent = send::send(armed).await?;
     let answered = answer::answer(sent).await?;
     Ok(respond::respond(answered))

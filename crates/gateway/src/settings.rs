@@ -36,6 +36,41 @@ pub struct GatewaySettings {
     /// The protected MCP servers.
     #[serde(default)]
     pub connections: Vec<ConnectionSettings>,
+    /// How calls wait for a person's approval.
+    #[serde(default)]
+    pub approvals: ApprovalSettings,
+}
+
+/// How calls wait for a person's approval. Which calls, and whose approval, policies say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApprovalSettings {
+    /// Where reviewers find the admin API or the page, as told to callers; the approval's id is
+    /// appended. Without it callers are told the id alone.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub url: Option<Url>,
+    /// A caller is kept waiting for so long before it is told to come again, in milliseconds. Most
+    /// clients give up after 60 seconds.
+    pub hold_max_ms: u32,
+    /// A question that nobody answered lapses after this time, in milliseconds.
+    pub answer_max_ms: u32,
+    /// A grant can be used for at most so long, in milliseconds; `@expires` may say less.
+    pub grant_max_ms: u32,
+    /// Questions that one identity may have open.
+    pub identity_max: u32,
+}
+
+impl Default for ApprovalSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            hold_max_ms: 45_000,
+            answer_max_ms: 3_600_000,
+            grant_max_ms: 600_000,
+            identity_max: 100,
+        }
+    }
 }
 
 /// The listening socket.

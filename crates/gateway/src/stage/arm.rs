@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_mcp::headers;
 use lockgate_model::{Reason, Refusal};
 
-use super::{clear::Cleared, outcome::OpenCall, parse::Part, respond::Stop};
+use super::{clear::Right, outcome::OpenCall, parse::Part, respond::Stop};
 use crate::{
     clearance::Clearance,
     secret::Secret,
@@ -36,8 +36,8 @@ type Held = Result<Vec<(HeaderName, Secret)>, Refusal>;
 ///
 /// # Errors
 /// [`Reason::CredentialUnavailable`]
-pub fn arm(cleared: Cleared) -> Result<Armed, Stop> {
-    let Cleared { open, clearance } = cleared;
+pub fn arm(right: Right) -> Result<Armed, Stop> {
+    let Right { open, clearance } = right;
     let item = &open.item;
     let mut headers = headers::toward_upstream(&open.caller.headers, item.call.era);
     if let Err(refusal) = open.caller.connection.credential.arm(&mut headers) {

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use lockgate_mcp::trace::TraceParent;
-use lockgate_model::{Action, Deny, Digest, Event, IntentEvent, Reason, Refusal, Verdict};
+use lockgate_model::{Action, Ask, Deny, Digest, Event, IntentEvent, Reason, Refusal, Verdict};
 use lockgate_store::journal::JournalFault;
 use serde_json::Value;
 
 use super::{
     guard,
     judge::Judged,
-    parse::Item,
+    parse::{Item, Part},
     resolve::Caller,
     respond::{Grounds, Stop},
 };
@@ -29,6 +29,16 @@ pub struct Recorded {
     pub entry: Entry,
     /// Where its outcome goes.
     pub gateway: Arc<Gateway>,
+    /// What it needs before it may be sent.
+    pub held: Option<Held>,
+}
+
+/// A call that needs approval.
+pub struct Held {
+    /// Whose.
+    pub ask: Ask,
+    /// The accepted definition that it was judged on.
+    pub definition: Option<Digest>,
 }
 
 /// Records the verdict.
@@ -38,15 +48,19 @@ pub struct Recorded {
 pub async fn record(gateway: &Arc<Gateway>, mut judged: Judged) -> Result<Recorded, Stop> {
     join(gateway, &judged.caller, &mut judged.item)?;
     let event = event(&judged);
-    if judged.verdict.is_allow() {
+    if judged.verdict.is_allow() || can_wait(&judged) {
         // Before it is sent, so that nothing that follows from its answer is judged without it.
         let Judged { caller, item, .. } = &judged;
         let connection = caller.connection.name();
         gateway.history.note(&caller.identity, connection, &item.call.action, clock::now());
         let entry = Entry::record(&gateway.ground.journal, clock::now(), event).await;
-        let Judged { caller, item, .. } = judged;
+        let Judged { caller, item, verdict, definition, .. } = judged;
         let entry = entry.map_err(|refusal| Stop::from(refusal).of(&item))?;
-        return Ok(Recorded { caller, item, entry, gateway: Arc::clone(gateway) });
+        let held = match verdict {
+            Verdict::Ask(ask) => Some(Held { ask, definition }),
+            Verdict::Allow { .. } | Verdict::Deny(_) => None,
+        };
+        return Ok(Recorded { caller, item, entry, gateway: Arc::clone(gateway), held });
     }
     gateway
         .ground
@@ -54,6 +68,17 @@ pub async fn record(gateway: &Arc<Gateway>, mut judged: Judged) -> Result<Record
         .append(clock::now(), &Event::Intent(Box::new(event)))
         .map_err(unavailable)?;
     Err(Stop::verdict(&judged))
+}
+
+/// Whether a person can be asked about it: a request that its caller may know of, and that does
+/// something once.
+fn can_wait(judged: &Judged) -> bool {
+    let asks = matches!(judged.verdict, Verdict::Ask(_));
+    let once = matches!(
+        judged.item.call.action,
+        Action::CallTool(_) | Action::ReadResource(_) | Action::GetPrompt(_)
+    );
+    asks && once && judged.visible && judged.item.part == Part::Request
 }
 
 /// Finds the recorded session of a call, and puts a new one on the record.
@@ -141,7 +166,7 @@ impl Stop {
     fn verdict(judged: &Judged) -> Self {
         let (reason, detail) = match &judged.verdict {
             Verdict::Allow { .. } => (Reason::Internal, "an allowed call was refused"),
-            Verdict::Ask(_) => (Reason::ApprovalUnavailable, "the call is held for approval"),
+            Verdict::Ask(_) => (Reason::ApprovalUnavailable, "nobody can be asked about it"),
             Verdict::Deny(Deny { reason, .. }) => (*reason, "the call is not permitted"),
         };
         // Where no definition was accepted yet, every name gets the same answer.
@@ -151,6 +176,7 @@ impl Stop {
         stop.grounds = Box::new(Grounds {
             policies: judged.verdict.policies().to_vec(),
             found: guard::sentences(&judged.item.facts),
+            said: None,
         });
         stop.recorded = true;
         stop

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use lockgate_mcp::{call, definition::Kind};
-use lockgate_model::{Action, Deny, Digest, Reason, Refusal, Verdict};
+use lockgate_model::{Action, Deny, Digest, Group, Reason, Refusal, Subject, Verdict};
 use lockgate_rules::policy::Question;
 use lockgate_store::pins::PinKind;
 use serde_json::Value;
@@ -40,14 +40,7 @@ pub struct Judged {
 /// [`Reason::Internal`] where a new version could not be had; a denial is no error but a verdict.
 pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Stop> {
     let Parsed { caller, mut item } = parsed;
-    let action = &item.call.action;
-    let (definition, pinned) = match pin_of(action) {
-        Some((kind, name)) => match caller.connection.pins.check_call(kind, name).await {
-            Ok(digest) => (Some(digest), None),
-            Err(refusal) => (None, Some(refusal)),
-        },
-        None => (None, None),
-    };
+    let (definition, pinned) = pinned(&caller, &item).await;
     if Kind::of_method(&item.call.method).is_some() {
         // A list shows what is accepted. Where the look fails, it shows what was accepted before.
         drop(caller.connection.pins.refresh().await);
@@ -66,11 +59,62 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
 }
 
+/// Decides again about a call that was held, with the approval that it has now: by the policies, pins
+/// and token of this moment.
+///
+/// # Errors
+/// Why it may not be made any more.
+pub async fn judge_again(
+    gateway: &Arc<Gateway>,
+    caller: &Arc<Caller>,
+    item: &mut Item,
+    subject: &Subject,
+    approvals: Vec<Group>,
+) -> Result<(Vec<String>, Digest), Refusal> {
+    let void = |why: &'static str| Refusal::new(Reason::ApprovalVoid, why);
+    let snapshot = gateway.snapshot();
+    let name = caller.connection.name();
+    caller.pass.check(&snapshot, name, &caller.identity).await?;
+    if clock::now() >= caller.identity.token.refused_from {
+        return Err(Refusal::new(Reason::TokenExpired, "the token expired while the call waited"));
+    }
+    let (definition, pinned) = pinned(caller, item).await;
+    if definition != subject.definition {
+        return Err(void("the definition of what is called changed"));
+    }
+    // By whom it would be held now: another policy was not approved.
+    match decide(&snapshot, caller, item) {
+        Verdict::Ask(ask) if ask.policies != subject.policies => {
+            return Err(void("other policies hold the call now"));
+        }
+        _ => item.approvals = approvals,
+    }
+    if let Some(reason) = barred(gateway, caller, item, &snapshot, pinned) {
+        return Err(Refusal::new(reason, "the call is not permitted any more"));
+    }
+    match decide(&snapshot, caller, item) {
+        Verdict::Allow { policies } => Ok((policies, snapshot.version)),
+        Verdict::Ask(_) => Err(void("the policies ask for another approval now")),
+        Verdict::Deny(Deny { reason, .. }) => {
+            Err(Refusal::new(reason, "the policies do not permit the call any more"))
+        }
+    }
+}
+
+/// The accepted definition of what is called, or why it can't be called.
+async fn pinned(caller: &Caller, item: &Item) -> (Option<Digest>, Option<Refusal>) {
+    let Some((kind, name)) = pin_of(&item.call.action) else { return (None, None) };
+    match caller.connection.pins.check_call(kind, name).await {
+        Ok(digest) => (Some(digest), None),
+        Err(refusal) => (None, Some(refusal)),
+    }
+}
+
 /// Asks policy about a message: what it does, and all that it wants to watch.
 pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
-    let (call, facts) = (&item.call, item.facts.labels());
-    let verdict =
-        question(snapshot, caller, &call.action, &call.arguments, (&facts, &item.earlier));
+    let facts = item.facts.labels();
+    let about = About { facts: &facts, earlier: &item.earlier, approvals: &item.approvals };
+    let verdict = question(snapshot, caller, &item.call.action, &item.call.arguments, about);
     let denied = |watch| {
         let verdict = ask(snapshot, caller, watch, &Value::Null);
         (!verdict.is_allow()).then_some(verdict)
@@ -83,7 +127,15 @@ pub fn decide(snapshot: &Snapshot, caller: &Caller, item: &Item) -> Verdict {
 
 /// Asks policy one question about one caller.
 pub fn ask(snapshot: &Snapshot, caller: &Caller, action: &Action, arguments: &Value) -> Verdict {
-    question(snapshot, caller, action, arguments, (&[], &[]))
+    question(snapshot, caller, action, arguments, About::default())
+}
+
+/// What is known of a call besides its arguments.
+#[derive(Default)]
+struct About<'a> {
+    facts: &'a [String],
+    earlier: &'a [String],
+    approvals: &'a [Group],
 }
 
 fn question(
@@ -91,16 +143,16 @@ fn question(
     caller: &Caller,
     action: &Action,
     arguments: &Value,
-    (facts, earlier): (&[String], &[String]),
+    about: About<'_>,
 ) -> Verdict {
     snapshot.policies.judge(&Question {
         identity: &caller.identity,
         connection: caller.connection.name(),
         action,
         arguments,
-        facts,
-        earlier,
-        approvals: &[],
+        facts: about.facts,
+        earlier: about.earlier,
+        approvals: about.approvals,
         peer: caller.peer,
         now: clock::now(),
     })

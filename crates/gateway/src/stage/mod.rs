@@ -9,6 +9,7 @@ pub mod resolve;
 pub mod parse;
 
 pub mod guard;
+pub mod hold;
 pub mod judge;
 
 pub mod intent;

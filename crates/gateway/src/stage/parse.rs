@@ -10,7 +10,7 @@ use lockgate_mcp::{
     message::{self, Body, Message, Request, TASKS_EXTENSION},
     uri,
 };
-use lockgate_model::{Action, Call, Era, Reason, Refusal, RequestId, Revision};
+use lockgate_model::{Action, Call, Era, Group, Reason, Refusal, RequestId, Revision};
 use lockgate_rules::guard::Facts;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     body::{self, BodyFault},
     gateway::Gateway,
+    legs::Legs,
     recording::Recording,
     session::Session,
     upstream::Verb,
@@ -61,6 +62,12 @@ pub struct Item {
     pub nth: Option<usize>,
     /// What its arguments would do; found by the guard before it is judged.
     pub facts: Facts,
+    /// How often its client came back to a call that waits for approval.
+    pub leg: u32,
+    /// How its client wants to hear that it is still being worked on.
+    pub progress: Option<RequestId>,
+    /// Groups whose approval it was given.
+    pub approvals: Vec<Group>,
     /// What its caller did before, when it is judged.
     pub earlier: Arc<Vec<String>>,
 }
@@ -229,11 +236,21 @@ impl Reader<'_> {
             if let Some(own) = request.traceparent() {
                 item.traceparent = Some(own.into_owned());
             }
+            item.progress = request.progress_token();
             item.state = request.param_text("requestState").map(Cow::into_owned);
+            self.take_leg(&mut item, request)?;
             item.watches = watches(request)?;
             item.knows_tasks = era == Era::Legacy || request.declares(TASKS_EXTENSION);
         }
         Ok(item)
+    }
+
+    /// The gateway's own state is for the gateway: what is forwarded is the call as it was first made.
+    fn take_leg(&self, item: &mut Item, request: &Request<'_>) -> Result<(), Refusal> {
+        let Some(state) = item.state.take_if(|state| Legs::are_meant(state)) else { return Ok(()) };
+        item.leg = self.gateway.legs.read(&state, &self.caller.identity, &item.call)?;
+        item.body = request.without_params(&["requestState", "inputResponses"]).into();
+        Ok(())
     }
 
     fn check_mirror(&self, message: &Message<'_>, call: &Call) -> Result<(), Fault> {
@@ -269,6 +286,9 @@ impl Reader<'_> {
             nth: None,
             facts: Facts::default(),
             earlier: Arc::default(),
+            leg: 0,
+            progress: None,
+            approvals: Vec::new(),
         }
     }
 

@@ -12,6 +12,9 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
             | Reason::PolicyForbidden
             | Reason::PolicyError
             | Reason::ApprovalUnavailable
+            | Reason::ApprovalPending
+            | Reason::ApprovalRejected
+            | Reason::ApprovalVoid
             | Reason::PinNew
             | Reason::PinChanged
             | Reason::ServerRequestDenied
@@ -47,7 +50,7 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         R::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         R::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-        R::TooMany | R::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
+        R::TooMany | R::TooManySessions | R::ApprovalTooMany => StatusCode::TOO_MANY_REQUESTS,
         R::ConnectionUnknown | R::SessionUnknown | R::RpcMethodUnknown => StatusCode::NOT_FOUND,
         R::TokenMissing | R::TokenMalformed | R::TokenHeader | R::TokenKeyUnknown => {
             StatusCode::UNAUTHORIZED
@@ -74,6 +77,7 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         R::PolicyNoPermit | R::PolicyForbidden | R::PolicyError | R::ApprovalUnavailable => {
             StatusCode::OK
         }
+        R::ApprovalPending | R::ApprovalRejected | R::ApprovalVoid => StatusCode::OK,
         R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
         R::StreamExpired | R::StreamAge => StatusCode::OK,
     }
@@ -102,7 +106,11 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::PolicyNoPermit => "no policy permits it",
         Reason::PolicyForbidden => "a policy forbids it",
         Reason::PolicyError => "its policies could not be evaluated",
-        Reason::ApprovalUnavailable => "it needs an approval, and approvals are not set up",
+        Reason::ApprovalUnavailable => "it needs an approval, which can't be asked for",
+        Reason::ApprovalPending => "it waits for a person's approval",
+        Reason::ApprovalRejected => "a reviewer rejected it",
+        Reason::ApprovalVoid => "its approval no longer holds; repeat the call to ask again",
+        Reason::ApprovalTooMany => "too many of your calls wait for approval",
         Reason::PinNew => "its definition is new and waits to be accepted",
         Reason::PinChanged => "its definition changed and waits to be accepted",
         Reason::ServerRequestDenied => "the server asked for something that no policy permits",

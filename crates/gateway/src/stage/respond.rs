@@ -53,6 +53,8 @@ pub struct Grounds {
     pub policies: Vec<String>,
     /// What the call would have done, in sentences that quote nothing of it.
     pub found: Vec<String>,
+    /// What a person, or the gateway about a question to people, has to say.
+    pub said: Option<String>,
 }
 
 impl Stop {
@@ -74,6 +76,13 @@ impl Stop {
         self
     }
 
+    /// The same, with something to say about it.
+    #[must_use]
+    pub fn saying(mut self, text: &str) -> Self {
+        self.grounds.said = Some(record::inert(text));
+        self
+    }
+
     /// The same, for a message that asked for this revision.
     #[must_use]
     pub fn asking_for(mut self, revision: Option<String>) -> Self {
@@ -88,7 +97,8 @@ impl Stop {
         self
     }
 
-    fn body(&self) -> (StatusCode, Vec<u8>) {
+    /// Status and body of the answer, where its record is written.
+    pub fn body(&self) -> (StatusCode, Vec<u8>) {
         let reason = self.refusal.reason;
         if let (true, Some(id), Some(era)) = (self.tool && is_verdict(reason), &self.id, self.era) {
             let text = refusal_text(reason, &self.grounds);
@@ -114,7 +124,13 @@ impl Stop {
                 answer::error(id.as_ref(), code, words(reason), None)
             }
             (_, id) => {
-                let data = json!({ "reason": reason.code(), "policies": self.grounds.policies });
+                let Grounds { policies, said, .. } = self.grounds.as_ref();
+                let data = match said {
+                    None => json!({ "reason": reason.code(), "policies": policies }),
+                    Some(said) => {
+                        json!({ "reason": reason.code(), "policies": policies, "detail": said })
+                    }
+                };
                 answer::error(id.as_ref(), code, words(reason), Some(data))
             }
         };
@@ -299,8 +315,12 @@ fn speaks_legacy_only(gateway: &Gateway, trail: &Trail) -> bool {
     })
 }
 
-fn refusal_text(reason: Reason, Grounds { policies, found }: &Grounds) -> String {
-    let mut text = format!("Lockgate refused this call: {} ({}).", words(reason), reason.code());
+fn refusal_text(reason: Reason, Grounds { policies, found, said }: &Grounds) -> String {
+    let does = if reason == Reason::ApprovalPending { "holds" } else { "refused" };
+    let mut text = format!("Lockgate {does} this call: {} ({}).", words(reason), reason.code());
+    if let Some(said) = said {
+        text.push_str(&format!(" {said}"));
+    }
     if matches!(reason, Reason::PolicyForbidden | Reason::ApprovalUnavailable) && !found.is_empty()
     {
         text.push_str(&format!(" What was found in it: {}.", found.join("; ")));

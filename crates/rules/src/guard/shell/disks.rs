@@ -24,8 +24,10 @@ pub(super) fn read(desk: &mut Desk<'_>, call: &Call<'_>) {
     let tries = has(call, &["--help", "--version", "-n", "--no-act", "--dry-run"]);
     let found = match call.name {
         "dd" => dd(call),
-        "shred" | "wipe" => shred(call),
+        // It has no way to only try.
+        "shred" => shred(call),
         _ if tries => None,
+        "wipe" => shred(call),
         "swapoff" => {
             Some(("shell.exhaust", "this would take memory away from the machine".to_owned()))
         }
