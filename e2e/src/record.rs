@@ -86,7 +86,7 @@ fn decision(event: &Event) -> Option<Decision> {
         Event::Intent(intent) => {
             let reason = match &intent.verdict {
                 Verdict::Allow { .. } => None,
-                Verdict::Ask { .. } => Some(Reason::ApprovalUnavailable),
+                Verdict::Ask { .. } => Some(Reason::ApprovalPending),
                 Verdict::Deny(deny) => Some(deny.reason),
             };
             Some(Decision { reason, intent: Some(intent.as_ref().clone()) })

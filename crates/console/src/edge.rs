@@ -8,7 +8,8 @@ use std::{path::PathBuf, pin::Pin, sync::Arc};
 use http::HeaderMap;
 use lockgate_model::{Event, Identity, KeptEvent, Refusal, Timestamp};
 use lockgate_store::{
-    db::Index,
+    approvals::Approvals,
+    index::Index,
     journal::{Elsewhere, Journal, JournalFault, Keys, SignedHead},
 };
 
@@ -28,6 +29,8 @@ pub struct Edge {
     pub keeper: Keeper,
     /// Where recorded content is found.
     pub index: Arc<Index>,
+    /// What people are asked; `None` while that can't be had.
+    pub approvals: Box<dyn Fn() -> Option<Arc<Approvals>> + Send + Sync>,
     /// This node's name, as the index has it.
     pub node: String,
     /// The folder of this node's journal.

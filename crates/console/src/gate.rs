@@ -1,6 +1,6 @@
 //! What every request passes: its size, its token, its place, and, by the extractors, its role.
 //!
-//! A handler gets its caller only as an [`Auditor`] or an [`Admin`], and reads or changes nothing
+//! A handler gets its caller only as [`Somebody`], an [`Auditor`] or an [`Admin`], and reads or changes nothing
 //! without one, so that a path whose role was forgotten does not compile.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -57,7 +57,15 @@ pub(crate) struct Auditor(pub(crate) Caller);
 /// A caller who may change what is kept.
 pub(crate) struct Admin(pub(crate) Caller);
 
+/// Anyone with a good token: what they may see and do, each approval says.
+pub(crate) struct Somebody(pub(crate) Caller);
+
 impl Caller {
+    /// Who it is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.standing.identity
+    }
+
     pub(crate) fn console(&self) -> &Arc<Console> {
         &self.standing.console
     }
@@ -130,6 +138,16 @@ impl<S: Sync> FromRequestParts<S> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Caller::of(parts, Role::Admin).map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Somebody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Absent only where the gate is not in front of the path.
+        let caller = parts.extensions.get::<Caller>().ok_or(Code::Internal)?;
+        Ok(Self(caller.clone()))
     }
 }
 

@@ -9,6 +9,7 @@ mod change;
 mod console;
 mod edge;
 mod gate;
+mod inquiry;
 mod look;
 mod page;
 mod problem;

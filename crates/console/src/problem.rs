@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use lockgate_model::{Reason, Refusal};
+use lockgate_model::{ActFault, Reason, Refusal};
 use lockgate_store::{
-    db::{IndexFault, QueryFault},
+    approvals::ApprovalFault,
+    index::{IndexFault, QueryFault},
     journal::JournalFault,
 };
 use serde::Serialize;
@@ -68,6 +69,14 @@ codes! {
     ChangeUnfinished = "change.unfinished", INTERNAL_SERVER_ERROR,
         "the change is on the record but was not made; ask again";
     CallUnknown = "call.unknown", NOT_FOUND, "there is no such call";
+    ApprovalUnknown = "approval.unknown", NOT_FOUND, "there is no such approval";
+    ApprovalRefused = "approval.refused", CONFLICT, "it was decided before";
+    ApprovalForbidden = "approval.forbidden", FORBIDDEN, "your answer does not count here";
+    ApprovalInvalid = "approval.invalid", BAD_REQUEST, "the answer is not one that can be given";
+    ApprovalOther = "approval.other", CONFLICT,
+        "the approval is about other arguments than those that were read";
+    ApprovalsUnavailable = "approvals.unavailable", SERVICE_UNAVAILABLE,
+        "the approvals can't be read at the moment";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
         "nothing can be recorded, so nothing is shown";
@@ -159,6 +168,27 @@ impl From<IndexFault> for Problem {
         }
         tracing::error!(%fault, "the index can't be read");
         Code::IndexUnavailable.into()
+    }
+}
+
+impl From<ApprovalFault> for Problem {
+    fn from(fault: ApprovalFault) -> Self {
+        let code = match &fault {
+            ApprovalFault::Unknown => return Code::ApprovalUnknown.into(),
+            ApprovalFault::Act(act) => match act {
+                ActFault::Decided | ActFault::Undecided => Code::ApprovalRefused,
+                ActFault::Twice | ActFault::TooMany => Code::ApprovalRefused,
+                ActFault::Own | ActFault::NoReviewer | ActFault::NotCaller => {
+                    Code::ApprovalForbidden
+                }
+                ActFault::Reason | ActFault::Until => Code::ApprovalInvalid,
+            },
+            _ => {
+                tracing::error!(%fault, "the approvals can't be read");
+                return Code::ApprovalsUnavailable.into();
+            }
+        };
+        Self::new(code, fault.to_string())
     }
 }
 

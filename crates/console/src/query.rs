@@ -31,6 +31,9 @@ pub(crate) struct Asked<T>(pub(crate) T);
 /// A session's id: `s` and 32 lower-case hexadecimal digits.
 pub(crate) struct SessionId(pub(crate) String);
 
+/// An approval's id: `a` and 32 lower-case hexadecimal digits.
+pub(crate) struct ApprovalId(pub(crate) String);
+
 /// A call's id: 32 lower-case hexadecimal digits, for a part of a batch with its place behind.
 pub(crate) struct CallId(pub(crate) String);
 
@@ -135,6 +138,16 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionId {
             return Err(Code::SessionUnknown.into());
         };
         Self::parse(id).ok_or_else(|| Code::SessionUnknown.into())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ApprovalId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(id)| id);
+        let id = id.filter(|id| id.strip_prefix('a').is_some_and(is_id));
+        id.map(Self).ok_or_else(|| Code::ApprovalUnknown.into())
     }
 }
 

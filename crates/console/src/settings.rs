@@ -34,7 +34,8 @@ pub struct Roles {
     pub admin: Vec<GroupName>,
     /// May read the recording.
     pub auditor: Vec<GroupName>,
-    /// Decides on calls that wait for a person; may read nothing of the recording.
+    /// Sees every call that waits for a person, and reads nothing else of the recording. Whose
+    /// answer counts, policies say: who is in a group that is asked needs no role to answer.
     pub approver: Vec<GroupName>,
 }
 
@@ -57,6 +58,8 @@ pub(crate) enum Role {
     Admin,
     /// Reads the recording.
     Auditor,
+    /// Sees every question to people.
+    Approver,
 }
 
 impl ApiSettings {
@@ -72,6 +75,7 @@ impl Roles {
         match role {
             Role::Admin => any(&self.admin),
             Role::Auditor => any(&self.auditor) || any(&self.admin),
+            Role::Approver => any(&self.approver) || any(&self.auditor) || any(&self.admin),
         }
     }
 }
@@ -108,6 +112,7 @@ impl Role {
         match self {
             Self::Admin => "this needs the role `admin`",
             Self::Auditor => "this needs the role `auditor` or `admin`",
+            Self::Approver => "this needs the role `approver`, `auditor` or `admin`",
         }
     }
 }

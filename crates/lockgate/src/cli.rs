@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Say what a command would do, and test rules of your own
     #[command(subcommand)]
     Guard(commands::guard::Command),
+    /// Answer calls that wait for a person
+    #[command(subcommand)]
+    Approvals(Box<commands::approvals::Command>),
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),

@@ -60,6 +60,11 @@ impl Failure {
         Self { exit: Exit::Usage, report: miette::miette!("{what}") }
     }
 
+    /// The answer is no, for this reason.
+    pub(crate) fn no(what: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::No, report: miette::miette!("{what}") }
+    }
+
     /// Something outside can't be reached, read or written.
     pub(crate) fn unreachable(what: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Unreachable, report: miette::miette!("{what}") }

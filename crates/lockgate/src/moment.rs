@@ -25,6 +25,16 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     Err("write a date, a time like 2026-11-25T12:00:00Z, or how long ago, like 2h or 3d".to_owned())
 }
 
+/// Reads a time (RFC 3339) and nothing else: one that may lie ahead.
+///
+/// # Errors
+/// In words for the command line.
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
+    let at = text.parse::<jiff::Timestamp>();
+    at.map(|at| Timestamp::from_millis(at.as_millisecond()))
+        .map_err(|_| "write a time like 2026-11-25T12:00:00Z".to_owned())
+}
+
 /// `2026-11-25T12:00:00.123Z`.
 pub(crate) fn text(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.millis())

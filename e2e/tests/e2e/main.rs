@@ -12,6 +12,7 @@ mod identity;
 mod leaving;
 mod power;
 mod recording;
+mod rows_a;
 mod rows_c;
 mod rows_d;
 mod rows_h;

@@ -138,5 +138,11 @@ pub(crate) fn deny() -> Verdict {
 }
 
 pub(crate) fn ask() -> Verdict {
-    Verdict::Ask(Ask { approvers: vec!["corp/dba".into()], policies: vec!["hold".into()] })
+    Verdict::Ask(Ask {
+        approvers: vec!["corp/dba".into()],
+        policies: vec!["hold".into()],
+        quorum: 1,
+        expires_ms: None,
+        reason: None,
+    })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{extract::OriginalUri, response::Response};
 use http::HeaderMap;
 use lockgate_model::{OutcomeStatus, Reason};
-use lockgate_store::db::{CallRow, Filter, Page, Query, VerdictKind};
+use lockgate_store::index::{CallRow, Filter, Page, Query, VerdictKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,5 +1,6 @@
 //! Every path of the admin API, registered together with its description.
 
+mod approvals;
 mod calls;
 mod events;
 mod journal;
@@ -34,7 +35,8 @@ const BASE: &str = "/api/v1";
         title = "Lockgate admin API",
         version = "1",
         description = "Search, open, follow, hold and erase what Lockgate recorded. Every look and \
-            every change is itself recorded before it is answered.",
+            every change is itself recorded before it is answered. Decide on calls that wait for a \
+            person.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -80,6 +82,11 @@ fn described() -> OpenApiRouter {
         .routes(routes!(keep::hold))
         .routes(routes!(keep::release))
         .routes(routes!(keep::erase))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::show))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::reject))
+        .routes(routes!(approvals::withdraw))
         .routes(routes!(calls::list))
         .routes(routes!(calls::show))
         .routes(routes!(refusals::list))

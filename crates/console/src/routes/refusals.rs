@@ -3,7 +3,7 @@
 use axum::{extract::OriginalUri, response::Response};
 use http::HeaderMap;
 use lockgate_model::Reason;
-use lockgate_store::db::{Page, RefusalFilter, RefusalRow};
+use lockgate_store::index::{Page, RefusalFilter, RefusalRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 use lockgate_model::Reason;
-use lockgate_store::db::{self, VerdictKind};
+use lockgate_store::index::{self, VerdictKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -156,7 +156,7 @@ impl<T: Serialize> Listing<T> {
     /// # Errors
     /// [`Code::Internal`]
     pub(super) fn answer<R: Into<T>>(
-        found: db::Listing<R>,
+        found: index::Listing<R>,
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<Response, Problem> {

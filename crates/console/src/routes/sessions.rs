@@ -3,7 +3,7 @@
 use axum::{extract::OriginalUri, response::Response};
 use http::HeaderMap;
 use lockgate_model::Era;
-use lockgate_store::db::{Filter, Page, Query, SessionRow};
+use lockgate_store::index::{Filter, Page, Query, SessionRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -175,7 +175,7 @@ async fn what_is_not_there_is_told_by_its_code() {
 #[tokio::test]
 async fn another_nodes_session_is_found_and_its_content_is_elsewhere() {
     let rig = Rig::new().await;
-    let indexed = |seq, event| lockgate_store::db::Indexed {
+    let indexed = |seq, event| lockgate_store::index::Indexed {
         seq,
         time: crate::rig::now(),
         event: Some(event),

@@ -19,7 +19,9 @@ use lockgate_model::{
     OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts, Verdict,
 };
 use lockgate_store::{
-    db::{Index, IndexPlace, Indexed},
+    approvals::Approvals,
+    db::DbPlace,
+    index::{Index, Indexed},
     journal::{Journal, JournalFault, JournalOptions, Keys, Record, SignedHead, read},
 };
 use serde_json::{Value, json, value::RawValue};
@@ -35,6 +37,7 @@ pub(crate) const HOSTILE: &str = "a\u{1b}[31m\n\u{202e}é\"\u{2028}";
 
 /// A console with everything around it.
 pub(crate) struct Rig {
+    pub(crate) approvals: Arc<Approvals>,
     pub(crate) console: Arc<Console>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) index: Arc<Index>,
@@ -67,10 +70,14 @@ impl Rig {
             ..JournalOptions::default()
         };
         let journal = Arc::new(Journal::open(&at, &keys, options).unwrap().0);
-        let place = IndexPlace::Sqlite(folder.path().join("index.sqlite"));
+        let place = DbPlace::Sqlite(folder.path().join("index.sqlite"));
         let index = Arc::new(Index::open(&place).await.unwrap());
         let (refuses, stops_short) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let place = DbPlace::Sqlite(folder.path().join("approvals.sqlite"));
+        let approvals = Arc::new(Approvals::open(&place).await.unwrap());
+        let asks = Arc::clone(&approvals);
         let edge = Edge {
+            approvals: Box::new(move || Some(Arc::clone(&asks))),
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
             keeper: keeper(&journal, &refuses, &stops_short),
             index: Arc::clone(&index),
@@ -81,7 +88,7 @@ impl Rig {
             now,
         };
         let console = Console::new(edge, roles());
-        Self { console, journal, index, refuses, stops_short, keys, folder }
+        Self { approvals, console, journal, index, refuses, stops_short, keys, folder }
     }
 
     /// Puts an event on the record, as the gateway would.

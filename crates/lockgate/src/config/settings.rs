@@ -7,7 +7,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     secret::SecretRef,
-    settings::{ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings},
+    settings::{
+        ApprovalSettings, ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
+    },
 };
 use lockgate_model::Limits;
 use lockgate_store::{deliver::DeliverySettings, retain::RetentionRule, ship::ShipSettings};
@@ -61,6 +63,9 @@ pub(crate) struct Settings {
     /// The protected MCP servers.
     #[serde(default)]
     pub(crate) connections: Vec<ConnectionSettings>,
+    /// How calls wait for a person's approval.
+    #[serde(default)]
+    pub(crate) approvals: ApprovalSettings,
 }
 
 /// The listener for operators. It has no authentication: keep it on loopback or behind a network
@@ -149,6 +154,7 @@ impl Settings {
             limits: self.limits,
             issuers: self.issuers.clone(),
             connections: self.connections.clone(),
+            approvals: self.approvals.clone(),
         })
     }
 }

@@ -130,7 +130,9 @@ fn step(name: &str, index: usize, first: bool) -> String {
 fn limits(settings: &Settings, found: &mut Vec<Finding>) {
     let tree = overlay::tree_of(settings).unwrap_or_default();
     for (path, value) in overlay::leaves(&tree) {
-        if path.iter().any(|step| step == "limits") && value.as_u64() == Some(0) {
+        if path.iter().any(|step| step == "limits" || step == "approvals")
+            && value.as_u64() == Some(0)
+        {
             let what = format!("the limit `{}` is 0", path.join("."));
             let help = "every limit is at least 1; leave it out for the default".to_owned();
             found.push(Finding { path, what, help });

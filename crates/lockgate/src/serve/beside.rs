@@ -10,8 +10,9 @@ use http::HeaderMap;
 use lockgate_console::{Console, Edge, Keeper, Verify};
 use lockgate_gateway::{clock, gateway::Gateway, stage::authenticate::Access};
 use lockgate_store::{
-    db::{self, Index, IndexPlace, Indexer},
+    db::DbPlace,
     deliver::{self, Delivery, HeadDelivery, SinkState},
+    index::{self, Index, Indexer},
     journal::{Elsewhere, Keys, SignedHead},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use super::{
     admin::{Part, State},
+    ask,
     keep::{self, Shipping},
 };
 use crate::{
@@ -40,6 +42,7 @@ pub(crate) struct Beside {
 #[derive(Default)]
 pub(super) struct Parts {
     index: Mutex<Option<IndexState>>,
+    pub(super) approvals: Mutex<Option<String>>,
     sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
     pub(super) shipping: Mutex<Option<Shipping>>,
 }
@@ -48,7 +51,7 @@ enum IndexState {
     /// It can't be opened, for this reason.
     Away(String),
     /// It is being filled.
-    Filled(watch::Receiver<db::Progress>),
+    Filled(watch::Receiver<index::Progress>),
 }
 
 /// What every part is made from.
@@ -84,6 +87,7 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
+        tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?));
         let console = Arc::new(Mutex::new(None));
         let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
         tasks.spawn(index(ground, place, elsewhere, listener, Arc::clone(&console)));
@@ -100,7 +104,8 @@ impl Beside {
 
     /// How each part is; `last_seq` is the last durable record.
     pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
-        let mut parts = vec![self.parts.index(last_seq)];
+        let approvals = lock(&self.parts.approvals).clone();
+        let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
         for (name, state) in lock(&self.parts.sinks).iter() {
             let failing = state.borrow().failing.as_ref().map(ToString::to_string);
             parts.push(part(&format!("sink {name}"), failing));
@@ -137,7 +142,7 @@ impl Parts {
 /// Opens the index as soon as it can be had, and then serves what stands on it.
 async fn index(
     ground: Ground,
-    place: IndexPlace,
+    place: DbPlace,
     elsewhere: Option<Elsewhere>,
     listener: Option<TcpListener>,
     made: Arc<Mutex<Option<Arc<Console>>>>,
@@ -153,7 +158,9 @@ async fn index(
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
             };
+            let gateway = Arc::clone(&ground.gateway);
             let edge = Edge {
+                approvals: Box::new(move || gateway.approvals().cloned()),
                 verify: verify(&ground.gateway, access),
                 keeper: Keeper::of(journal, clock::now),
                 index,
@@ -173,7 +180,7 @@ async fn index(
     drop(indexer);
 }
 
-async fn opened(parts: &Parts, place: &IndexPlace) -> Arc<Index> {
+async fn opened(parts: &Parts, place: &DbPlace) -> Arc<Index> {
     loop {
         match Index::open(place).await {
             Ok(index) => return Arc::new(index),
@@ -261,6 +268,6 @@ fn part(name: &str, detail: Option<String>) -> Part {
 }
 
 /// What a panic left behind is still the last thing known.
-fn lock<T>(known: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(known: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }

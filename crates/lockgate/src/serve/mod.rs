@@ -3,6 +3,7 @@
 //! Wires the rooms together. What happens to a call is the gateway's business alone.
 
 mod admin;
+mod ask;
 mod beside;
 mod health;
 mod inputs;

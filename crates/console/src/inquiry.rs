@@ -1,0 +1,156 @@
+//! Questions to people: who may see and answer them, what they are about, and the answer, on record
+//! before it takes effect.
+
+use std::sync::Arc;
+
+use http::Uri;
+use lockgate_model::{
+    Act, Approval, ApprovalEvent, ApprovalStep, Digest, Event, Identity, IntentEvent, ViewedEvent,
+};
+use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts};
+
+use crate::{
+    gate::Caller,
+    look::{append, detail},
+    problem::{Code, Problem},
+    recording::Wanted,
+    settings::Role,
+};
+
+/// Text longer than this is not taken in at a glance, in bytes.
+const LONG_BYTES: usize = 2_000;
+
+/// What there is to know about a question.
+pub(crate) struct Content {
+    pub(crate) approval: Approval,
+    /// The call that asked, as recorded; `None` where its record can't be read here.
+    pub(crate) intent: Option<Box<IntentEvent>>,
+    pub(crate) counts: Counts,
+}
+
+/// The approvals that the caller may see, the newest first.
+pub(crate) async fn list(
+    caller: &Caller,
+    filter: &ApprovalFilter,
+) -> Result<Vec<Approval>, Problem> {
+    let found = approvals(caller)?.list(filter, caller.console().now()).await?;
+    Ok(found.into_iter().filter(|approval| may_see(approval, caller)).collect())
+}
+
+/// One approval with its call; that somebody looked is on record first.
+pub(crate) async fn show(caller: &Caller, id: &str, uri: &Uri) -> Result<Content, Problem> {
+    let approval = seen(caller, id).await?;
+    let viewed = ViewedEvent {
+        by: caller.by(),
+        how: "approval".to_owned(),
+        viewed: None,
+        detail: detail(uri),
+    };
+    append(caller.console(), Event::Viewed(viewed)).await?;
+    let counts = approvals(caller)?.counts(&approval.subject).await?;
+    let intent = intent(caller, &approval.call).await;
+    Ok(Content { approval, intent, counts })
+}
+
+/// Applies an answer. `read` is the digest of the arguments that whoever answers has seen.
+pub(crate) async fn answer(
+    caller: &Caller,
+    id: &str,
+    read: Option<Digest>,
+    act: Act,
+) -> Result<Approval, Problem> {
+    let approval = seen(caller, id).await?;
+    if read.is_some_and(|read| read != approval.subject.arguments) {
+        return Err(Code::ApprovalOther.into());
+    }
+    let now = caller.console().now();
+    // What would be refused is refused before anything is on record.
+    approval.apply(&act, now).map_err(ApprovalFault::Act)?;
+    let event = ApprovalEvent {
+        approval: approval.id.clone(),
+        call: approval.call.clone(),
+        session: None,
+        by: caller.by(),
+        step: step(&act)?,
+    };
+    append(caller.console(), Event::Approval(Box::new(event))).await?;
+    Ok(approvals(caller)?.act(&approval.id, &act, now).await?)
+}
+
+fn step(act: &Act) -> Result<ApprovalStep, Problem> {
+    match act {
+        Act::Approve { until, .. } => Ok(ApprovalStep::Approve { until: *until }),
+        Act::Reject { reason, .. } => Ok(ApprovalStep::Reject { reason: reason.clone() }),
+        Act::Withdraw { .. } => Ok(ApprovalStep::Withdraw),
+        // The gateway's own, which nobody can ask for here.
+        Act::Spend { .. } | Act::Void { .. } | Act::Look => Err(Code::Internal.into()),
+    }
+}
+
+/// Whether this identity's answer counts.
+pub(crate) fn may_answer(approval: &Approval, identity: &Identity) -> bool {
+    let asked = |name: &String| identity.groups.iter().any(|group| group.to_string() == *name);
+    identity.subject != approval.subject.subject && approval.terms.groups.iter().any(asked)
+}
+
+/// What is easily overlooked in a text.
+pub(crate) fn warnings(text: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let hidden = text.chars().filter(|c| is_hidden(*c)).count();
+    if hidden > 0 {
+        warnings.push(format!(
+            "{hidden} characters in it are invisible, or change the direction of the text"
+        ));
+    }
+    let foreign = text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count();
+    if foreign > 0 {
+        warnings.push(format!("{foreign} letters in it are not from the Latin alphabet's basics"));
+    }
+    if text.len() > LONG_BYTES {
+        warnings.push(format!("it is {} bytes long; read it to its end", text.len()));
+    }
+    warnings
+}
+
+/// Characters that show nothing, or turn what stands around them (UAX #9, zero-width, tags).
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || c.is_control()
+}
+
+/// The approval, for whoever may know that there is one.
+async fn seen(caller: &Caller, id: &str) -> Result<Approval, Problem> {
+    let approval = approvals(caller)?.get(id, caller.console().now()).await?;
+    if may_see(&approval, caller) { Ok(approval) } else { Err(Code::ApprovalUnknown.into()) }
+}
+
+fn may_see(approval: &Approval, caller: &Caller) -> bool {
+    let identity = caller.identity();
+    let asked = (&approval.subject.issuer, &approval.subject.subject);
+    asked == (&identity.issuer, &identity.subject)
+        || may_answer(approval, identity)
+        || caller.console().admits(identity, Role::Approver)
+}
+
+/// The recorded call. What can't be read is not there: the answer says so.
+async fn intent(caller: &Caller, call: &str) -> Option<Box<IntentEvent>> {
+    let console = caller.console();
+    let row = console.edge.index.call(call).await.ok()??;
+    if row.erased || row.node != console.edge.node {
+        return None;
+    }
+    let wanted = Wanted { call: Some(call.to_owned()), ..Wanted::default() };
+    let (_, piece) = console.recording.at(row.seq).piece(wanted).await;
+    piece.ok()?.records.into_iter().find_map(|shown| match shown.event {
+        Some(Event::Intent(intent)) => Some(intent),
+        _ => None,
+    })
+}
+
+fn approvals(caller: &Caller) -> Result<Arc<Approvals>, Problem> {
+    (caller.console().edge.approvals)().ok_or_else(|| Code::ApprovalsUnavailable.into())
+}

@@ -1,0 +1,60 @@
+//! One approval for a person who is about to answer it: every byte that the answer is about.
+
+use serde_json::Value;
+
+use super::api::at;
+use crate::{
+    failure::Failure,
+    terminal::{Style, Terminal, inert},
+};
+
+/// Prints it.
+pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> {
+    if terminal.json {
+        return terminal.json(content);
+    }
+    let approval = at(content, "/approval");
+    let text = |value: &Value| inert(value.as_str().unwrap_or_default());
+    let words = |value: &Value| {
+        let words: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
+        words.join(", ")
+    };
+    let caller = format!("{}/{}", text(at(approval, "/issuer")), text(at(approval, "/subject")));
+    let what = format!("{}/{}", text(at(approval, "/connection")), text(at(approval, "/target")));
+    let before = format!(
+        "{} times approved, {} times rejected",
+        at(content, "/approved_before"),
+        at(content, "/rejected_before")
+    );
+    for (name, value) in [
+        ("approval", text(at(approval, "/id"))),
+        ("state", text(at(approval, "/state"))),
+        ("who asks", caller),
+        ("in groups", words(at(content, "/caller_groups"))),
+        ("with client", text(at(approval, "/client"))),
+        ("for", what),
+        ("held by", words(at(approval, "/policies"))),
+        ("because", text(at(approval, "/reason"))),
+        ("would do", words(at(content, "/facts"))),
+        ("before", before),
+        ("who decides", words(at(approval, "/groups"))),
+        ("answer by", text(at(approval, "/answer_by"))),
+        ("said", text(at(approval, "/said"))),
+        ("digest", text(at(approval, "/arguments_digest"))),
+    ] {
+        if !value.is_empty() {
+            terminal.data(format_args!(
+                "{} {value}",
+                terminal.styled(Style::Dim, &format!("{name:<12}"))
+            ));
+        }
+    }
+    for warning in at(content, "/warnings").as_array().into_iter().flatten() {
+        terminal.data(terminal.styled(Style::Bad, &format!("! {}", text(warning))));
+    }
+    match at(content, "/canonical").as_str() {
+        Some(canonical) => terminal.data(inert(canonical)),
+        None => terminal.talk("warning: the arguments can't be read on this node"),
+    }
+    Ok(())
+}
