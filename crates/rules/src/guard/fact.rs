@@ -118,7 +118,11 @@ impl Facts {
     /// Remembers the name of something that is touched.
     pub(super) fn name(&mut self, kind: &str, name: &str) {
         if self.names.len() < NAMES_MAX {
-            self.names.insert(format!("{kind}:{}", shown(name)));
+            let mut spelled = String::with_capacity(kind.len() + 1 + name.len());
+            spelled.push_str(kind);
+            spelled.push(':');
+            show(name, &mut spelled);
+            self.names.insert(spelled);
         } else {
             // An allow-list of names must not hold for what was dropped.
             self.names.insert(format!("{kind}:?"));
@@ -134,8 +138,18 @@ pub fn is_within(label: &str, root: &str) -> bool {
 /// A name for people: cut, and without anything that could steer a terminal.
 pub(super) fn shown(name: &str) -> String {
     let mut out = String::new();
+    show(name, &mut out);
+    out
+}
+
+fn show(name: &str, out: &mut String) {
+    let start = out.len();
+    let plain = name.len() < NAME_MAX_BYTES && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if plain {
+        return out.push_str(name);
+    }
     for character in name.chars() {
-        if out.len() >= NAME_MAX_BYTES {
+        if out.len() - start >= NAME_MAX_BYTES {
             out.push('…');
             break;
         }
@@ -147,5 +161,4 @@ pub(super) fn shown(name: &str) -> String {
             out.push(character);
         }
     }
-    out
 }

@@ -4,6 +4,8 @@
 //! Labels are stable: they stand in records and in people's policies. A new one may be added below
 //! an old one; none is ever renamed.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use Weight::{Danger, Note};
 
 /// A label of the reference.
@@ -28,8 +30,15 @@ pub enum Weight {
 
 /// Whether the starter policies forbid this label, or one above it, in production.
 pub fn is_danger(label: &str) -> bool {
-    dangers().any(|danger| super::fact::is_within(label, danger))
+    let below = || dangers().any(|danger| super::fact::is_within(label, danger));
+    // Asked for every fact of a crowd.
+    KNOWN.get(label).copied().unwrap_or_else(below)
 }
+
+static KNOWN: LazyLock<HashMap<&str, bool>> = LazyLock::new(|| {
+    let is_danger = |name: &str| dangers().any(|danger| super::fact::is_within(name, danger));
+    LABELS.iter().map(|label| (label.name, is_danger(label.name))).collect()
+});
 
 /// The names that the starter policies list.
 pub fn dangers() -> impl Iterator<Item = &'static str> {

@@ -1,5 +1,7 @@
 //! Texts behind texts: look-alike characters, base64, percent and hex encodings.
 
+use regex::{Regex, RegexBuilder};
+
 /// Whether a character leaves no mark on paper: joiners, marks of direction, soft hyphens.
 pub(super) const fn is_invisible(character: char) -> bool {
     matches!(
@@ -176,4 +178,24 @@ fn readable(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     let good = text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\0'));
     (good && !text.is_empty()).then_some(text)
+}
+
+/// Parts of paths, looked for all at once; in any case, with either slash.
+#[derive(Debug)]
+pub(super) struct Parts(Option<Regex>);
+
+impl Parts {
+    pub(super) fn of(parts: &[&str]) -> Self {
+        let parts: Vec<_> =
+            parts.iter().map(|part| regex::escape(part).replace('/', r"[/\\]")).collect();
+        let pattern =
+            RegexBuilder::new(&parts.join("|")).case_insensitive(true).unicode(false).build();
+        debug_assert!(pattern.is_ok(), "{pattern:?}");
+        Self(pattern.ok())
+    }
+
+    /// Whether one of them stands in it. Where they can't be looked for, all do.
+    pub(super) fn is_match(&self, path: &str) -> bool {
+        self.0.as_ref().is_none_or(|pattern| pattern.is_match(path))
+    }
 }

@@ -146,6 +146,10 @@ fn owned(words: &[&str]) -> Vec<String> {
 
 /// Whether a text fits a pattern, in which `*` is anything, and `\` takes a meaning away.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    // Most patterns are words.
+    if memchr::memchr2(b'*', b'\\', pattern.as_bytes()).is_none() {
+        return pattern == text;
+    }
     let mut pieces: Vec<String> = vec![String::new()];
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {

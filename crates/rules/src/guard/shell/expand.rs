@@ -242,7 +242,7 @@ pub(super) fn balanced(text: &str, at: usize) -> Range<usize> {
 
 /// Brace expansion: `{a,b}c` is `ac bc`.
 pub(super) fn braces(word: Word) -> Vec<Word> {
-    if !word.text.contains([BRACE_OPEN, BRACE_COMMA, BRACE_CLOSE]) {
+    if !has_braces(&word) {
         return vec![word];
     }
     if word.text.len() > BRACED_MAX_BYTES {
@@ -266,6 +266,11 @@ pub(super) fn braces(word: Word) -> Vec<Word> {
             ..word.clone()
         })
         .collect()
+}
+
+/// Whether an unquoted brace, or a comma, stands in it.
+pub(super) fn has_braces(word: &Word) -> bool {
+    word.text.contains([BRACE_OPEN, BRACE_COMMA, BRACE_CLOSE])
 }
 
 /// The innermost braces with a comma.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    expand::{BRACE_CLOSE, BRACE_COMMA, BRACE_OPEN, balanced, braces},
+    expand::{BRACE_CLOSE, BRACE_COMMA, BRACE_OPEN, balanced, braces, has_braces},
     word::{Command, Direction, Redirect, Script, Word},
 };
 
@@ -304,7 +304,8 @@ impl Lexer<'_, '_> {
 
     pub(super) fn word(&mut self) -> &mut Word {
         let at = self.at;
-        self.current.get_or_insert_with(|| Word { span: at..at, ..Word::default() })
+        let text = || String::with_capacity(WORD_BYTES);
+        self.current.get_or_insert_with(|| Word { text: text(), span: at..at, ..Word::default() })
     }
 
     /// One piece of a word.
@@ -341,32 +342,7 @@ impl Lexer<'_, '_> {
 
     fn literal(&mut self) {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let special = |byte: &u8| {
-            matches!(
-                byte,
-                b' ' | b'\t'
-                    | b'\r'
-                    | b'\n'
-                    | b';'
-                    | b'&'
-                    | b'|'
-                    | b'('
-                    | b')'
-                    | b'<'
-                    | b'>'
-                    | b'\''
-                    | b'"'
-                    | b'\\'
-                    | b'$'
-                    | b'`'
-                    | b'*'
-                    | b'?'
-                    | b'['
-                    | b'{'
-                    | b'}'
-                    | b','
-            )
-        };
+        let special = |byte: &u8| b" \t\r\n;&|()<>'\"\\$`*?[{},".contains(byte);
         let length = rest.iter().position(special).unwrap_or(rest.len()).max(1);
         let text = self.text.get(self.at..self.at + length).unwrap_or_default();
         self.word().text.push_str(text);
@@ -443,6 +419,17 @@ impl Lexer<'_, '_> {
     }
 
     fn end_word(&mut self) {
+        if self.fields.is_empty() {
+            // Most words are one word.
+            let Some(word) = self.current.take() else { return };
+            if word.text.is_empty() && !word.quoted && !word.opaque {
+                return;
+            }
+            if !has_braces(&word) {
+                return self.take(word);
+            }
+            self.current = Some(word);
+        }
         let mut words = std::mem::take(&mut self.fields);
         words.extend(
             self.current.take().filter(|word| !word.text.is_empty() || word.quoted || word.opaque),
@@ -532,6 +519,9 @@ impl Lexer<'_, '_> {
         }
     }
 }
+
+/// Most words are no longer than this, in bytes.
+const WORD_BYTES: usize = 16;
 
 fn heredoc_mark(delimiter: &str) -> String {
     format!("\u{f80d}{delimiter}")

@@ -1,6 +1,8 @@
 //! Programs and files that keep a machine running: processes, services, accounts, schedules, logs,
 //! firewalls, packages.
 
+use std::sync::LazyLock;
+
 use super::{
     programs::{flag, operands},
     target::{Area, area},
@@ -10,6 +12,7 @@ use super::{
 use crate::guard::{
     desk::{Desk, Reader},
     fact::shown,
+    text::Parts,
 };
 
 /// Redirects of a command: what is written over.
@@ -133,9 +136,9 @@ pub(super) fn is_critical(path: &str) -> bool {
         }
 }
 
-/// Files that let people log in, or that run by themselves.
-pub(super) fn is_login(path: &str) -> bool {
-    [
+/// Parts of such paths.
+static LOGIN: LazyLock<Parts> = LazyLock::new(|| {
+    Parts::of(&[
         "/etc/cron",
         "/var/spool/cron",
         "/etc/sudoers",
@@ -155,9 +158,12 @@ pub(super) fn is_login(path: &str) -> bool {
         "LaunchAgents",
         "LaunchDaemons",
         "/.config/autostart",
-    ]
-    .iter()
-    .any(|part| path.contains(part))
+    ])
+});
+
+/// Files that let people log in, or that run by themselves.
+pub(super) fn is_login(path: &str) -> bool {
+    LOGIN.is_match(path)
         || [".bashrc", ".zshrc", ".profile", ".bash_profile", ".zprofile"]
             .iter()
             .any(|end| path.ends_with(end))

@@ -1,5 +1,9 @@
 //! What a path is about: the system, a home, everything here, or something that can be made again.
 
+use std::sync::LazyLock;
+
+use crate::guard::text::Parts;
+
 /// An area of the file system, the more dangerous the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::guard) enum Area {
@@ -291,35 +295,37 @@ fn windows_root(path: &str) -> bool {
 }
 
 /// Parts of paths to keys, passwords or the like.
-const SENSITIVE: [&str; 27] = [
-    "/etc/shadow",
-    "/etc/gshadow",
-    "/etc/sudoers",
-    "/etc/master.passwd",
-    ".ssh/id_",
-    ".ssh/authorized_keys",
-    ".aws/credentials",
-    ".kube/config",
-    ".docker/config.json",
-    ".gnupg/",
-    "/etc/kubernetes/admin.conf",
-    "/etc/kubernetes/pki",
-    "/proc/self/environ",
-    "/proc/1/environ",
-    "/var/run/secrets",
-    "/run/secrets/",
-    ".config/gcloud",
-    "/etc/ssl/private",
-    "/config/sam",
-    ".azure/",
-    "system32/config",
-    "ntds.dit",
-    "/proc/kcore",
-    "/dev/mem",
-    ".terraform.d/credentials",
-    "/var/run/docker.sock",
-    "/run/docker.sock",
-];
+static SENSITIVE: LazyLock<Parts> = LazyLock::new(|| {
+    Parts::of(&[
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/etc/sudoers",
+        "/etc/master.passwd",
+        ".ssh/id_",
+        ".ssh/authorized_keys",
+        ".aws/credentials",
+        ".kube/config",
+        ".docker/config.json",
+        ".gnupg/",
+        "/etc/kubernetes/admin.conf",
+        "/etc/kubernetes/pki",
+        "/proc/self/environ",
+        "/proc/1/environ",
+        "/var/run/secrets",
+        "/run/secrets/",
+        ".config/gcloud",
+        "/etc/ssl/private",
+        "/config/sam",
+        ".azure/",
+        "system32/config",
+        "ntds.dit",
+        "/proc/kcore",
+        "/dev/mem",
+        ".terraform.d/credentials",
+        "/var/run/docker.sock",
+        "/run/docker.sock",
+    ])
+});
 /// Names of such files.
 const SENSITIVE_NAMES: [&str; 23] = [
     ".netrc",
@@ -353,16 +359,23 @@ pub(in crate::guard) fn is_sensitive(path: &str) -> bool {
     if !path.bytes().any(|byte| matches!(byte, b'.' | b'/' | b'\\' | b'_')) && path != "shadow" {
         return false;
     }
-    let lower = path.to_ascii_lowercase().replace('\\', "/");
-    let name = lower.rsplit('/').next().unwrap_or(&lower);
-    let public = [".pub", ".md"].iter().any(|end| name.ends_with(end))
-        || ["example", "sample", "template"].iter().any(|within| name.contains(within));
-    !public
-        && (SENSITIVE.iter().any(|part| lower.contains(part))
-            || SENSITIVE_NAMES.contains(&name)
-            || name.starts_with(".env.")
-            || name.ends_with(".pem") && name.contains("key")
-            || [".kdbx", ".pfx", ".p12", ".keytab"].iter().any(|end| name.ends_with(end)))
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let ends = |end: &&str| {
+        let from = name.len().checked_sub(end.len());
+        from.and_then(|from| name.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+    };
+    let named = SENSITIVE.is_match(path)
+        || SENSITIVE_NAMES.iter().any(|one| one.eq_ignore_ascii_case(name))
+        || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(".env."))
+        || [".pem", ".kdbx", ".pfx", ".p12", ".keytab"].iter().any(ends);
+    if !named {
+        return false;
+    }
+    let lower = name.to_ascii_lowercase();
+    let public = [".pub", ".md"].iter().any(ends)
+        || ["example", "sample", "template"].iter().any(|within| lower.contains(within));
+    let key = !lower.ends_with(".pem") || lower.contains("key") || SENSITIVE.is_match(path);
+    !public && key
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Programs that only start another one: taken off, one after the other, until what really runs is
 //! left.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::{
     code, network, programs, system,
     target::is_sensitive,
@@ -97,6 +99,11 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper(&["npx", "pnpx", "bunx", "uvx"], "-p --package", 0),
 ];
 
+static BY_NAME: LazyLock<HashMap<&str, &Wrapper>> = LazyLock::new(|| {
+    let named = |wrapper: &'static Wrapper| wrapper.names.iter().map(move |name| (*name, wrapper));
+    WRAPPERS.iter().flat_map(named).collect()
+});
+
 /// Programs that take the command after one of these words: `uv run rm`, `conda run -n x rm`.
 const RUNNERS: &[&str] = &[
     "uv",
@@ -164,6 +171,10 @@ pub(super) fn read(
 
 /// The program's name; empty where it is not known.
 fn name_of(desk: &mut Desk<'_>, program: &Word) -> String {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if !program.opaque && !program.glob && program.text.bytes().all(plain) {
+        return program.text.clone();
+    }
     let mut text = program.text.clone();
     if matches!(text.as_str(), "$SHELL" | "$BASH" | "${SHELL}") {
         return "sh".to_owned();
@@ -335,7 +346,7 @@ fn inner<'a>(desk: &mut Desk<'_>, name: &str, args: &'a [Word]) -> Option<&'a [W
         "npx" | "pnpx" if args.is_empty() => None,
         "xargs" | "parallel" if args.iter().all(|word| word.text.starts_with('-')) => None,
         name => {
-            let wrapper = WRAPPERS.iter().find(|one| one.names.contains(&name))?;
+            let wrapper = BY_NAME.get(name)?;
             let rest = after_flags(args, wrapper.values);
             let rest = rest.get(wrapper.skip..)?;
             let rest = if name == "env" || name == "sudo" || name == "doas" {
@@ -414,6 +425,9 @@ fn one(desk: &mut Desk<'_>, call: &Call<'_>) {
 
 /// What the tables say of it.
 fn tables(desk: &mut Desk<'_>, call: &Call<'_>) {
+    if !cli::knows(call.name) {
+        return;
+    }
     let substituted = |word: &Word| {
         if word.inner.is_empty() { word.text.clone() } else { format!("$({}", word.text) }
     };

@@ -179,7 +179,7 @@ fn what_looks_like_a_slip_is_a_warning() {
     P20 empty: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 wildcard: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 twin: 
-    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until and @approvers
+    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @approvers, @quorum, @expires and @reason
     until: `@until` is a note and ends nothing [@until] to end a policy, compare `context.time` with a `datetime("…")`
     approvers in vain: this policy forbids even what its approvers have approved [@approvers("dev/a") forbid(principal, action, resource);] add `unless { context.approvals.contains(Group::"…") }`
     never: this forbid can never apply [forbid(principal, action == Action::"subscribe", resource) when { context.issuer == "a" && false };] compare its scope and conditions with the schema
