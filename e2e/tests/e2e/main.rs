@@ -26,3 +26,4 @@ mod rows_v;
 mod rows_x;
 mod running;
 mod secrets;
+mod waiting;
