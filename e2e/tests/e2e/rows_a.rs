@@ -365,12 +365,7 @@ impl Class {
             wire.send(&request.bytes());
             wire.head()?;
             drop(wire);
-            std::thread::sleep(Duration::from_millis(200));
-            let list = self.api("GET", "/approvals?state=pending", "ann", "")?.json()?;
-            let items = list["items"].as_array().context("a list")?;
-            let item =
-                items.iter().find(|item| item["subject"] == "leaves").context("its question")?;
-            self.approve(item["id"].as_str().context("an id")?, "ann")?;
+            self.approve(&self.question_of("leaves")?, "ann")?;
             std::thread::sleep(HOLD);
             self.nothing_sent()?;
             // The grant waits for the retry.
@@ -382,11 +377,7 @@ impl Class {
             self.room.upstream.take_all();
             let waiting = std::thread::scope(|scope| {
                 let call = scope.spawn(|| legacy(&bot, "any", json!({ "stays": 1 })));
-                std::thread::sleep(Duration::from_millis(250));
-                let list = self.api("GET", "/approvals?state=pending", "ann", "")?.json()?;
-                let items = list["items"].as_array().context("a list")?;
-                let item = items.iter().find(|item| item["subject"] == "stays");
-                let id = item.context("its question")?["id"].as_str().context("an id")?.to_owned();
+                let id = self.question_of("stays")?;
                 self.nothing_sent()?;
                 self.approve(&id, "ann")?;
                 call.join().unwrap_or_else(|_| anyhow::bail!("a caller panicked"))
@@ -442,10 +433,7 @@ impl Class {
             let forged = call(&bot, Some(&format!("{state}0")), 1)?;
             ensure!(forged["error"]["code"] == -32602, "a forged state: {forged}");
             self.nothing_sent()?;
-            let list = self.api("GET", "/approvals?state=pending", "ann", "")?.json()?;
-            let items = list["items"].as_array().context("a list")?;
-            let item = items.iter().find(|item| item["subject"] == "modern");
-            let id = item.context("its question")?["id"].as_str().context("an id")?.to_owned();
+            let id = self.question_of("modern")?;
             self.approve(&id, "ann")?;
             let second = call(&bot, Some(&state), 1)?;
             ensure!(second["result"]["resultType"] != "input_required", "{second}");
@@ -495,7 +483,61 @@ impl Class {
             Ok(())
         })();
         self.rows.row(17, "killed between the yes and the use, and after", outcome);
-        say("approvals: asked, answered and used once over two kills");
+        let rounds = std::env::var("LOCKGATE_USE_ROUNDS").ok();
+        let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(12);
+        let outcome = self.kills(rounds);
+        self.rows.row(17, "killed at any moment around the use", outcome);
+    }
+
+    /// The gateway dies at some moment after the yes, while the caller waits: the call reaches the
+    /// server at most once, also where the caller repeats it.
+    fn kills(&mut self, rounds: u64) -> anyhow::Result<()> {
+        let (mut before, mut after, mut lost) = (0, 0, 0);
+        for round in 0..rounds {
+            let (who, arguments) = (format!("uses-{round}"), json!({ "use": round }));
+            let bot = self.caller(&who);
+            self.room.upstream.take_all();
+            std::thread::scope(|scope| {
+                let call = scope.spawn(|| legacy(&bot, "any", arguments.clone()));
+                let id = self.question_of(&who)?;
+                self.approve(&id, "ann")?;
+                // Spread over what lies between the use and the answer.
+                std::thread::sleep(Duration::from_micros(round * 7_919 % 9_000));
+                self.room.gateway.kill()?;
+                drop(call.join());
+                anyhow::Ok(())
+            })?;
+            self.room.gateway.run()?;
+            self.room.gateway.wait_ready()?;
+            self.wait_for_api();
+            let sent = self.room.upstream.take_seen().len();
+            let again = legacy(&bot, "any", arguments)?;
+            let repeated = self.room.upstream.take_seen().len();
+            ensure!(sent + repeated <= 1, "round {round}: sent {sent} and {repeated} times");
+            ensure!(sent == 0 || pending(&again).is_ok(), "round {round}: {again}");
+            before += sent;
+            after += repeated;
+            lost += 1 - sent - repeated;
+        }
+        say(&format!(
+            "approvals: {rounds} kills around the use; sent before {before}, by the retry {after}, \
+             used up for nothing {lost}, twice 0"
+        ));
+        Ok(())
+    }
+
+    /// The question that somebody has open.
+    fn question_of(&self, who: &str) -> anyhow::Result<String> {
+        let begun = Instant::now();
+        loop {
+            let list = self.api("GET", "/approvals?state=pending", "ann", "")?.json()?;
+            let items = list["items"].as_array().context("a list")?;
+            if let Some(item) = items.iter().find(|item| item["subject"] == who) {
+                return Ok(item["id"].as_str().context("an id")?.to_owned());
+            }
+            ensure!(begun.elapsed() < Duration::from_secs(10), "{who} has not asked");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
