@@ -4,8 +4,9 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -23,6 +24,8 @@ pub(super) enum Ask {
     ListTools,
     /// Run a tool; the arguments are JSON.
     CallTool(&'static str, &'static str),
+    /// Say yes to what waits: no MCP call, but one of the admin API.
+    Approve,
 }
 
 /// What came back.
@@ -40,6 +43,7 @@ impl Ask {
         match self {
             Self::ListTools => "tools/list",
             Self::CallTool(..) => "tools/call",
+            Self::Approve => "approve",
         }
     }
 
@@ -47,6 +51,7 @@ impl Ask {
     pub(super) fn words(self) -> String {
         match self {
             Self::ListTools => self.method().to_owned(),
+            Self::Approve => "approve what waits, by the admin API".to_owned(),
             Self::CallTool(tool, arguments) => format!("{} {tool} {arguments}", self.method()),
         }
     }
@@ -94,6 +99,11 @@ impl Answer {
         text("/result/content/0/text").or_else(|| text("/error/message")).unwrap_or_default()
     }
 
+    /// Whether the call waits for a person.
+    pub(super) fn waits(&self) -> bool {
+        self.body.pointer("/result/resultType").is_some_and(|kind| kind == "input_required")
+    }
+
     /// Whether the tool's result is marked as an error.
     pub(super) fn is_tool_error(&self) -> bool {
         self.body.pointer("/result/isError").is_some_and(|flag| flag == true)
@@ -123,7 +133,46 @@ pub(super) async fn post(
     }
     let request = request.body(Full::new(Bytes::from(ask.message().to_string())))?;
     let (status, body) = exchange(address, request).await?;
-    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+    // A call that is held is answered in a stream: its last message is the answer.
+    let last = String::from_utf8_lossy(&body);
+    let last = last.lines().rev().find_map(|line| line.strip_prefix("data:"));
+    let body = last.map_or(&*body, |last| last.trim().as_bytes());
+    Ok(Answer { status, body: serde_json::from_slice(body).unwrap_or_default() })
+}
+
+/// Says yes to the one question that waits, as a reviewer would: looks at it, and answers it by the
+/// digest of what was shown. Gives what it looks like after.
+///
+/// # Errors
+/// Where nobody asks, or the answer is refused.
+pub(super) async fn approve(api: SocketAddr, token: &str) -> anyhow::Result<Answer> {
+    let listed = ask_api(api, token, "/approvals?state=pending", None).await?;
+    let id = listed.body.pointer("/items/0/id").and_then(Value::as_str);
+    let id = id.context("nobody waits for an answer")?;
+    let shown = ask_api(api, token, &format!("/approvals/{id}"), None).await?;
+    let digest = shown.body.pointer("/approval/arguments_digest").cloned().unwrap_or_default();
+    let yes = json!({ "arguments_digest": digest });
+    ask_api(api, token, &format!("/approvals/{id}/approve"), Some(&yes)).await
+}
+
+async fn ask_api(
+    api: SocketAddr,
+    token: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> anyhow::Result<Answer> {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/api/v1{path}"))
+        .header(header::HOST, api.to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    let (status, body) = exchange(api, request.body(Full::new(body))?).await?;
+    let answer = Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() };
+    anyhow::ensure!(status.is_success(), "the admin API answered {status}: {}", answer.body);
+    Ok(answer)
 }
 
 /// GETs `path` at `address`.

@@ -108,7 +108,7 @@ impl Issuer {
         Ok(Self { key, url, audience })
     }
 
-    /// A signed access token (RFC 9068).
+    /// A signed access token (RFC 9068) for the sample server.
     ///
     /// # Errors
     /// Where the system gives no randomness.
@@ -118,12 +118,26 @@ impl Issuer {
         life: Life,
         now: Timestamp,
     ) -> Result<String, aws_lc_rs::error::Unspecified> {
+        self.token_for(&self.audience, persona, life, now)
+    }
+
+    /// The same, for another audience.
+    ///
+    /// # Errors
+    /// Where the system gives no randomness.
+    pub(crate) fn token_for(
+        &self,
+        audience: &str,
+        persona: Persona,
+        life: Life,
+        now: Timestamp,
+    ) -> Result<String, aws_lc_rs::error::Unspecified> {
         let (issued, expires) = life.times(now);
         let head = json!({ "alg": "ES256", "typ": "at+jwt", "kid": KEY_ID });
         let claims = json!({
             "iss": self.url,
             "sub": persona.name(),
-            "aud": self.audience,
+            "aud": audience,
             "client_id": "lockgate-demo",
             "groups": [persona.group()],
             "iat": issued,

@@ -40,6 +40,10 @@ use crate::{
 const CONNECTION: &str = "staff";
 const PATH: &str = "/c/staff/mcp";
 const POLICIES: &str = include_str!("staff.cedar");
+/// The audience of reviewers' tokens.
+const REVIEW: &str = "urn:lockgate:demo:review";
+/// Callers that wait for a person are told to come again soon, so that the story goes on.
+const HOLD_MAX: Duration = Duration::from_millis(500);
 /// How long the gateway may take to know the sample server's tools.
 const READY_WAIT: Duration = Duration::from_secs(20);
 const READY_POLL: Duration = Duration::from_millis(50);
@@ -52,6 +56,8 @@ pub(crate) struct Demo {
     /// The gateway, as clients reach it.
     gateway: SocketAddr,
     admin: SocketAddr,
+    /// Where reviewers answer.
+    api: SocketAddr,
     data: PathBuf,
 }
 
@@ -67,6 +73,7 @@ impl Demo {
         let taken = || format!("can't listen on port {port}; choose another with --port");
         let (public, gateway) = bind(port).await.with_context(taken)?;
         let (operators, admin) = bind(0).await?;
+        let (reviewers, api) = bind(0).await?;
 
         let issuer_url = format!("http://{issuer_at}");
         let audience = format!("http://{gateway}{PATH}");
@@ -84,9 +91,9 @@ impl Demo {
             async { answer }
         }));
         let demo =
-            Self { issuer, server, issuer_url, gateway, admin, data: fs::canonicalize(data)? };
+            Self { issuer, server, issuer_url, gateway, admin, api, data: fs::canonicalize(data)? };
         demo.write_files(server_at, &authorization)?;
-        Ok((demo, Listeners { public, operators, api: None }))
+        Ok((demo, Listeners { public, operators, api: Some(reviewers) }))
     }
 
     /// The gateway's configuration file.
@@ -106,6 +113,8 @@ impl Demo {
             "public_url": format!("http://{}", self.gateway),
             "listen": { "address": self.gateway },
             "admin": { "address": self.admin },
+            "admin_api": { "address": self.api, "issuers": [issuer::NAME], "audience": REVIEW },
+            "approvals": { "hold_max_ms": HOLD_MAX.as_millis() },
             "data": self.data.join("data"),
             "policies": policies,
             "log": { "level": "error" },
@@ -156,6 +165,7 @@ impl Demo {
     pub(crate) async fn tell(&self, terminal: Terminal) -> anyhow::Result<Vec<&'static str>> {
         let stage = story::Stage {
             gateway: self.gateway,
+            api: self.api,
             path: PATH,
             data: &self.data.join("data"),
             issuer: &self.issuer,
@@ -190,6 +200,11 @@ impl Demo {
         terminal.data(format_args!("\nConfiguration and policies: {}", file.display()));
         terminal
             .data(format_args!("The recording: lockgate journal show --config {}", file.display()));
+        let token = self.issuer.token_for(REVIEW, Persona::Reviewer, Life::Usual, clock::now())?;
+        terminal.data(format_args!(
+            "As the reviewer: {TOKEN_VARIABLE}={token} lockgate approvals watch --config {}",
+            file.display()
+        ));
         terminal.data("Stop with Ctrl-C.");
         Ok(())
     }

@@ -5,11 +5,12 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use http::StatusCode;
 use lockgate_gateway::clock;
-use lockgate_model::{Event, Reason, Verdict};
+use lockgate_model::{ApprovalStep, Event, Reason, Verdict};
 use lockgate_store::journal;
 
 use super::{
-    call::{Answer, Ask, post},
+    REVIEW,
+    call::{Answer, Ask, approve, post},
     issuer::{Issuer, Life, Persona},
     server::Server,
 };
@@ -38,6 +39,10 @@ enum Told {
     Hides(&'static str),
     /// A tool error whose text and record name this policy.
     Refuses(&'static str),
+    /// It waits for a person; the record names the policy that holds it, and nothing was sent.
+    Waits(&'static str),
+    /// A person said yes.
+    Approves,
     /// 401, nothing reaches the server, and this reason on the record.
     TurnsAway(Reason),
 }
@@ -46,6 +51,8 @@ enum Told {
 pub(super) struct Stage<'a> {
     /// The gateway.
     pub(super) gateway: SocketAddr,
+    /// Where reviewers answer.
+    pub(super) api: SocketAddr,
     /// The connection's path.
     pub(super) path: &'a str,
     /// The folder of the recording.
@@ -137,7 +144,37 @@ const STEPS: &[Step] = &[
         ask: Ask::CallTool("list_payments", r#"{"employee_id":2}"#),
         told: Told::Answers("8000"),
     },
+    Step {
+        title: "The CI job wants to delete a row: it has to wait for a person",
+        who: Persona::CiJob,
+        life: Life::Usual,
+        ask: DELETE,
+        told: Told::Waits("deletes-of-jobs-wait"),
+    },
+    Step {
+        title: "The reviewer looks at exactly that call, and says yes",
+        who: Persona::Reviewer,
+        life: Life::Usual,
+        ask: Ask::Approve,
+        told: Told::Approves,
+    },
+    Step {
+        title: "The CI job repeats the identical call: it goes through, once",
+        who: Persona::CiJob,
+        life: Life::Usual,
+        ask: DELETE,
+        told: Told::Answers("4"),
+    },
+    Step {
+        title: "And once more: the yes was for one call, so it has to wait again",
+        who: Persona::CiJob,
+        life: Life::Usual,
+        ask: DELETE,
+        told: Told::Waits("deletes-of-jobs-wait"),
+    },
 ];
+
+const DELETE: Ask = Ask::CallTool("delete_employee", r#"{"employee_id":4}"#);
 
 /// Tells the story. Returns the titles of the steps that did not come out as told.
 ///
@@ -171,20 +208,42 @@ pub(super) async fn tell(stage: &Stage<'_>) -> anyhow::Result<Vec<&'static str>>
 /// Plays one step and prints it; the inner error says what was not as told.
 async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), String>> {
     let terminal = stage.terminal;
+    if matches!(step.ask, Ask::Approve) {
+        return review(stage, step).await;
+    }
     let token = stage.issuer.token(step.who, step.life, clock::now())?;
     let (begin, hits) = (records(stage.data, 0)?.len(), stage.server.hits());
     terminal.data(format_args!("   > {} as {}", step.ask.words(), step.who.name()));
     let answer = post(stage.gateway, stage.path, &token, step.ask).await?;
     let hits = stage.server.hits() - hits;
     let why = why(&records(stage.data, begin)?);
-    let good = matches!(step.told, Told::Shows(_) | Told::Answers(_));
-    let word = terminal.styled(
-        if good { Style::Good } else { Style::Bad },
-        if good { "ALLOWED" } else { "REFUSED" },
-    );
+    let word = match step.told {
+        Told::Shows(_) | Told::Answers(_) => terminal.styled(Style::Good, "ALLOWED"),
+        Told::Waits(_) => terminal.styled(Style::Bold, "HELD"),
+        _ => terminal.styled(Style::Bad, "REFUSED"),
+    };
     terminal.data(format_args!("   < {word} {}", shown(step.told, &answer)));
     terminal.data(format_args!("     why: {why}"));
     Ok(step.told.compare(&answer, hits, &why))
+}
+
+/// A person answers the question that waits.
+async fn review(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), String>> {
+    let token = stage.issuer.token_for(REVIEW, step.who, step.life, clock::now())?;
+    stage.terminal.data(format_args!("   > {} as {}", step.ask.words(), step.who.name()));
+    let answer = approve(stage.api, &token).await?;
+    let member = |name: &str| {
+        let text = answer.body.pointer(name).and_then(serde_json::Value::as_str);
+        inert(text.unwrap_or_default())
+    };
+    let word = stage.terminal.styled(Style::Good, "APPROVED");
+    stage.terminal.data(format_args!(
+        "   < {word} {} of {}, until {}",
+        member("/target"),
+        member("/subject"),
+        member("/until")
+    ));
+    Ok(step.told.compare(&answer, 0, ""))
 }
 
 /// The answer in a few words.
@@ -192,6 +251,7 @@ fn shown(told: Told, answer: &Answer) -> String {
     match told {
         Told::Shows(_) => format!("tools: {}", inert(&answer.tools().join(", "))),
         Told::TurnsAway(_) => format!("HTTP {}", answer.status),
+        Told::Waits(_) => "come again with the same call".to_owned(),
         _ => inert(answer.text()),
     }
 }
@@ -209,6 +269,8 @@ impl Told {
             Self::Refuses(policy) => {
                 answer.is_tool_error() && text.contains(policy) && named(policy) && hits == 0
             }
+            Self::Waits(policy) => answer.waits() && named(policy) && hits == 0,
+            Self::Approves => answer.body.pointer("/state").is_some_and(|s| s == "approved"),
             Self::TurnsAway(reason) => {
                 answer.status == StatusCode::UNAUTHORIZED && named(reason.code()) && hits == 0
             }
@@ -250,6 +312,12 @@ fn why(records: &Records) -> String {
             }
         }),
         Event::Refused(refused) => Some(format!("{}: {}", refused.reason.code(), refused.detail)),
+        Event::Approval(approval) => match &approval.step {
+            ApprovalStep::Spent { policies, .. } => {
+                Some(format!("permitted by {}, with the approval", policies.join(", ")))
+            }
+            _ => None,
+        },
         _ => None,
     });
     reason.unwrap_or_else(|| "nothing on the record".to_owned())
@@ -261,13 +329,14 @@ fn is_whole(records: &Records) -> Result<(), String> {
     let intents = count(|event| matches!(event, Event::Intent(_)));
     let refused = count(|event| matches!(event, Event::Refused(_)));
     let ends = count(|event| matches!(event, Event::Outcome(_)));
-    let allowed =
-        count(|event| matches!(event, Event::Intent(intent) if intent.verdict.is_allow()));
-    if intents + refused == STEPS.len() && ends == allowed {
+    let begun = count(
+        |event| matches!(event, Event::Intent(intent) if !matches!(intent.verdict, Verdict::Deny(_))),
+    );
+    let calls = STEPS.iter().filter(|step| !matches!(step.ask, Ask::Approve)).count();
+    if intents + refused == calls && ends == begun {
         return Ok(());
     }
-    let steps = STEPS.len();
     Err(format!(
-        "{steps} steps left {intents} intents, {refused} refusals; {ends} of {allowed} ended"
+        "{calls} calls left {intents} intents, {refused} refusals; {ends} of {begun} ended"
     ))
 }

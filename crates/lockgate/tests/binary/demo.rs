@@ -16,6 +16,8 @@ fn the_story_comes_out_as_told() {
         "contractors-never-delete",
         "token.expired",
         "token.lifetime",
+        "deletes-of-jobs-wait",
+        "dev/reviewer says YES",
     ] {
         assert!(output.contains(part), "{part} in {output}");
     }
@@ -39,7 +41,7 @@ fn the_journal_can_be_asked(folder: &Folder) {
     let refused = shown(folder, &["--connection", "staff", "--verdict", "deny"]);
     assert_eq!(refused.len(), 5, "three by policy, two for their token: {refused:?}");
     let ci = shown(folder, &["--subject", "ci-job"]);
-    assert_eq!(ci.len(), 2, "the call and its end: {ci:?}");
+    assert_eq!(ci.len(), 8, "four calls and their ends: {ci:?}");
     assert!(shown(folder, &["--connection", "other"]).is_empty());
     let last = shown(folder, &["--last", "3", "--json"]);
     assert_eq!(last.len(), 3);
