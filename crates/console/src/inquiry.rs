@@ -26,6 +26,9 @@ pub(crate) struct Content {
     /// The call that asked, as recorded; `None` where its record can't be read here.
     pub(crate) intent: Option<Box<IntentEvent>>,
     pub(crate) counts: Counts,
+    /// The last call of the same target that was approved: anybody's, and this caller's.
+    pub(crate) last: Option<Box<IntentEvent>>,
+    pub(crate) last_own: Option<Box<IntentEvent>>,
 }
 
 /// The approvals that the caller may see, the newest first.
@@ -48,8 +51,32 @@ pub(crate) async fn show(caller: &Caller, id: &str, uri: &Uri) -> Result<Content
     };
     append(caller.console(), Event::Viewed(viewed)).await?;
     let counts = approvals(caller)?.counts(&approval.subject).await?;
+    let last = last_approved(caller, &approval, false).await?;
+    let last_own = last_approved(caller, &approval, true).await?;
     let intent = intent(caller, &approval.call).await;
-    Ok(Content { approval, intent, counts })
+    Ok(Content { approval, intent, counts, last, last_own })
+}
+
+/// The newest call of the same target whose grant was used before this one was asked.
+async fn last_approved(
+    caller: &Caller,
+    approval: &Approval,
+    own: bool,
+) -> Result<Option<Box<IntentEvent>>, Problem> {
+    let subject = &approval.subject;
+    let filter = ApprovalFilter {
+        state: Some("spent".to_owned()),
+        connection: Some(subject.connection.clone()),
+        target: Some(subject.target.clone()),
+        caller: own.then(|| format!("{}/{}", subject.issuer, subject.subject)),
+        before: Some((approval.asked_at, approval.id.clone())),
+        limit: 1,
+    };
+    let found = approvals(caller)?.list(&filter, caller.console().now()).await?;
+    match found.first() {
+        Some(found) => Ok(intent(caller, &found.call).await),
+        None => Ok(None),
+    }
 }
 
 /// Applies an answer. `read` is the digest of the arguments that whoever answers has seen.

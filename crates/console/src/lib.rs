@@ -7,6 +7,7 @@
 
 mod change;
 mod console;
+mod difference;
 mod edge;
 mod gate;
 mod inquiry;

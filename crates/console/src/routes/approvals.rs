@@ -6,13 +6,16 @@
 
 use axum::{Json, extract::OriginalUri, response::Response};
 use http::HeaderMap;
-use lockgate_model::{Act, Approval, Digest, Person, Reviewer, State, Timestamp, canonical};
+use lockgate_model::{
+    Act, Approval, Digest, IntentEvent, Person, Reviewer, State, Timestamp, canonical,
+};
 use lockgate_store::approvals::ApprovalFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    difference::{self, Difference},
     gate::Somebody,
     inquiry::{self, Content},
     page,
@@ -117,6 +120,11 @@ pub(crate) struct ApprovalContent {
     facts: Vec<String>,
     /// Groups that the caller is in.
     caller_groups: Vec<String>,
+    /// How the arguments differ from those of the last approved call of this target, whoever made
+    /// it; null where there was none.
+    changed: Option<Vec<Difference>>,
+    /// The same, against the last one of the same caller.
+    changed_own: Option<Vec<Difference>>,
     /// How often calls of this target were approved before.
     approved_before: u64,
     /// How often they were rejected.
@@ -227,10 +235,18 @@ pub(crate) async fn show(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Content { approval, intent, counts } = inquiry::show(&somebody.0, &id, &uri).await?;
+    let Content { approval, intent, counts, last, last_own } =
+        inquiry::show(&somebody.0, &id, &uri).await?;
+    let against = |before: Option<Box<IntentEvent>>| {
+        let (before, now) = (before?, intent.as_ref()?);
+        Some(difference::between(&before.arguments, &now.arguments))
+    };
+    let (changed, changed_own) = (against(last), against(last_own));
     let text = intent.as_ref().map(|intent| canonical(&intent.arguments));
     let content = ApprovalContent {
         warnings: text.as_deref().map(inquiry::warnings).unwrap_or_default(),
+        changed,
+        changed_own,
         canonical: text,
         facts: intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default(),
         caller_groups: intent.as_ref().map(|intent| intent.groups.clone()).unwrap_or_default(),

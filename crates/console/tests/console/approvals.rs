@@ -1,7 +1,7 @@
 //! Questions to people: who sees them, whose answer counts, and what an answer is about.
 
 use http::StatusCode;
-use lockgate_model::{ApprovalStep, Digest, Event, State, Subject, Terms, canonical};
+use lockgate_model::{Act, ApprovalStep, Digest, Event, State, Subject, Terms, canonical};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -92,6 +92,30 @@ async fn a_reviewer_sees_every_byte_and_their_yes_is_on_record() {
     // A5, A6: the end is the end.
     let again = rig.post(&format!("{path}/approve"), "approver", &yes()).await;
     assert_eq!(told(&again), (409, "approval.refused".into()));
+}
+
+#[tokio::test]
+async fn a_reviewer_sees_what_differs_from_what_was_approved_before() {
+    let (rig, id) = asked("person-1", &[LEADS], 1, &arguments()).await;
+    let shown = rig.get(&format!("/approvals/{id}"), "approver").await.json();
+    assert_eq!((&shown["changed"], &shown["changed_own"]), (&Value::Null, &Value::Null));
+    rig.post(&format!("/approvals/{id}/approve"), "approver", &yes()).await;
+    let spent = rig.approvals.act(&id, &Act::Spend { call: call(1) }, now()).await.unwrap();
+
+    let next = json!({ "table": "users", "limit": 5, "note": "plain" });
+    let Event::Intent(mut asks) = intent(2, 2, "db", "x") else { panic!("an intent") };
+    asks.arguments = next.clone();
+    rig.append(&opened(2, "db"));
+    rig.append(&Event::Intent(asks));
+    rig.catch_up().await;
+    let subject = Subject { subject: "person-2".into(), arguments: digest(&next), ..spent.subject };
+    let id = format!("a{:032x}", 2);
+    let (terms, later) = (spent.terms, now().plus_millis(5));
+    rig.approvals.ask(&id, &subject, &terms, &call(2), later, 10).await.unwrap();
+    let shown = rig.get(&format!("/approvals/{id}"), "approver").await.json();
+    let place = json!([{ "pointer": "/table", "before": "orders", "now": "users" }]);
+    assert_eq!((&shown["changed"], &shown["changed_own"]), (&place, &Value::Null));
+    assert_eq!(shown["approved_before"], 1);
 }
 
 #[tokio::test]

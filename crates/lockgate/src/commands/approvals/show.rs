@@ -49,6 +49,12 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
             ));
         }
     }
+    for (name, pointer) in [
+        ("the last approved call", "/changed"),
+        ("the caller's own last approved call", "/changed_own"),
+    ] {
+        differences(name, at(content, pointer), terminal);
+    }
     for warning in at(content, "/warnings").as_array().into_iter().flatten() {
         terminal.data(terminal.styled(Style::Bad, &format!("! {}", text(warning))));
     }
@@ -57,4 +63,23 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         None => terminal.talk("warning: the arguments can't be read on this node"),
     }
     Ok(())
+}
+
+/// What differs from a call that was approved before.
+fn differences(name: &str, places: &Value, terminal: Terminal) {
+    let Some(places) = places.as_array() else { return };
+    terminal.data(format_args!("against {name}:"));
+    if places.is_empty() {
+        terminal.data("  the same arguments");
+    }
+    for place in places {
+        let value =
+            |key: &str| place.get(key).map_or_else(|| "nothing".to_owned(), Value::to_string);
+        terminal.data(format_args!(
+            "  {} was {}, is {}",
+            inert(at(place, "/pointer").as_str().unwrap_or_default()),
+            inert(&value("before")),
+            inert(&value("now"))
+        ));
+    }
 }
