@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use lockgate_model::{ConnectionName, Era, Limits};
+use lockgate_store::notify::WebhookSettings;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -59,6 +60,8 @@ pub struct ApprovalSettings {
     pub grant_max_ms: u32,
     /// Questions that one identity may have open.
     pub identity_max: u32,
+    /// Web servers that are told of every question, never of its content.
+    pub webhooks: Vec<WebhookSettings>,
 }
 
 impl Default for ApprovalSettings {
@@ -69,6 +72,7 @@ impl Default for ApprovalSettings {
             answer_max_ms: 3_600_000,
             grant_max_ms: 600_000,
             identity_max: 100,
+            webhooks: Vec::new(),
         }
     }
 }

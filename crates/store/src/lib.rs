@@ -15,6 +15,7 @@ pub mod export;
 mod folder;
 pub mod index;
 pub mod journal;
+pub mod notify;
 pub mod pins;
 pub mod retain;
 pub mod ship;

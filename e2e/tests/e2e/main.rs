@@ -10,6 +10,7 @@ mod fidelity;
 mod fixtures;
 mod identity;
 mod leaving;
+mod notices;
 mod power;
 mod recording;
 mod rows_a;

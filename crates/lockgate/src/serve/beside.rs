@@ -14,6 +14,7 @@ use lockgate_store::{
     deliver::{self, Delivery, HeadDelivery, SinkState},
     index::{self, Index, Indexer},
     journal::{Elsewhere, Keys, SignedHead},
+    notify::ChannelState,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use tracing::{info, warn};
@@ -43,6 +44,7 @@ pub(crate) struct Beside {
 pub(super) struct Parts {
     index: Mutex<Option<IndexState>>,
     pub(super) approvals: Mutex<Option<String>>,
+    pub(super) channels: Mutex<Vec<(String, watch::Receiver<ChannelState>)>>,
     sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
     pub(super) shipping: Mutex<Option<Shipping>>,
 }
@@ -87,7 +89,8 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
-        tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?));
+        let hooks = ask::hooks(&loaded.settings.approvals)?;
+        tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, hooks));
         let console = Arc::new(Mutex::new(None));
         let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
         tasks.spawn(index(ground, place, elsewhere, listener, Arc::clone(&console)));
@@ -106,6 +109,10 @@ impl Beside {
     pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
         let approvals = lock(&self.parts.approvals).clone();
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
+        for (name, state) in lock(&self.parts.channels).iter() {
+            let failing = state.borrow().as_ref().map(ToString::to_string);
+            parts.push(part(&format!("webhook {name}"), failing));
+        }
         for (name, state) in lock(&self.parts.sinks).iter() {
             let failing = state.borrow().failing.as_ref().map(ToString::to_string);
             parts.push(part(&format!("sink {name}"), failing));

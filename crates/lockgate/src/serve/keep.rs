@@ -1,6 +1,7 @@
 //! Where the recording is kept: shipping of closed segments, and what their receivers are given.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, PoisonError},
 };
@@ -124,14 +125,26 @@ pub(super) fn head_headers(receiver: &HeadSettings) -> Result<Headers, Failure> 
 }
 
 fn http_headers(http: &HttpSettings) -> Result<Headers, Failure> {
+    resolved(&http.headers)
+}
+
+/// Headers by reference, resolved.
+///
+/// # Errors
+/// Where a reference leads nowhere, or a value can't be sent.
+pub(super) fn resolved(references: &BTreeMap<String, Reference>) -> Result<Headers, Failure> {
     let mut headers = Headers::default();
-    for (name, reference) in &http.headers {
+    for (name, reference) in references {
         headers.add(name, &resolve(reference)?).map_err(Failure::usage_text)?;
     }
     Ok(headers)
 }
 
-fn resolve(reference: &Reference) -> Result<String, Failure> {
+/// A secret by reference.
+///
+/// # Errors
+/// Where the reference leads nowhere.
+pub(super) fn resolve(reference: &Reference) -> Result<String, Failure> {
     let place = SecretRef::parse(reference.as_str());
     let place =
         place.ok_or_else(|| Failure::usage_text(lockgate_gateway::secret::REFERENCE_WANTED))?;

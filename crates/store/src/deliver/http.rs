@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::BodyExt as _;
@@ -23,7 +23,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REST_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A web server that takes JSON lines.
-pub(super) struct Http {
+pub(crate) struct Http {
     client: Client,
     url: http::Uri,
     headers: Headers,
@@ -31,7 +31,7 @@ pub(super) struct Http {
 
 impl Http {
     /// Dials nothing yet.
-    pub(super) fn new(settings: &HttpSettings, headers: Headers) -> Result<Self, DeliverFault> {
+    pub(crate) fn new(settings: &HttpSettings, headers: Headers) -> Result<Self, DeliverFault> {
         let host = settings.url.host_str().unwrap_or_default();
         let fault = |why: String| DeliverFault::Setting { what: format!("sink at `{host}`"), why };
         match settings.url.scheme() {
@@ -62,16 +62,29 @@ impl Http {
         let digest: String =
             Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("\"{}-{}-{digest}\"", first.seq, last.seq);
+        let later =
+            |error: http::header::InvalidHeaderValue| DeliverFault::Later(error.to_string());
+        let mut headers = HeaderMap::new();
+        headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&id).map_err(later)?);
+        self.post("application/x-ndjson", headers, Bytes::from(body)).await
+    }
+
+    /// Posts one body with these headers and the receiver's own.
+    pub(crate) async fn post(
+        &self,
+        media_type: &'static str,
+        more: HeaderMap,
+        body: Bytes,
+    ) -> Result<(), DeliverFault> {
         let later = |why: String| DeliverFault::Later(why);
-        let id = HeaderValue::from_str(&id).map_err(|error| later(error.to_string()))?;
-        let mut request = Request::new(HttpRequestBody::from(Bytes::from(body)));
+        let mut request = Request::new(HttpRequestBody::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.expose().clone();
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        headers.extend(more);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(USER_AGENT, HeaderValue::from_static("lockgate"));
-        headers.insert(IDEMPOTENCY_KEY, id);
         let answer = self.client.send(request).await.map_err(|fault| later(root(&fault)))?;
         let status = answer.status();
         let _ =

@@ -22,6 +22,7 @@ use std::{io, path::PathBuf};
 
 pub(crate) use backoff::Backoff;
 pub use heads::{Head, HeadDelivery};
+pub(crate) use http::Http;
 pub use secret::{Headers, SecretFault};
 pub use settings::{
     DeliverySettings, HeadSettings, HttpSettings, Payload, Receiver, Reference, SinkSettings,
