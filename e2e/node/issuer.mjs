@@ -1,7 +1,8 @@
 // A real OIDC provider for the tests: oidc-provider with client credentials, group claims, RFC 8707
 // audiences and keys in a file. Restart it with `rotate` for a new key beside the last one, which is
 // published until the next rotation, as providers do.
-// Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
+// People log in with a name and no password; the client `pages` may send them here from the origin in
+// PAGES_ORIGIN. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -37,12 +38,27 @@ const clients = Object.keys(people).map((client_id) => ({
   response_types: [],
 }));
 
+const pages = process.env.PAGES_ORIGIN;
+if (pages) {
+  clients.push({
+    client_id: 'pages',
+    client_secret: 'pages-secret',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [`${pages}/login/callback`],
+    token_endpoint_auth_method: 'client_secret_post',
+  });
+}
+
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients,
   jwks: keys(),
-  scopes: ['mcp'],
+  scopes: ['openid', 'mcp'],
+  findAccount: async (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+  cookies: { keys: ['for tests'] },
   async extraTokenClaims(ctx, token) {
-    return { groups: people[token.clientId]?.groups };
+    return { groups: people[token.accountId ?? token.clientId]?.groups };
   },
   features: {
     devInteractions: { enabled: false },
@@ -54,12 +70,36 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
           scope: 'mcp',
           audience: resource,
           accessTokenFormat: 'jwt',
-          accessTokenTTL: people[client.clientId].ttl,
+          accessTokenTTL: people[client.clientId]?.ttl ?? 300,
           jwt: { sign: { alg: 'RS256' } },
         };
       },
     },
   },
+});
+
+// Asks who somebody is, and grants what the client asked for.
+provider.use(async (ctx, next) => {
+  if (!ctx.path.startsWith('/interaction/')) return next();
+  const { prompt, params, session } = await provider.interactionDetails(ctx.req, ctx.res);
+  if (prompt.name === 'login' && ctx.method === 'GET') {
+    ctx.type = 'html';
+    ctx.body = '<form method="post"><label>Name <input name="who"></label><button>Log in</button></form>';
+    return;
+  }
+  let result;
+  if (prompt.name === 'login') {
+    let body = '';
+    for await (const chunk of ctx.req) body += chunk;
+    result = { login: { accountId: new URLSearchParams(body).get('who') } };
+  } else {
+    const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+    grant.addOIDCScope('openid mcp');
+    for (const resource of [params.resource].flat()) grant.addResourceScope(resource, 'mcp');
+    result = { consent: { grantId: await grant.save() } };
+  }
+  await provider.interactionFinished(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
+  ctx.respond = false;
 });
 
 provider.listen(Number(port), '127.0.0.1', () => console.log(`http://127.0.0.1:${port}`));

@@ -18,6 +18,8 @@ pub struct Issuer {
     tool: Option<Tool>,
     folder: TempDir,
     address: SocketAddr,
+    /// The origin whose pages may send people here.
+    pages: Option<String>,
 }
 
 impl Issuer {
@@ -26,8 +28,16 @@ impl Issuer {
     /// # Errors
     /// Where the parts can't be installed or started.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_for(None)
+    }
+
+    /// The same, with a client `pages` at this origin, through which people log in.
+    ///
+    /// # Errors
+    /// Where the parts can't be installed or started.
+    pub fn start_for(pages: Option<String>) -> anyhow::Result<Self> {
         let (folder, address) = (tempfile::tempdir()?, free_address()?);
-        let mut issuer = Self { tool: None, folder, address };
+        let mut issuer = Self { tool: None, folder, address, pages };
         issuer.resume()?;
         Ok(issuer)
     }
@@ -64,6 +74,7 @@ impl Issuer {
     fn launch(&mut self, options: &[&str]) -> anyhow::Result<()> {
         let mut command = script("issuer.mjs")?;
         command.arg(self.address.port().to_string()).arg(self.key_file()).args(options);
+        command.envs(self.pages.iter().map(|origin| ("PAGES_ORIGIN", origin)));
         // It warns about its development set-up on stderr.
         command.stderr(std::process::Stdio::null());
         self.tool = Some(Tool::start(command)?.0);

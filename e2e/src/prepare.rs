@@ -38,9 +38,13 @@ pub fn prepare() -> anyhow::Result<()> {
     })
 }
 
-/// Programs that the tests of broken disks start, with the Debian packages that hold them.
-const DEBIAN: &[(&str, &str)] =
-    &[("eatmydata", "eatmydata"), ("mkfs.ext4", "e2fsprogs"), ("strace", "strace")];
+/// Programs that the tests of broken disks and of pages start, with the Debian packages that hold them.
+const DEBIAN: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("eatmydata", "eatmydata"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("strace", "strace"),
+];
 
 /// Installs the Debian packages that are missing. Only root can, and only root can run the tests
 /// that need them: [`crate::disk::may_mount`].

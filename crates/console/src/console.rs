@@ -8,6 +8,7 @@ use lockgate_model::{Identity, Timestamp};
 use tokio::{net::TcpListener, sync::Mutex};
 
 use crate::{
+    door::Door,
     edge::Edge,
     recording::Recording,
     routes, serve,
@@ -20,6 +21,8 @@ pub struct Console {
     pub(crate) edge: Edge,
     pub(crate) recording: Recording,
     pub(crate) slots: Arc<Slots>,
+    /// Who is logged in with a browser.
+    pub(crate) door: Door,
     /// Held while something is held, released or erased, so that two of these can't cross.
     pub(crate) changing: Mutex<()>,
     roles: ArcSwap<Roles>,
@@ -32,6 +35,7 @@ impl Console {
             recording: Recording::new(&edge),
             edge,
             slots: Arc::default(),
+            door: Door::default(),
             changing: Mutex::default(),
             roles: ArcSwap::from_pointee(roles),
         })

@@ -15,15 +15,15 @@ const DEPTH_MAX: usize = 16;
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Difference {
     /// Where, as a JSON pointer (RFC 6901).
-    pointer: String,
+    pub(crate) pointer: String,
     /// What stood there; absent where nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
-    before: Option<Value>,
+    pub(crate) before: Option<Value>,
     /// What stands there; absent where nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
-    now: Option<Value>,
+    pub(crate) now: Option<Value>,
 }
 
 /// Every place that differs, in the order of the document; numbers differ by their digits.

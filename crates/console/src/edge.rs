@@ -13,6 +13,8 @@ use lockgate_store::{
     journal::{Elsewhere, Journal, JournalFault, Keys, SignedHead},
 };
 
+use crate::door::Login;
+
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -31,6 +33,8 @@ pub struct Edge {
     pub index: Arc<Index>,
     /// What people are asked; `None` while that can't be had.
     pub approvals: Box<dyn Fn() -> Option<Arc<Approvals>> + Send + Sync>,
+    /// How people log in to the pages; there are none where it is absent.
+    pub login: Option<Login>,
     /// This node's name, as the index has it.
     pub node: String,
     /// The folder of this node's journal.

@@ -58,6 +58,7 @@ pub(crate) struct Auditor(pub(crate) Caller);
 pub(crate) struct Admin(pub(crate) Caller);
 
 /// Anyone with a good token: what they may see and do, each approval says.
+#[derive(Clone)]
 pub(crate) struct Somebody(pub(crate) Caller);
 
 impl Caller {
@@ -189,7 +190,8 @@ fn shown(request: &Request) -> Result<HeaderMap, Problem> {
     Ok(shown)
 }
 
-async fn enter(
+/// Verifies the token, and gives its owner a place among the open requests.
+pub(crate) async fn enter(
     console: Arc<Console>,
     shown: HeaderMap,
     line: Option<Line>,

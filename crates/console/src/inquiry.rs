@@ -126,12 +126,12 @@ pub(crate) fn warnings(text: &str) -> Vec<String> {
     let hidden = text.chars().filter(|c| is_hidden(*c)).count();
     if hidden > 0 {
         warnings.push(format!(
-            "{hidden} characters in it are invisible, or change the direction of the text"
+            "characters that are invisible, or change the direction of the text: {hidden}"
         ));
     }
     let foreign = text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).count();
     if foreign > 0 {
-        warnings.push(format!("{foreign} letters in it are not from the Latin alphabet's basics"));
+        warnings.push(format!("letters that are not among the basic Latin ones: {foreign}"));
     }
     if text.len() > LONG_BYTES {
         warnings.push(format!("it is {} bytes long; read it to its end", text.len()));
@@ -140,7 +140,7 @@ pub(crate) fn warnings(text: &str) -> Vec<String> {
 }
 
 /// Characters that show nothing, or turn what stands around them (UAX #9, zero-width, tags).
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

@@ -1,6 +1,8 @@
-//! The human side: for now the admin API over the recording.
+//! The human side: the admin API over the recording and the approvals, and the pages on which
+//! reviewers answer.
 //!
-//! An auditor searches, opens and follows what was recorded; an admin holds, releases and erases.
+//! An auditor searches, opens and follows what was recorded; an admin holds, releases and erases;
+//! whom a policy asks decides on calls that wait.
 //! Every look and every change is itself on the record before it is answered. Nothing here
 //! verifies a token, writes a journal file or reaches an upstream: what it needs of the process
 //! comes in as an [`Edge`].
@@ -8,11 +10,13 @@
 mod change;
 mod console;
 mod difference;
+mod door;
 mod edge;
 mod gate;
 mod inquiry;
 mod look;
 mod page;
+mod pages;
 mod problem;
 mod query;
 mod recording;
@@ -24,5 +28,6 @@ mod stretch;
 mod tail;
 
 pub use console::Console;
+pub use door::{Begin, Finish, Login};
 pub use edge::{Edge, Keeper, Later, Verify};
-pub use settings::{ApiSettings, GroupFault, GroupName, Roles};
+pub use settings::{ApiSettings, GroupFault, GroupName, LoginSettings, Roles};

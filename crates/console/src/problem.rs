@@ -106,7 +106,7 @@ pub(crate) struct ProblemBody {
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
-    status: u16,
+    pub(crate) status: u16,
     /// A stable code, as in `role.missing`.
     code: &'static str,
     /// One sentence.

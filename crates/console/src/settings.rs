@@ -3,7 +3,9 @@
 use std::{fmt, net::SocketAddr};
 
 use lockgate_model::{Group, Identity};
+use lockgate_store::deliver::Reference;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// The admin API: its listener, whose tokens open it, and who is what in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,32 @@ pub struct ApiSettings {
     /// Who is what.
     #[serde(default)]
     pub roles: Roles,
+    /// How people log in to the pages, where reviewers answer with a browser; none where absent.
+    #[serde(default)]
+    pub login: Option<LoginSettings>,
+}
+
+/// How people log in to the pages: OpenID Connect's authorization code flow with PKCE. The issuer
+/// must give access tokens for the admin API's audience (RFC 8707).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LoginSettings {
+    /// Name of the issuer.
+    pub issuer: String,
+    /// The OAuth client that the pages are.
+    pub client_id: String,
+    /// Its secret, by reference; a public client where absent.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub client_secret: Option<Reference>,
+    /// Where browsers reach the pages: scheme, host and port. `/login/callback` behind it is the
+    /// redirect URI to register at the issuer.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub url: Url,
+    /// Scopes that are asked for.
+    #[serde(default = "LoginSettings::default_scopes")]
+    pub scopes: Vec<String>,
 }
 
 /// Which groups have which role. Whoever is in none may do nothing.
@@ -60,6 +88,12 @@ pub(crate) enum Role {
     Auditor,
     /// Sees every question to people.
     Approver,
+}
+
+impl LoginSettings {
+    fn default_scopes() -> Vec<String> {
+        vec!["openid".to_owned()]
+    }
 }
 
 impl ApiSettings {

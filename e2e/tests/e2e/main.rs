@@ -11,6 +11,7 @@ mod fixtures;
 mod identity;
 mod leaving;
 mod notices;
+mod pages;
 mod power;
 mod recording;
 mod rows_a;

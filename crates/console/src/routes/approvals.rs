@@ -5,7 +5,7 @@
 //! asked, has no role in the console and did not ask, is told that there is no such approval.
 
 use axum::{Json, extract::OriginalUri, response::Response};
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use lockgate_model::{
     Act, Approval, Digest, IntentEvent, Person, Reviewer, State, Timestamp, canonical,
 };
@@ -19,7 +19,7 @@ use crate::{
     gate::Somebody,
     inquiry::{self, Content},
     page,
-    problem::{Problem, ProblemBody},
+    problem::{Code, Problem, ProblemBody},
     query::{ApprovalId, Asked, Limit, Params, Time},
 };
 
@@ -28,57 +28,57 @@ use crate::{
 #[schema(as = Approval)]
 pub(crate) struct ApprovalView {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// `pending`, `approved`, `rejected`, `expired`, `withdrawn`, `spent` or `void`.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// The connection.
-    connection: String,
+    pub(crate) connection: String,
     /// Kind of action.
-    action: String,
+    pub(crate) action: String,
     /// Tool, resource or prompt.
-    target: String,
+    pub(crate) target: String,
     /// Issuer's short name of the caller.
-    issuer: String,
+    pub(crate) issuer: String,
     /// The caller's subject.
-    subject: String,
+    pub(crate) subject: String,
     /// The caller's OAuth client.
-    client: Option<String>,
+    pub(crate) client: Option<String>,
     /// SHA-256 of the canonical arguments (RFC 8785): what an answer is about.
     #[schema(value_type = String)]
-    arguments_digest: Digest,
+    pub(crate) arguments_digest: Digest,
     /// Digest of the definition that is called.
     #[schema(value_type = Option<String>)]
-    definition: Option<Digest>,
+    pub(crate) definition: Option<Digest>,
     /// The policies that hold the call.
-    policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
     /// Why, in their authors' words.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The groups that are asked.
-    groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// Different people of each who must approve.
-    quorum: u32,
+    pub(crate) quorum: u32,
     /// Groups with how many more people must.
-    missing: Vec<Missing>,
+    pub(crate) missing: Vec<Missing>,
     /// Who approved.
-    votes: Vec<VoteView>,
+    pub(crate) votes: Vec<VoteView>,
     /// The call that asked.
-    call: String,
+    pub(crate) call: String,
     /// When it was asked.
-    asked: Time,
+    pub(crate) asked: Time,
     /// The question lapses then.
-    answer_by: Time,
+    pub(crate) answer_by: Time,
     /// A grant can be used for so long, in milliseconds.
-    grant_ms: u64,
+    pub(crate) grant_ms: u64,
     /// A grant ends then.
-    until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// Who rejected it.
-    rejected_by: Option<String>,
+    pub(crate) rejected_by: Option<String>,
     /// What was said when it was rejected, or why it is void.
-    said: Option<String>,
+    pub(crate) said: Option<String>,
     /// The call that used the grant.
-    spent_by: Option<String>,
+    pub(crate) spent_by: Option<String>,
     /// Whether the one who asks may answer it.
-    yours: bool,
+    pub(crate) yours: bool,
 }
 
 /// Who is missing.
@@ -108,27 +108,27 @@ pub(crate) struct VoteView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApprovalContent {
     /// The question.
-    approval: ApprovalView,
+    pub(crate) approval: ApprovalView,
     /// The arguments as they were sent; null where the record of the call can't be read.
     #[schema(value_type = Value)]
-    arguments: Option<Value>,
+    pub(crate) arguments: Option<Value>,
     /// The same in their canonical form (RFC 8785): what the digest covers, every byte of it.
-    canonical: Option<String>,
+    pub(crate) canonical: Option<String>,
     /// What in the arguments is easily overlooked: characters that hide or turn text, and length.
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// What the arguments would do.
-    facts: Vec<String>,
+    pub(crate) facts: Vec<String>,
     /// Groups that the caller is in.
-    caller_groups: Vec<String>,
+    pub(crate) caller_groups: Vec<String>,
     /// How the arguments differ from those of the last approved call of this target, whoever made
     /// it; null where there was none.
-    changed: Option<Vec<Difference>>,
+    pub(crate) changed: Option<Vec<Difference>>,
     /// The same, against the last one of the same caller.
-    changed_own: Option<Vec<Difference>>,
+    pub(crate) changed_own: Option<Vec<Difference>>,
     /// How often calls of this target were approved before.
-    approved_before: u64,
+    pub(crate) approved_before: u64,
     /// How often they were rejected.
-    rejected_before: u64,
+    pub(crate) rejected_before: u64,
 }
 
 /// Which approvals are asked for.
@@ -235,15 +235,24 @@ pub(crate) async fn show(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    page::json(&headers, &content(&somebody, &id, &uri).await?)
+}
+
+/// One approval with all that there is to know before it is answered.
+pub(crate) async fn content(
+    somebody: &Somebody,
+    id: &str,
+    uri: &Uri,
+) -> Result<ApprovalContent, Problem> {
     let Content { approval, intent, counts, last, last_own } =
-        inquiry::show(&somebody.0, &id, &uri).await?;
+        inquiry::show(&somebody.0, id, uri).await?;
     let against = |before: Option<Box<IntentEvent>>| {
         let (before, now) = (before?, intent.as_ref()?);
         Some(difference::between(&before.arguments, &now.arguments))
     };
     let (changed, changed_own) = (against(last), against(last_own));
     let text = intent.as_ref().map(|intent| canonical(&intent.arguments));
-    let content = ApprovalContent {
+    Ok(ApprovalContent {
         warnings: text.as_deref().map(inquiry::warnings).unwrap_or_default(),
         changed,
         changed_own,
@@ -253,9 +262,26 @@ pub(crate) async fn show(
         arguments: intent.map(|intent| intent.arguments),
         approved_before: counts.approved,
         rejected_before: counts.rejected,
-        approval: view(approval, &somebody),
+        approval: view(approval, somebody),
+    })
+}
+
+/// Answers with what a form says.
+pub(crate) async fn by_form(
+    somebody: &Somebody,
+    id: &str,
+    verdict: &str,
+    digest: &str,
+    reason: String,
+) -> Result<(), Problem> {
+    let read: Digest = serde_json::from_value(digest.into()).map_err(|_| Code::BodyInvalid)?;
+    let by = Reviewer::of(somebody.0.identity());
+    let act = match verdict {
+        "approve" => Act::Approve { by, until: None },
+        "reject" => Act::Reject { by, reason },
+        _ => return Err(Code::BodyInvalid.into()),
     };
-    page::json(&headers, &content)
+    inquiry::answer(&somebody.0, id, Some(read), act).await.map(drop)
 }
 
 /// Says yes to exactly the arguments whose digest is named.

@@ -1,6 +1,6 @@
 //! Every path of the admin API, registered together with its description.
 
-mod approvals;
+pub(crate) mod approvals;
 mod calls;
 mod events;
 mod journal;
@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     console::Console,
-    gate, page,
+    gate, page, pages,
     problem::{Code, Problem},
 };
 
@@ -57,14 +57,17 @@ impl Modify for Bearer {
 
 /// Every path behind the gate.
 pub(crate) fn router(console: Arc<Console>) -> Router {
+    let pages = console.edge.login.is_some().then(|| pages::router(&console));
     let (router, description) = described().split_for_parts();
     let description: Arc<str> = text(&description).into();
-    router
+    let api = router
         .route(&format!("{BASE}/openapi.json"), get(openapi))
         .layer(Extension(description))
         .fallback(|| async { Problem::from(Code::PathUnknown) })
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
-        .layer(from_fn_with_state(console, gate::pass))
+        .layer(from_fn_with_state(console, gate::pass));
+    // Pages have a gate of their own.
+    pages.into_iter().fold(api, Router::merge)
 }
 
 /// The API's description, OpenAPI 3.1 as JSON.

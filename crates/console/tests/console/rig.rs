@@ -78,6 +78,7 @@ impl Rig {
         let asks = Arc::clone(&approvals);
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
+            login: None,
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
             keeper: keeper(&journal, &refuses, &stops_short),
             index: Arc::clone(&index),

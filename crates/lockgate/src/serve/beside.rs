@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::HeaderMap;
-use lockgate_console::{Console, Edge, Keeper, Verify};
+use lockgate_console::{Console, Edge, Keeper, Login, Verify};
 use lockgate_gateway::{clock, gateway::Gateway, stage::authenticate::Access};
 use lockgate_store::{
     db::DbPlace,
@@ -23,6 +23,7 @@ use super::{
     admin::{Part, State},
     ask,
     keep::{self, Shipping},
+    login,
 };
 use crate::{
     config::{Loaded, Settings},
@@ -93,7 +94,12 @@ impl Beside {
         tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, hooks));
         let console = Arc::new(Mutex::new(None));
         let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
-        tasks.spawn(index(ground, place, elsewhere, listener, Arc::clone(&console)));
+        let login = match &ground.settings.admin_api {
+            Some(api) => login::login(api, &ground.settings)?,
+            None => None,
+        };
+        let api = listener.map(|listener| (listener, login));
+        tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console })
     }
 
@@ -151,7 +157,7 @@ async fn index(
     ground: Ground,
     place: DbPlace,
     elsewhere: Option<Elsewhere>,
-    listener: Option<TcpListener>,
+    api: Option<(TcpListener, Option<Login>)>,
     made: Arc<Mutex<Option<Arc<Console>>>>,
 ) {
     let index = opened(&ground.parts, &place).await;
@@ -159,8 +165,8 @@ async fn index(
     let (kept, folder) = (Arc::clone(&index), journal.folder());
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
-    match (listener, &ground.settings.admin_api) {
-        (Some(listener), Some(settings)) => {
+    match (api, &ground.settings.admin_api) {
+        (Some((listener, login)), Some(settings)) => {
             let access = Access {
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
@@ -168,6 +174,7 @@ async fn index(
             let gateway = Arc::clone(&ground.gateway);
             let edge = Edge {
                 approvals: Box::new(move || gateway.approvals().cloned()),
+                login,
                 verify: verify(&ground.gateway, access),
                 keeper: Keeper::of(journal, clock::now),
                 index,

@@ -8,6 +8,7 @@ mod beside;
 mod health;
 mod inputs;
 pub(crate) mod keep;
+mod login;
 mod logs;
 mod open;
 pub(crate) mod process;

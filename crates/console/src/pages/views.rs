@@ -1,0 +1,124 @@
+//! The pages as text. Everything that comes from outside is escaped by the templates.
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+
+use super::{
+    Visitor,
+    show::{Line, Piece, pieces},
+};
+use crate::{
+    difference::Difference,
+    problem::{Code, Problem},
+    routes::approvals::{ApprovalContent, ApprovalView},
+};
+
+/// A page that could not be shown.
+pub(crate) struct Fault(Problem);
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct List<'a> {
+    who: String,
+    token: &'a str,
+    lines: &'a [Line],
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct One<'a> {
+    who: String,
+    token: &'a str,
+    approval: &'a ApprovalView,
+    content: &'a ApprovalContent,
+    arguments: Vec<Piece>,
+    digest: String,
+    bytes: usize,
+    own: Option<Vec<Change>>,
+    anyone: Option<Vec<Change>>,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    who: String,
+    token: &'a str,
+    title: &'a str,
+    detail: &'a str,
+}
+
+/// One place that differs from what was approved before.
+struct Change {
+    place: Vec<Piece>,
+    before: Vec<Piece>,
+    now: Vec<Piece>,
+}
+
+pub(super) fn list(visitor: &Visitor, lines: &[Line]) -> Result<Response, Fault> {
+    page(&List { who: visitor.somebody.0.by(), token: &visitor.session.form_token, lines })
+}
+
+pub(super) fn one(visitor: &Visitor, content: &ApprovalContent) -> Result<Response, Fault> {
+    let canonical = content.canonical.as_deref().unwrap_or_default();
+    page(&One {
+        who: visitor.somebody.0.by(),
+        token: &visitor.session.form_token,
+        approval: &content.approval,
+        content,
+        arguments: pieces(canonical),
+        digest: content.approval.arguments_digest.to_string(),
+        bytes: canonical.len(),
+        own: content.changed_own.as_deref().map(changes),
+        anyone: content.changed.as_deref().map(changes),
+    })
+}
+
+pub(super) fn message(text: &str) -> Result<Response, Fault> {
+    page(&Message { who: String::new(), token: "", title: text, detail: "" })
+}
+
+fn changes(places: &[Difference]) -> Vec<Change> {
+    let text = |value: Option<&serde_json::Value>| {
+        pieces(&value.map_or_else(|| "nothing".to_owned(), ToString::to_string))
+    };
+    let change = |one: &Difference| Change {
+        place: pieces(&one.pointer),
+        before: text(one.before.as_ref()),
+        now: text(one.now.as_ref()),
+    };
+    places.iter().map(change).collect()
+}
+
+fn page(template: &impl Template) -> Result<Response, Fault> {
+    let text = template.render().map_err(|fault| {
+        tracing::error!(%fault, "a page can't be written");
+        Fault(Code::Internal.into())
+    })?;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, html)], text).into_response())
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Code> for Fault {
+    fn from(code: Code) -> Self {
+        Self(code.into())
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let body = self.0.body();
+        let (title, detail) = ("This can't be done", self.0.detail.as_ref());
+        let shown = page(&Message { who: String::new(), token: "", title, detail });
+        let mut response = shown.unwrap_or_else(|Self(problem)| problem.into_response());
+        let status = http::StatusCode::from_u16(body.status);
+        *response.status_mut() = status.unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        response
+    }
+}

@@ -1,0 +1,44 @@
+// A reviewer with a real browser, scripts off. Prints one line of JSON: what they saw.
+// Usage: node reviewer.mjs URL WHO approve|reject [FOLDER for screenshots]
+import { chromium } from 'playwright-core';
+
+const [url, who, verdict, folder] = process.argv.slice(2);
+const seen = { pages: [], steps: [] };
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+try {
+  for (const colorScheme of folder ? ['light', 'dark'] : ['light']) {
+    const context = await browser.newContext({ javaScriptEnabled: false, colorScheme, viewport: { width: 1100, height: 900 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on('response', (one) => seen.steps.push(`${one.status()} ${one.url()}`));
+    const shot = async (name) => {
+      seen.pages.push((await page.innerText('body')).trim());
+      if (folder) await page.screenshot({ path: `${folder}/${name}-${colorScheme}.png`, fullPage: true });
+    };
+    await page.goto(`${url}/approvals`);
+    await page.fill('input[name=who]', who);
+    await page.click('button');
+    await page.waitForURL(`${url}/approvals`);
+    await shot('list');
+    await page.click('tbody a');
+    await shot('approval');
+    if (colorScheme === 'light' && folder) continue;
+    if (await page.locator('input[name=read]').count()) {
+      await page.check('input[name=read]');
+    }
+    if (verdict === 'approve') {
+      await page.click('button.yes');
+    } else {
+      await page.fill('input[name=reason]', 'not by the browser');
+      await page.click('button.no');
+    }
+    await shot('answered');
+    seen.cookies = (await context.cookies()).filter((one) => one.name.startsWith('lockgate'));
+    await page.click('button.plain');
+    await shot('out');
+  }
+} catch (fault) {
+  seen.fault = String(fault);
+}
+await browser.close();
+console.log(JSON.stringify(seen));
