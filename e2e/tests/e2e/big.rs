@@ -16,6 +16,8 @@ use crate::crash::next;
 const MEMORY_MAX_BYTES: u64 = 300 << 20;
 /// One answer, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
+/// A new token after this many calls: one lives for minutes, and a large session takes longer.
+const TOKEN_CALLS: u64 = 100;
 
 #[test]
 fn a_big_session_is_read_in_bounded_memory() {
@@ -66,9 +68,12 @@ fn record(room: &Room, bytes: u64) -> anyhow::Result<()> {
             json_reply(socket, 200, &[], &answer.to_string())
         }),
     );
-    let alice = room.alice()?;
+    let mut alice = room.alice()?;
     let mut wire = Wire::open(alice.address)?;
     for at in 0..bytes / ANSWER_BYTES as u64 {
+        if at.is_multiple_of(TOKEN_CALLS) {
+            alice = room.alice()?;
+        }
         wire.send(&alice.call("any", json!({ "at": at * 7919 })).bytes());
         let reply = wire.reply()?;
         ensure!(reply.status == 200 && reply.body.len() > ANSWER_BYTES, "{}", reply.status);
