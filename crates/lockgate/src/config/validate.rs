@@ -54,7 +54,7 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
     limits(settings, &mut found);
     let mut top = Section { path: Vec::new(), found: &mut found };
     if let Some(url) = &settings.public_url {
-        public_url(url, &mut top);
+        place(url, "public_url", &mut top);
     }
     let mut names = BTreeSet::new();
     for (index, issuer) in settings.issuers.iter().enumerate() {
@@ -103,6 +103,17 @@ fn admin_api(api: &ApiSettings, settings: &Settings, found: &mut Vec<Finding>) {
         "a token for a server would open the recording of it",
         "give the admin API an audience of its own, such as https://admin.example.com",
     );
+    if let Some(login) = &api.login {
+        let path = vec!["admin_api".to_owned(), "login".to_owned()];
+        let mut section = Section { path, found };
+        section.check(
+            api.issuers.contains(&login.issuer),
+            "issuer",
+            format!("tokens of `{}` don't open the admin API", login.issuer),
+            "name one that stands under `admin_api.issuers`",
+        );
+        place(&login.url, "url", &mut section);
+    }
 }
 
 /// What is allowed but deserves a look.
@@ -140,17 +151,18 @@ fn limits(settings: &Settings, found: &mut Vec<Finding>) {
     }
 }
 
-fn public_url(url: &Url, top: &mut Section<'_>) {
+/// A place that people and clients reach over a network with their secrets: an origin, encrypted.
+fn place(url: &Url, key: &str, at: &mut Section<'_>) {
     let origin_only = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    top.check(
+    at.check(
         origin_only && url.host().is_some() && url.username().is_empty(),
-        "public_url",
+        key,
         format!("`{url}` is more than scheme, host and port"),
         "write it without a path: `https://mcp.example.com`",
     );
-    top.check(
+    at.check(
         url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)),
-        "public_url",
+        key,
         "clients would send their tokens without encryption",
         "use `https:`; `http:` is for loopback only",
     );

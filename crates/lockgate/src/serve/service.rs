@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use lockgate_console::LoginSettings;
 use lockgate_gateway::{clock, gateway::Gateway, serve::Tls, snapshot::Connection};
 use lockgate_model::Event;
 use lockgate_store::pins::diff;
@@ -25,7 +26,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    config::{ConfigArgs, Loaded, load},
+    config::{ConfigArgs, Loaded, Settings, load},
     failure::{Failure, summary},
     look, orders, plain_http,
 };
@@ -239,12 +240,17 @@ impl Service {
             ("node", old.node != new.node),
             ("recording", old.recording != new.recording),
             ("admin_api", old.admin_api.is_some() != new.admin_api.is_some()),
+            ("admin_api.login", login(old) != login(new)),
             ("log", old.log != new.log),
         ];
         for (setting, _) in fixed.iter().filter(|(_, differs)| *differs) {
             warn!(setting, "changed, which takes a restart");
         }
     }
+}
+
+fn login(settings: &Settings) -> Option<&LoginSettings> {
+    settings.admin_api.as_ref()?.login.as_ref()
 }
 
 async fn serve_public(

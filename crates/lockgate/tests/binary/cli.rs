@@ -140,6 +140,14 @@ fn the_examples_pass_the_check() {
     assert_eq!(folder.exit(&["check", "--config", examples]), 0);
 }
 
+/// Settings of an admin API whose pages are logged in to by this issuer, at this place.
+fn login(issuer: &str, url: &str) -> String {
+    format!(
+        "admin_api:\n  issuers: [corp]\n  audience: https://review.example.com\n  login:\n    \
+         issuer: {issuer}\n    client_id: lockgate\n    url: {url}\nconnections:"
+    )
+}
+
 #[test]
 fn faults_of_the_configuration_are_pointed_at() {
     for (name, old, new) in [
@@ -158,6 +166,8 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("leeway", "groups_required: false", "leeway_s: 61"),
         ("path", "labels: { env: production }", "path: /a/../b"),
         ("anonymous", "labels: { env: production }", "development_anonymous: true"),
+        ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
+        ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {
         insta::assert_snapshot!(format!("config-{name}"), with(old, new).run(&["check"]));
     }
