@@ -11,6 +11,7 @@ use lockgate_store::{
     approvals::Approvals,
     index::Index,
     journal::{Elsewhere, Journal, JournalFault, Keys, SignedHead},
+    pins::PinFolder,
 };
 
 use crate::door::Login;
@@ -33,6 +34,8 @@ pub struct Edge {
     pub index: Arc<Index>,
     /// What people are asked; `None` while that can't be had.
     pub approvals: Box<dyn Fn() -> Option<Arc<Approvals>> + Send + Sync>,
+    /// The definitions that were accepted, as reviewers are told of them.
+    pub pins: PinFolder,
     /// How people log in to the pages; there are none where it is absent.
     pub login: Option<Login>,
     /// This node's name, as the index has it.

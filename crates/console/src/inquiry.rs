@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::Uri;
 use lockgate_model::{
-    Act, Approval, ApprovalEvent, ApprovalStep, Digest, Event, Identity, IntentEvent, ViewedEvent,
+    Act, Approval, ApprovalEvent, ApprovalStep, ConnectionName, Digest, Event, Identity,
+    IntentEvent, Subject, ViewedEvent,
 };
 use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts};
 
@@ -25,6 +26,9 @@ pub(crate) struct Content {
     pub(crate) approval: Approval,
     /// The call that asked, as recorded; `None` where its record can't be read here.
     pub(crate) intent: Option<Box<IntentEvent>>,
+    /// What the server says of the tool or prompt, in the accepted definition that the question is
+    /// about; `None` where it says nothing, or that definition is not the accepted one any more.
+    pub(crate) description: Option<String>,
     pub(crate) counts: Counts,
     /// The last call of the same target that was approved: anybody's, and this caller's.
     pub(crate) last: Option<Box<IntentEvent>>,
@@ -54,7 +58,17 @@ pub(crate) async fn show(caller: &Caller, id: &str, uri: &Uri) -> Result<Content
     let last = last_approved(caller, &approval, false).await?;
     let last_own = last_approved(caller, &approval, true).await?;
     let intent = intent(caller, &approval.call).await;
-    Ok(Content { approval, intent, counts, last, last_own })
+    let description = description(caller, &approval.subject).await;
+    Ok(Content { approval, intent, description, counts, last, last_own })
+}
+
+async fn description(caller: &Caller, subject: &Subject) -> Option<String> {
+    let (digest, pins) = (subject.definition?, caller.console().edge.pins.clone());
+    let connection = ConnectionName::new(&subject.connection).ok()?;
+    let pins = tokio::task::spawn_blocking(move || pins.load(&connection)).await.ok()?;
+    let pins = pins.inspect_err(|fault| tracing::warn!(%fault, "pins can't be read")).ok()??;
+    let pin = pins.definitions.into_iter().find(|pin| pin.digest == digest)?;
+    pin.definition.get("description")?.as_str().map(str::to_owned)
 }
 
 /// The newest call of the same target whose grant was used before this one was asked.

@@ -105,7 +105,14 @@ fn a_reviewer_answers_with_a_browser_and_the_retry_goes_through_once() {
         seen["pages"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(pages[0].contains("main/any") && pages[0].contains("yours to decide"), "{}", pages[0]);
     let shown = pages.iter().find(|page| page.contains("Arguments, all")).unwrap();
-    for part in ["idp/engineer", "looked at first", "<b>approved</b>", "U+202E", "invisible"] {
+    for part in [
+        "idp/engineer",
+        "looked at first",
+        "Takes anything",
+        "<b>approved</b>",
+        "U+202E",
+        "invisible",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     assert!(pages.iter().any(|page| page.contains("approved") && page.contains("Can be used")));

@@ -116,6 +116,9 @@ pub(crate) struct ApprovalContent {
     pub(crate) canonical: Option<String>,
     /// What in the arguments is easily overlooked: characters that hide or turn text, and length.
     pub(crate) warnings: Vec<String>,
+    /// What the server says of the tool or prompt, in the accepted definition that is called: not
+    /// the word of an operator. Null where it says nothing, or another definition is accepted now.
+    pub(crate) description: Option<String>,
     /// What the arguments would do.
     pub(crate) facts: Vec<String>,
     /// Groups that the caller is in.
@@ -244,7 +247,7 @@ pub(crate) async fn content(
     id: &str,
     uri: &Uri,
 ) -> Result<ApprovalContent, Problem> {
-    let Content { approval, intent, counts, last, last_own } =
+    let Content { approval, intent, description, counts, last, last_own } =
         inquiry::show(&somebody.0, id, uri).await?;
     let against = |before: Option<Box<IntentEvent>>| {
         let (before, now) = (before?, intent.as_ref()?);
@@ -257,6 +260,7 @@ pub(crate) async fn content(
         changed,
         changed_own,
         canonical: text,
+        description,
         facts: intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default(),
         caller_groups: intent.as_ref().map(|intent| intent.groups.clone()).unwrap_or_default(),
         arguments: intent.map(|intent| intent.arguments),

@@ -1,13 +1,18 @@
 //! Questions to people: who sees them, whose answer counts, and what an answer is about.
 
 use http::StatusCode;
-use lockgate_model::{Act, ApprovalStep, Digest, Event, State, Subject, Terms, canonical};
+use lockgate_model::{
+    Act, ApprovalStep, ConnectionName, Digest, Event, State, Subject, Terms, canonical,
+};
+use lockgate_store::pins::{Pin, PinKind, Pins};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::rig::{Answer, Rig, call, intent, now, opened};
 
 const LEADS: &str = "corp/leads";
+/// The definition that was called.
+const CALLED: Digest = Digest::from_bytes([7; 32]);
 
 fn arguments() -> Value {
     json!({ "table": "orders", "limit": 5, "note": "plain" })
@@ -33,7 +38,7 @@ async fn asked(by: &str, groups: &[&str], quorum: u32, arguments: &Value) -> (Ri
         connection: "db".into(),
         action: "call_tool".into(),
         target: "query".into(),
-        definition: None,
+        definition: Some(CALLED),
         arguments: digest(arguments),
         policies: vec!["writes".into()],
     };
@@ -64,6 +69,36 @@ fn steps(rig: &Rig) -> Vec<(String, ApprovalStep)> {
         _ => None,
     });
     steps.collect()
+}
+
+#[tokio::test]
+async fn the_description_is_that_of_the_definition_that_is_called() {
+    let (rig, id) = asked("person-1", &[LEADS], 1, &arguments()).await;
+    let (path, connection) = (format!("/approvals/{id}"), ConnectionName::new("db").unwrap());
+    for (definition, shown) in [
+        (
+            json!({ "name": "query", "description": "Runs a query.\u{202e}" }),
+            json!("Runs a query.\u{202e}"),
+        ),
+        (json!({ "name": "query", "description": "Another." }), Value::Null),
+        (json!({ "name": "query" }), Value::Null),
+    ] {
+        let pin = Pin {
+            kind: PinKind::Tool,
+            name: "query".into(),
+            // What is accepted now is another definition than the one that was called.
+            digest: if definition["description"] == "Another." {
+                digest(&definition)
+            } else {
+                CALLED
+            },
+            definition,
+        };
+        rig.pins.save(&connection, &Pins { instructions: None, definitions: vec![pin] }).unwrap();
+        assert_eq!(rig.get(&path, "approver").await.json()["description"], shown);
+    }
+    std::fs::write(rig.pins.file(&connection), "no pins").unwrap();
+    assert_eq!(rig.get(&path, "approver").await.json()["description"], Value::Null);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use lockgate_store::{
     db::DbPlace,
     index::{Index, Indexed},
     journal::{Journal, JournalFault, JournalOptions, Keys, Record, SignedHead, read},
+    pins::PinFolder,
 };
 use serde_json::{Value, json, value::RawValue};
 use tempfile::TempDir;
@@ -45,6 +46,7 @@ pub(crate) struct Rig {
     pub(crate) refuses: Arc<AtomicBool>,
     /// Set, changes are put on the record and not made.
     pub(crate) stops_short: Arc<AtomicBool>,
+    pub(crate) pins: PinFolder,
     pub(crate) keys: Keys,
     pub(crate) folder: TempDir,
 }
@@ -76,8 +78,10 @@ impl Rig {
         let place = DbPlace::Sqlite(folder.path().join("approvals.sqlite"));
         let approvals = Arc::new(Approvals::open(&place).await.unwrap());
         let asks = Arc::clone(&approvals);
+        let pins = PinFolder::open(&folder.path().join("pins")).unwrap();
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
+            pins: pins.clone(),
             login: None,
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
             keeper: keeper(&journal, &refuses, &stops_short),
@@ -89,7 +93,7 @@ impl Rig {
             now,
         };
         let console = Console::new(edge, roles());
-        Self { approvals, console, journal, index, refuses, stops_short, keys, folder }
+        Self { approvals, console, journal, index, refuses, stops_short, pins, keys, folder }
     }
 
     /// Puts an event on the record, as the gateway would.

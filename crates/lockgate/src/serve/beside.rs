@@ -15,6 +15,7 @@ use lockgate_store::{
     index::{self, Index, Indexer},
     journal::{Elsewhere, Keys, SignedHead},
     notify::ChannelState,
+    pins::PinFolder,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use tracing::{info, warn};
@@ -62,6 +63,7 @@ enum IndexState {
 pub(super) struct Ground {
     pub(super) gateway: Arc<Gateway>,
     pub(super) keys: Keys,
+    pub(super) pins: PinFolder,
     pub(super) settings: Arc<Settings>,
     pub(super) parts: Arc<Parts>,
 }
@@ -79,9 +81,11 @@ impl Beside {
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, Failure> {
         let keys = Keys::open(&offline::keys_folder(&loaded.settings.data));
+        let pins = PinFolder::open(&offline::pins_folder(&loaded.settings.data));
         let ground = Ground {
             gateway: Arc::clone(gateway),
             keys: keys.map_err(Failure::unreachable)?,
+            pins: pins.map_err(Failure::unreachable)?,
             settings: Arc::new(loaded.settings.clone()),
             parts: Arc::default(),
         };
@@ -174,6 +178,7 @@ async fn index(
             let gateway = Arc::clone(&ground.gateway);
             let edge = Edge {
                 approvals: Box::new(move || gateway.approvals().cloned()),
+                pins: ground.pins.clone(),
                 login,
                 verify: verify(&ground.gateway, access),
                 keeper: Keeper::of(journal, clock::now),

@@ -35,6 +35,7 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         ("for", what),
         ("held by", words(at(approval, "/policies"))),
         ("because", text(at(approval, "/reason"))),
+        ("described", text(at(content, "/description"))),
         ("would do", words(at(content, "/facts"))),
         ("before", before),
         ("who decides", words(at(approval, "/groups"))),
