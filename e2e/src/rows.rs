@@ -16,6 +16,7 @@ const EXPECTED: &[(&str, &[std::ops::RangeInclusive<u32>])] = &[
     ("L", &[1..=8]),
     ("S", &[1..=10]),
     ("D", &[1..=4, 6..=6]),
+    ("U", &[8..=15, 18..=18]),
 ];
 
 /// Valid twins that each class needs, in percent of its cases.

@@ -24,6 +24,7 @@ mod rows_l_files;
 mod rows_p;
 mod rows_s;
 mod rows_t;
+mod rows_u;
 mod rows_v;
 mod rows_x;
 mod running;

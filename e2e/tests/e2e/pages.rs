@@ -1,6 +1,6 @@
 //! Reviewers with a real browser: a login at a real issuer, the page, and the answer, scripts off.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
@@ -25,15 +25,15 @@ forbid (principal, action == Action::"main/any", resource)
 unless { context.approvals.contains(Group::"idp/audit") };
 "#;
 
-struct House {
-    issuer: Issuer,
-    gateway: Gateway,
-    upstream: Upstream,
-    api: SocketAddr,
+pub(crate) struct House {
+    pub(crate) issuer: Issuer,
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: Upstream,
+    pub(crate) api: SocketAddr,
 }
 
 impl House {
-    fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         prepare::debian()?;
         let (api, upstream) = (free_address()?, Upstream::start()?);
         let origin = format!("http://{api}");
@@ -64,7 +64,7 @@ impl House {
     }
 
     /// Calls the held tool; what its caller is told.
-    fn call(&self, arguments: &Value) -> anyhow::Result<String> {
+    pub(crate) fn call(&self, arguments: &Value) -> anyhow::Result<String> {
         let caller = self.engineer()?;
         let session = caller.initialize(LEGACY)?;
         let params = json!({ "name": "any", "arguments": arguments });
@@ -73,11 +73,20 @@ impl House {
         Ok(data_of(&text).pop().unwrap_or(text))
     }
 
-    fn browse(&self, who: &str, verdict: &str) -> anyhow::Result<Value> {
+    pub(crate) fn browse(&self, who: &str, verdict: &str) -> anyhow::Result<Value> {
+        // To look at: a folder for pictures, in light and dark.
+        self.browser(who, verdict, std::env::var_os("LOCKGATE_SCREENSHOTS"))
+    }
+
+    /// Logs somebody in who begins at `path`; what their browser has then.
+    pub(crate) fn enter(&self, who: &str, path: &str) -> anyhow::Result<Value> {
+        self.browser(who, "stay", Some(format!("http://{}{path}", self.api).into()))
+    }
+
+    fn browser(&self, who: &str, verdict: &str, last: Option<OsString>) -> anyhow::Result<Value> {
         let mut command = script("reviewer.mjs")?;
         command.args([&format!("http://{}", self.api), who, verdict]);
-        // To look at: a folder for pictures, in light and dark.
-        command.args(std::env::var_os("LOCKGATE_SCREENSHOTS"));
+        command.args(last);
         let said = run(command, WAIT)?;
         let last = said.text.lines().last().unwrap_or_default();
         let seen: Value = serde_json::from_str(last).with_context(|| said.text.clone())?;
@@ -85,11 +94,11 @@ impl House {
         Ok(seen)
     }
 
-    fn page(&self, request: &Request) -> anyhow::Result<Reply> {
+    pub(crate) fn page(&self, request: &Request) -> anyhow::Result<Reply> {
         exchange(self.api, &request.bytes())
     }
 
-    fn get(&self, path: &str) -> Request {
+    pub(crate) fn get(&self, path: &str) -> Request {
         Request::new("GET", path, Vec::new()).header("Host", &self.api.to_string())
     }
 }

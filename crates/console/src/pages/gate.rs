@@ -13,15 +13,10 @@ use url::{Url, form_urlencoded};
 use super::views;
 use crate::{
     console::Console,
-    door::{Session, same},
+    door::{Login, Session, same},
     gate::{self, Somebody},
     problem::{Code, Problem},
 };
-
-/// Holds the session's id.
-pub(super) const SESSION_COOKIE: &str = "lockgate_session";
-/// Binds a login to the browser that began it.
-pub(super) const LOGIN_COOKIE: &str = "lockgate_login";
 
 /// Nothing is loaded but the style, nothing is sent but to here, and no page frames it.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -36,12 +31,67 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
+/// What a browser keeps. No script reads it, and no other site's form sends it.
+#[derive(Clone, Copy)]
+pub(super) enum Cookie {
+    /// The session's id.
+    Session,
+    /// Binds a login to the browser that began it.
+    Login,
+}
+
 /// Somebody who is logged in.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(super) somebody: Somebody,
     pub(super) session: Session,
     pub(super) session_id: String,
+}
+
+impl Cookie {
+    /// Behind TLS by a name that only this host can set (RFC 6265bis §4.1.3.2).
+    fn name(self, origin: &Url) -> &'static str {
+        match (self, is_encrypted(origin)) {
+            (Self::Session, true) => "__Host-lockgate_session",
+            (Self::Session, false) => "lockgate_session",
+            (Self::Login, true) => "__Host-lockgate_login",
+            (Self::Login, false) => "lockgate_login",
+        }
+    }
+
+    /// Its value in a request.
+    pub(super) fn of(self, headers: &HeaderMap, origin: &Url) -> Option<String> {
+        let name = self.name(origin);
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
+        values.next().map(str::to_owned)
+    }
+
+    /// Gives it to the browser.
+    pub(super) fn set(self, value: &str, origin: &Url) -> Result<HeaderValue, Problem> {
+        self.line(&format!("={value}; Path=/"), origin)
+    }
+
+    /// Takes it back.
+    pub(super) fn expire(self, origin: &Url) -> Result<HeaderValue, Problem> {
+        self.line("=; Path=/; Max-Age=0", origin)
+    }
+
+    fn line(self, rest: &str, origin: &Url) -> Result<HeaderValue, Problem> {
+        let secure = if is_encrypted(origin) { "; Secure" } else { "" };
+        let line = format!("{}{rest}; HttpOnly; SameSite=Lax{secure}", self.name(origin));
+        Ok(HeaderValue::from_str(&line).map_err(|_| Code::Internal)?)
+    }
+}
+
+fn is_encrypted(origin: &Url) -> bool {
+    origin.scheme() == "https"
+}
+
+/// How people log in; there are no pages without.
+pub(super) fn login(console: &Console) -> Result<&Login, Problem> {
+    console.edge.login.as_ref().ok_or_else(|| Code::PathUnknown.into())
 }
 
 impl Visitor {
@@ -51,7 +101,7 @@ impl Visitor {
 
     /// Whether a request that changes something was made by a page of this origin.
     pub(super) fn is_own(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let login = self.console().edge.login.as_ref().ok_or(Code::PathUnknown)?;
+        let login = login(self.console())?;
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let origin = login.origin.origin().ascii_serialization();
         let foreign = text(header::ORIGIN).is_some_and(|one| one != origin)
@@ -86,7 +136,10 @@ pub(super) async fn inside(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = cookie(request.headers(), SESSION_COOKIE).unwrap_or_default();
+    let id = match login(&console) {
+        Ok(login) => Cookie::Session.of(request.headers(), &login.origin).unwrap_or_default(),
+        Err(problem) => return views::Fault::from(problem).into_response(),
+    };
     let Some(session) = console.door.session(&id) else { return to_login(&request) };
     let caller = match verify(&console, &session.authorization()).await {
         Ok(caller) => caller,
@@ -137,46 +190,82 @@ pub(super) fn is_page(path: &str) -> bool {
     id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The value of a cookie.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
-}
-
-/// A cookie that no script reads and no other site's form sends.
-pub(super) fn set_cookie(
-    name: &str,
-    value: &str,
-    origin: &Url,
-) -> Result<HeaderValue, header::InvalidHeaderValue> {
-    let secure = if origin.scheme() == "https" { "; Secure" } else { "" };
-    HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}"))
-}
-
-/// Takes a cookie back.
-pub(super) fn expired(name: &'static str) -> HeaderValue {
-    let text = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::is_page;
+    use http::{HeaderMap, HeaderValue, header};
+    use url::Url;
+
+    use super::{Cookie, is_page};
+
+    /// What leads away, in front of where to.
+    const WAYS: [&str; 24] = [
+        "//",
+        "///",
+        "/\\",
+        "\\\\",
+        "\\/",
+        "http://",
+        "https:",
+        "https:///",
+        "//\t",
+        "/\t/",
+        "/%09/",
+        "/%2f",
+        "/%5c",
+        "javascript:",
+        "data:text/html,",
+        "/approvals@",
+        "/approvals//",
+        "/approvals/../../",
+        "/approvals/..//",
+        "@",
+        " //",
+        "\0//",
+        "/approvals/%2e%2e//",
+        "/approvals\\\\",
+    ];
+    const PLACES: [&str; 10] = [
+        "evil.example",
+        "evil.example/approvals",
+        "2130706433",
+        "[::1]",
+        "evil.example%00.ok",
+        "evil。example",
+        "a@evil.example",
+        "evil.example:443",
+        "evil.example?x",
+        "EVIL.example#x",
+    ];
 
     #[test]
-    fn a_login_leads_to_no_other_place() {
-        for (path, own) in [
-            ("/approvals", true),
-            ("/approvals/a0123", true),
-            ("//evil.example", false),
-            ("/approvals/../logout", false),
-            ("/approvals//evil.example", false),
-            ("https://evil.example/approvals", false),
-            ("/\\evil.example", false),
-            ("", false),
-        ] {
+    fn u12_a_login_leads_to_no_other_place() {
+        let origin = Url::parse("https://review.example.com").unwrap();
+        for (path, own) in [("/approvals", true), ("/approvals/a0123", true), ("", false)] {
             assert_eq!(is_page(path), own, "{path}");
         }
+        let lines =
+            WAYS.iter().flat_map(|way| PLACES.iter().map(move |place| format!("{way}{place}")));
+        let mut away = 0;
+        for line in lines {
+            let there = origin.join(&line);
+            away += usize::from(there.is_ok_and(|there| there.origin() != origin.origin()));
+            assert!(!is_page(&line), "{line}");
+        }
+        assert!(away > 50, "only {away} of these lines would lead away");
+    }
+
+    #[test]
+    fn u11_cookies_are_for_this_host_alone() {
+        let origin = Url::parse("https://review.example.com").unwrap();
+        let line = Cookie::Session.set("x", &origin).unwrap();
+        let text = "__Host-lockgate_session=x; Path=/; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(line, text);
+        let mut headers = HeaderMap::new();
+        // Any subdomain or cleartext page could have set the first one.
+        let sent = HeaderValue::from_static("lockgate_session=y; __Host-lockgate_session=x");
+        headers.insert(header::COOKIE, sent);
+        assert_eq!(Cookie::Session.of(&headers, &origin).unwrap(), "x");
+        let here = Url::parse("http://127.0.0.1:9091").unwrap();
+        assert_eq!(Cookie::Session.of(&headers, &here).unwrap(), "y");
     }
 }

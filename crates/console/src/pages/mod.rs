@@ -21,7 +21,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use self::gate::{LOGIN_COOKIE, SESSION_COOKIE, Visitor, cookie, expired, set_cookie};
+use self::gate::{Cookie, Visitor};
 use crate::{
     console::Console,
     door::Finish,
@@ -103,7 +103,8 @@ async fn logout(visitor: Visitor, request: Request) -> Result<Response, views::F
     read(&visitor, request).await?;
     visitor.console().door.close(&visitor.session_id);
     let mut response = views::message("You are logged out.")?;
-    response.headers_mut().append(header::SET_COOKIE, expired(SESSION_COOKIE));
+    let cookie = Cookie::Session.expire(&gate::login(visitor.console())?.origin)?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
 
@@ -136,14 +137,14 @@ async fn login(
     State(console): State<Arc<Console>>,
     Query(Next { next }): Query<Next>,
 ) -> Result<Response, views::Fault> {
-    let login = console.edge.login.as_ref().ok_or(Code::PathUnknown)?;
+    let login = gate::login(&console)?;
     // Only to a page of one's own.
     let next = next.filter(|next| gate::is_page(next)).unwrap_or_else(|| "/approvals".to_owned());
     let beginning = console.door.begin(redirect(&console)?, next, console.now())?;
     let url = (login.begin)(beginning.begin).await.map_err(unavailable)?;
     let mut response = Redirect::to(&url).into_response();
-    let cookie = set_cookie(LOGIN_COOKIE, &beginning.binding, &login.origin);
-    response.headers_mut().append(header::SET_COOKIE, cookie.map_err(|_| Code::Internal)?);
+    let cookie = Cookie::Login.set(&beginning.binding, &login.origin)?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
 
@@ -159,8 +160,8 @@ async fn callback(
     Query(back): Query<Back>,
     request: Request,
 ) -> Result<Response, views::Fault> {
-    let login = console.edge.login.as_ref().ok_or(Code::PathUnknown)?;
-    let binding = cookie(request.headers(), LOGIN_COOKIE).unwrap_or_default();
+    let login = gate::login(&console)?;
+    let binding = Cookie::Login.of(request.headers(), &login.origin).unwrap_or_default();
     let state = back.state.unwrap_or_default();
     let begun = console.door.came_back(&state, &binding, console.now());
     let stale = || Problem::new(Code::TokenRefused, "this login was not begun here; begin again");
@@ -173,15 +174,14 @@ async fn callback(
     let id = console.door.open(token, console.now())?;
     let mut response = Redirect::to(&next).into_response();
     let headers = response.headers_mut();
-    let cookie = set_cookie(SESSION_COOKIE, &id, &login.origin).map_err(|_| Code::Internal)?;
-    headers.append(header::SET_COOKIE, cookie);
-    headers.append(header::SET_COOKIE, expired(LOGIN_COOKIE));
+    headers.append(header::SET_COOKIE, Cookie::Session.set(&id, &login.origin)?);
+    headers.append(header::SET_COOKIE, Cookie::Login.expire(&login.origin)?);
     *response.status_mut() = StatusCode::SEE_OTHER;
     Ok(response)
 }
 
 fn redirect(console: &Console) -> Result<String, Problem> {
-    let login = console.edge.login.as_ref().ok_or(Code::PathUnknown)?;
+    let login = gate::login(console)?;
     Ok(format!("{}{CALLBACK}", login.origin.as_str().trim_end_matches('/')))
 }
 
