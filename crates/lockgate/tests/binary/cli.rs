@@ -140,6 +140,11 @@ fn the_examples_pass_the_check() {
     assert_eq!(folder.exit(&["check", "--config", examples]), 0);
 }
 
+/// Two by one name, one of them in cleartext.
+const WEBHOOKS: &str = "approvals:\n  webhooks:\n    - name: inbox\n      \
+    url: https://inbox.example.com\n      secret: env:SECRET\n    - name: inbox\n      \
+    url: http://169.254.169.254/\n      secret: env:SECRET\nconnections:";
+
 /// Settings of an admin API whose pages are logged in to by this issuer, at this place.
 fn login(issuer: &str, url: &str) -> String {
     format!(
@@ -166,6 +171,7 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("leeway", "groups_required: false", "leeway_s: 61"),
         ("path", "labels: { env: production }", "path: /a/../b"),
         ("anonymous", "labels: { env: production }", "development_anonymous: true"),
+        ("webhooks", "connections:", WEBHOOKS),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {
