@@ -73,6 +73,8 @@ enum What {
     },
     /// The recording itself: appending, group commit, and the offline check
     Journal,
+    /// Waiting for people: from a decision to the use of the grant, and memory
+    Approvals,
     /// The command guard: calls, statements, scripts, the worst texts, against a set of patterns
     Guard,
 }
@@ -84,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             return bench("lockgate-store", "index", &["--calls", &calls.to_string()]);
         }
         Some(What::Journal) => return bench("lockgate-store", "journal", &[]),
+        Some(What::Approvals) => return bench("lockgate-store", "approvals", &[]),
         Some(What::Guard) => return bench("lockgate-rules", "guard", &[]),
         None => {}
     }

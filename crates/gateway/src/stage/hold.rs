@@ -67,8 +67,8 @@ async fn run<F>(
     let deadline = Instant::now() + Duration::from_millis(hold);
     loop {
         let stop = match wait(&mut waiting, &client, deadline).await {
-            End::Decided => match waiting.proceed().await {
-                Ok(Cleared::Now(right)) => return sent(*right, client, go_on).await,
+            End::Decided => match Box::pin(waiting.proceed()).await {
+                Ok(Cleared::Now(right)) => return Box::pin(sent(*right, client, go_on)).await,
                 Ok(Cleared::Waits(again)) => {
                     waiting = *again;
                     continue;
@@ -92,9 +92,10 @@ async fn wait(waiting: &mut Waiting, client: &mpsc::Sender<Bytes>, deadline: Ins
     let mut drains = pin!(async { drop(phase.wait_for(|now| *now >= Phase::Draining).await) });
     let mut hear = interval_at(Instant::now() + HEAR_EVERY, HEAR_EVERY);
     let mut heard = 0;
-    let mut changed = waiting.approvals.waiter();
+    let mut changed = waiting.approvals.waiter(Some(&waiting.approval.id));
     loop {
-        if let Err(refusal) = waiting.look().await {
+        // On the heap while it lasts: what waits for minutes is kept small.
+        if let Err(refusal) = Box::pin(waiting.look()).await {
             return End::Cut(refusal);
         }
         if waiting.approval.state != lockgate_model::State::Pending {

@@ -107,7 +107,7 @@ impl Approvals {
             // Whoever asked at the same time has made it: look again.
             if rows::insert(&mut tx, key, &approval).await? {
                 tx.commit().await?;
-                self.changes.tell();
+                self.changes.tell(id);
                 return Ok(Asked { approval, new: true });
             }
         }
@@ -193,10 +193,10 @@ impl Approvals {
         Ok(ended)
     }
 
-    /// Learns of every change that this process makes. Changes of others show within the time after
-    /// which the waiter looks anyway.
-    pub fn waiter(&self) -> Waiter {
-        self.changes.waiter()
+    /// Learns of every change that this process makes to the approval `of`, or to any. Changes of
+    /// others show when the waiter looks anyway: after a second, and later where many wait.
+    pub fn waiter(&self, of: Option<&str>) -> Waiter {
+        self.changes.waiter(of)
     }
 
     /// Ends all connections.
@@ -210,7 +210,7 @@ impl Approvals {
             return Ok(false);
         }
         tx.commit().await?;
-        self.changes.tell();
+        self.changes.tell(&next.id);
         Ok(true)
     }
 }

@@ -1,44 +1,128 @@
 //! Who waits for a decision learns that something changed. What changed is read from the rows: a
 //! waiter that is told too often or too late still sees the truth.
+//!
+//! Each is told of its own question alone, so that a decision costs the same however many wait.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::timeout};
 
 /// A waiter looks again after this time, whether it was told or not: another process may have
 /// decided.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// All waiters of a process look so often together; where many wait, each looks more rarely.
+const LOOKS_A_SECOND_MAX: u32 = 500;
 
-/// Counts the changes that this process makes.
-#[derive(Debug)]
-pub(super) struct Changes(watch::Sender<u64>);
+/// Tells of the changes that this process makes.
+#[derive(Debug, Default)]
+pub(super) struct Changes(Arc<Ears>);
 
-impl Default for Changes {
-    fn default() -> Self {
-        Self(watch::Sender::new(0))
-    }
-}
-
-impl Changes {
-    pub(super) fn tell(&self) {
-        self.0.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    pub(super) fn waiter(&self) -> Waiter {
-        Waiter(self.0.subscribe())
-    }
+#[derive(Debug, Default)]
+struct Ears {
+    /// For who wants to know of everything.
+    any: watch::Sender<()>,
+    /// By the approval's id, while somebody waits for it.
+    of: Mutex<HashMap<String, watch::Sender<()>>>,
 }
 
 /// Somebody who waits. Made before the rows are looked at, it misses nothing.
 #[derive(Debug)]
-pub struct Waiter(watch::Receiver<u64>);
+pub struct Waiter {
+    told: watch::Receiver<()>,
+    ears: Arc<Ears>,
+    /// The approval; `None` for every one.
+    of: Option<String>,
+}
+
+impl Changes {
+    pub(super) fn tell(&self, id: &str) {
+        self.0.any.send_replace(());
+        if let Some(waiting) = self.0.lock().get(id) {
+            waiting.send_replace(());
+        }
+    }
+
+    pub(super) fn waiter(&self, of: Option<&str>) -> Waiter {
+        let told = match of {
+            Some(id) => self.0.lock().entry(id.to_owned()).or_default().subscribe(),
+            None => self.0.any.subscribe(),
+        };
+        Waiter { told, ears: Arc::clone(&self.0), of: of.map(str::to_owned) }
+    }
+}
+
+impl Ears {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<()>>> {
+        // Every change is whole before the lock is released.
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Waiter {
     /// Done when it is time to look again.
     pub async fn look(&mut self) {
-        // A sender that is gone tells nothing any more, and the rows are still there.
-        if let Ok(Err(_)) = timeout(LOOK_EVERY, self.0.changed()).await {
-            tokio::time::sleep(LOOK_EVERY).await;
+        let every = look_every(self.ears.lock().len());
+        // The senders live as long as this waiter does: only time ends it otherwise.
+        drop(timeout(every, self.told.changed()).await);
+    }
+}
+
+fn look_every(waiting: usize) -> Duration {
+    let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+    LOOK_EVERY.max(LOOK_EVERY.saturating_mul(waiting) / LOOKS_A_SECOND_MAX)
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let Some(id) = &self.of else { return };
+        let mut waiting = self.ears.lock();
+        // Its own receiver still counts.
+        if waiting.get(id).is_some_and(|one| one.receiver_count() <= 1) {
+            waiting.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_is_told_of_its_own() {
+        let changes = Changes::default();
+        let (mut one, mut other) = (changes.waiter(Some("a1")), changes.waiter(Some("a2")));
+        let mut all = changes.waiter(None);
+        let quick = Duration::from_millis(100);
+        changes.tell("a1");
+        timeout(quick, one.look()).await.unwrap();
+        timeout(quick, all.look()).await.unwrap();
+        assert!(timeout(quick, other.look()).await.is_err(), "told of another's");
+        // It looks again by itself.
+        timeout(LOOK_EVERY * 3, other.look()).await.unwrap();
+        // What is told before the look is not missed.
+        changes.tell("a2");
+        timeout(quick, other.look()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_who_left() {
+        let changes = Changes::default();
+        let (one, mut twin) = (changes.waiter(Some("a1")), changes.waiter(Some("a1")));
+        drop(one);
+        changes.tell("a1");
+        timeout(Duration::from_millis(100), twin.look()).await.unwrap();
+        drop(twin);
+        assert!(changes.0.lock().is_empty());
+    }
+
+    #[test]
+    fn where_many_wait_each_looks_more_rarely() {
+        for (waiting, seconds) in [(0, 1), (1, 1), (500, 1), (5_000, 10)] {
+            assert_eq!(look_every(waiting).as_secs(), seconds, "{waiting}");
         }
     }
 }

@@ -72,7 +72,7 @@ impl Channel {
     /// Tells of every question, the oldest first, until the receiver refuses for good.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new();
-        let mut changed = self.approvals.waiter();
+        let mut changed = self.approvals.waiter(None);
         loop {
             match self.round().await {
                 Ok(()) => {

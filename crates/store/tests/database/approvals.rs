@@ -206,7 +206,7 @@ pub(crate) async fn who_waits_learns_of_it(fresh: Fresh) {
     let (here, there) = (open(&fresh).await, open(&fresh).await);
     for (number, decides) in [(1, &here), (2, &there)] {
         let id = ask(&here, number, 0).await.id;
-        let mut waiter = here.waiter();
+        let mut waiter = here.waiter(Some(&id));
         let waiting = tokio::spawn({
             let (here, id) = (Arc::clone(&here), id.clone());
             async move {
