@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod exchange;
 mod failure;
 mod look;
 mod moment;

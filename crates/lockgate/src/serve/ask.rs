@@ -11,17 +11,15 @@ use lockgate_store::{
     notify::{Channel, WebhookSecret, WebhookSettings},
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
-use tracing::{error, warn};
+use tracing::error;
 use url::Url;
 
 use super::{
-    beside::{Ground, lock},
+    beside::{Ground, lock, opened},
     keep::{resolve, resolved},
 };
 use crate::failure::Failure;
 
-/// A database that is away is tried again this often.
-const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked for what time has ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +48,8 @@ pub(super) fn hooks(settings: &ApprovalSettings) -> Result<Vec<Hook>, Failure> {
 /// Lets the gateway ask, tells who wants to know, and puts on the record what nobody answered in
 /// time. Runs until the gateway ends.
 pub(super) async fn keep(ground: Ground, place: DbPlace, hooks: Vec<Hook>) {
-    let approvals = opened(&ground, &place).await;
+    let away = |why| *lock(&ground.parts.approvals) = Some(why);
+    let approvals = opened("approvals", || Approvals::open(&place), away).await;
     ground.gateway.ask_at(Arc::clone(&approvals));
     // Ends with this task.
     let _channels = tell(&ground, &approvals, hooks);
@@ -83,22 +82,6 @@ fn tell(ground: &Ground, approvals: &Arc<Approvals>, hooks: Vec<Hook>) -> JoinSe
         }
     }
     tasks
-}
-
-async fn opened(ground: &Ground, place: &DbPlace) -> Arc<Approvals> {
-    loop {
-        match Approvals::open(place).await {
-            Ok(approvals) => return Arc::new(approvals),
-            Err(fault) => {
-                let why = fault.to_string();
-                let known = lock(&ground.parts.approvals).replace(why.clone());
-                if known.as_ref() != Some(&why) {
-                    warn!(%why, "approvals can't be opened; it is tried again");
-                }
-            }
-        }
-        sleep(OPEN_EVERY).await;
-    }
 }
 
 fn record(ground: &Ground, ended: Approval) {

@@ -164,7 +164,8 @@ async fn index(
     api: Option<(TcpListener, Option<Login>)>,
     made: Arc<Mutex<Option<Arc<Console>>>>,
 ) {
-    let index = opened(&ground.parts, &place).await;
+    let away = |why| *lock(&ground.parts.index) = Some(IndexState::Away(why));
+    let index = opened("the index", || Index::open(&place), away).await;
     let (journal, node) = (&ground.gateway.ground.journal, &ground.settings.node);
     let (kept, folder) = (Arc::clone(&index), journal.folder());
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
@@ -199,19 +200,26 @@ async fn index(
     drop(indexer);
 }
 
-async fn opened(parts: &Parts, place: &DbPlace) -> Arc<Index> {
+/// Opens what stands on a database as soon as that can be had. `away` is told why it can't be yet.
+pub(super) async fn opened<T, E, F>(
+    what: &str,
+    open: impl Fn() -> F + Send,
+    away: impl Fn(String) + Send,
+) -> Arc<T>
+where
+    E: std::fmt::Display,
+    F: Future<Output = Result<T, E>> + Send,
+{
+    let mut known = None;
     loop {
-        match Index::open(place).await {
-            Ok(index) => return Arc::new(index),
-            Err(fault) => {
-                let why = fault.to_string();
-                let mut state = lock(&parts.index);
-                if !matches!(&*state, Some(IndexState::Away(known)) if *known == why) {
-                    warn!(%why, "the index can't be opened; it is tried again");
-                }
-                *state = Some(IndexState::Away(why));
-            }
+        let why = match open().await {
+            Ok(opened) => return Arc::new(opened),
+            Err(fault) => fault.to_string(),
+        };
+        if known.replace(why.clone()).as_ref() != Some(&why) {
+            warn!(%why, "{what} can't be opened; it is tried again");
         }
+        away(why);
         sleep(OPEN_EVERY).await;
     }
 }

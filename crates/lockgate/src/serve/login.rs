@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use lockgate_console::{ApiSettings, Begin, Finish, Login, LoginSettings};
 use lockgate_gateway::{
     egress::{self, Client, EgressRules},
@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::keep::resolve;
-use crate::{config::Settings, failure::Failure};
+use crate::{config::Settings, exchange::exchange, failure::Failure};
 
 /// An answer of the issuer must have come within this time.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -139,17 +139,11 @@ impl Issuer {
     }
 
     async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Value, String> {
-        let work = async {
-            let answer = self.client.send(request).await.map_err(|refusal| refusal.to_string())?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
-            let body = body.map_err(|error| error.to_string())?.to_bytes();
-            // What an error says may quote the code.
-            if !head.status.is_success() {
-                return Err(format!("the issuer answered {}", head.status));
-            }
-            serde_json::from_slice(&body).map_err(|_| "the issuer's answer is no JSON".to_owned())
-        };
-        tokio::time::timeout(WAIT_MAX, work).await.map_err(|_| "no answer in time".to_owned())?
+        let (status, body) = exchange(&self.client, request, WAIT_MAX, ANSWER_MAX_BYTES).await?;
+        // What an error says may quote the code.
+        if !status.is_success() {
+            return Err(format!("the issuer answered {status}"));
+        }
+        serde_json::from_slice(&body).map_err(|_| "the issuer's answer is no JSON".to_owned())
     }
 }

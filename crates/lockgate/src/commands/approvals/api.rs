@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use lockgate_gateway::egress::{self, Client, EgressRules};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::{
     config::{ConfigArgs, load},
+    exchange::exchange,
     failure::Failure,
     terminal::inert,
 };
@@ -94,17 +95,8 @@ impl Api {
             .map_err(|_| {
                 Failure::usage_text("the URL or the token has characters that can't be sent")
             })?;
-        let work = async {
-            let answer = self.client.send(request).await.map_err(Failure::unreachable)?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
-            let body = body.map_err(Failure::unreachable)?.to_bytes();
-            Ok((head.status, body))
-        };
-        let timed = self.runtime.block_on(async { tokio::time::timeout(WAIT_MAX, work).await });
-        let late =
-            |_| Failure::unreachable(format_args!("no answer within {} s", WAIT_MAX.as_secs()));
-        let (status, body) = timed.map_err(late)??;
+        let answer = exchange(&self.client, request, WAIT_MAX, ANSWER_MAX_BYTES);
+        let (status, body) = self.runtime.block_on(answer).map_err(Failure::unreachable)?;
         read(status, &body)
     }
 }
