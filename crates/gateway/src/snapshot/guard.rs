@@ -49,8 +49,7 @@ impl Guard {
         let wrong =
             |fault: String| BuildFault::Connection { connection: settings.name.clone(), fault };
         let dialect = settings.guard.dialect.as_deref().map(|name| {
-            let known = Dialect::NAMES.iter().find(|(known, _)| *known == name);
-            known.map(|(_, dialect)| *dialect).ok_or_else(|| {
+            Dialect::named(name).ok_or_else(|| {
                 let names: Vec<_> = Dialect::NAMES.iter().map(|(name, _)| *name).collect();
                 wrong(format!("there is no dialect `{name}`; write one of {}", names.join(", ")))
             })

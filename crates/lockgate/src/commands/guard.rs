@@ -120,10 +120,9 @@ struct Judge {
 
 impl Judge {
     fn new(args: &Explain) -> Result<Self, Failure> {
-        let named = |name: &String| Dialect::NAMES.iter().find(|(known, _)| known == name);
         let packs = args.packs.iter().map(|file| load(file).map_err(Failure::usage_text));
         Ok(Self {
-            dialect: args.dialect.as_ref().and_then(named).map(|(_, dialect)| *dialect),
+            dialect: args.dialect.as_deref().and_then(Dialect::named),
             packs: packs.collect::<Result<_, _>>()?,
             production: Production::new().map_err(Failure::bug)?,
         })

@@ -130,6 +130,12 @@ impl Dialect {
         ("snowflake", Self::Snowflake),
         ("bigquery", Self::BigQuery),
     ];
+
+    /// The dialect of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let known = Self::NAMES.iter().find(|(known, _)| *known == name);
+        known.map(|(_, dialect)| *dialect)
+    }
 }
 
 /// What the arguments of a call would do.

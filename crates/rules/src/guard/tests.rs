@@ -4,6 +4,24 @@ use serde_json::{Value, json};
 
 use super::{Kind, Profile, inspect, inspect_text};
 
+/// Each text must have the labels that stand with it, and none of those with `!`.
+pub(super) fn have_their_facts(kind: Kind, rows: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (text, expected) in rows {
+        let labels = inspect_text(text, kind, None).labels();
+        for label in expected.split(' ') {
+            let good = match label.strip_prefix('!') {
+                Some(label) => !labels.iter().any(|one| one == label),
+                None => labels.iter().any(|one| one == label),
+            };
+            if !good {
+                wrong.push(format!("{text}: {label} in {labels:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn dangers(arguments: &Value) -> Vec<String> {
     inspect(&Profile::default(), arguments).dangers().map(|fact| fact.label.to_string()).collect()
 }

@@ -87,6 +87,15 @@ pub(in crate::guard) fn read(desk: &mut Desk<'_>, object: &Map<String, Value>) {
     {
         desk.fact("db.delete.unbounded", 0..0, "this would delete or change every document");
     }
+    replaces(desk, object);
+}
+
+fn is_all(filter: &Value) -> bool {
+    matches_all(&filter.to_string())
+}
+
+/// An aggregation may end in a collection, in the place of what stood there.
+fn replaces(desk: &mut Desk<'_>, object: &Map<String, Value>) {
     let stages = object.get("pipeline").and_then(Value::as_array);
     if stages.is_some_and(|stages| stages.iter().any(|stage| stage.get("$out").is_some())) {
         desk.fact(
@@ -95,10 +104,6 @@ pub(in crate::guard) fn read(desk: &mut Desk<'_>, object: &Map<String, Value>) {
             "this would replace a collection by what it computes",
         );
     }
-}
-
-fn is_all(filter: &Value) -> bool {
-    matches_all(&filter.to_string())
 }
 
 /// Reads an object in the shape in which tools take commands: an operation beside what it is for.
@@ -145,16 +150,7 @@ pub(in crate::guard) fn shaped(desk: &mut Desk<'_>, object: &Map<String, Value>,
         | "deleteindex" | "deletecollection" => {
             desk.fact("db.drop", 0..0, format!("this would drop {of}"))
         }
-        "aggregate" => {
-            let stages = object.get("pipeline").and_then(Value::as_array);
-            if stages.is_some_and(|stages| stages.iter().any(|stage| stage.get("$out").is_some())) {
-                desk.fact(
-                    "db.delete.unbounded",
-                    0..0,
-                    "this would replace a collection by what it computes",
-                );
-            }
-        }
+        "aggregate" => replaces(desk, object),
         _ if operation.starts_with("find") || operation.starts_with("count") => {
             desk.fact("db.read", 0..0, format!("{of} is read"))
         }

@@ -1,6 +1,6 @@
 //! Command lines and what they would do: labels, not only whether there are any.
 
-use crate::guard::{Kind, inspect_text};
+use crate::guard::{Kind, tests::have_their_facts};
 
 /// Text, and labels that must be there; one with `!` must not.
 const ROWS: &[(&str, &str)] = &[
@@ -34,18 +34,5 @@ const ROWS: &[(&str, &str)] = &[
 
 #[test]
 fn p14_command_lines_have_their_facts() {
-    let mut wrong = Vec::new();
-    for (text, expected) in ROWS {
-        let labels = inspect_text(text, Kind::Shell, None).labels();
-        for label in expected.split(' ') {
-            let good = match label.strip_prefix('!') {
-                Some(label) => !labels.iter().any(|one| one == label),
-                None => labels.iter().any(|one| one == label),
-            };
-            if !good {
-                wrong.push(format!("{text}: {label} in {labels:?}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    have_their_facts(Kind::Shell, ROWS);
 }

@@ -1,6 +1,6 @@
 //! Statements and what they would do.
 
-use crate::guard::{Dialect, Kind, inspect_text};
+use crate::guard::{Dialect, Kind, inspect_text, tests::have_their_facts};
 
 /// Text, and labels that must be there; a label with `!` must not, and neither may any below it.
 const ROWS: &[(&str, &str)] = &[
@@ -73,21 +73,7 @@ const ROWS: &[(&str, &str)] = &[
 
 #[test]
 fn statements_have_their_facts() {
-    let mut wrong = Vec::new();
-    for (text, expected) in ROWS {
-        let facts = inspect_text(text, Kind::Sql, None);
-        let labels = facts.labels();
-        for label in expected.split(' ') {
-            let good = match label.strip_prefix('!') {
-                Some(label) => !labels.iter().any(|one| one == label),
-                None => labels.iter().any(|one| one == label),
-            };
-            if !good {
-                wrong.push(format!("{text}: {label} in {labels:?}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    have_their_facts(Kind::Sql, ROWS);
 }
 
 #[test]
