@@ -82,7 +82,7 @@ async fn last_approved(
         state: Some("spent".to_owned()),
         connection: Some(subject.connection.clone()),
         target: Some(subject.target.clone()),
-        caller: own.then(|| format!("{}/{}", subject.issuer, subject.subject)),
+        caller: own.then(|| subject.caller()),
         before: Some((approval.asked_at, approval.id.clone())),
         limit: 1,
     };

@@ -62,6 +62,13 @@ pub struct Subject {
     pub policies: Vec<String>,
 }
 
+impl Subject {
+    /// Who asks, as `issuer/subject`.
+    pub fn caller(&self) -> String {
+        format!("{}/{}", self.issuer, self.subject)
+    }
+}
+
 /// Under which terms it may be granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {

@@ -17,15 +17,14 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use serde::Deserialize;
 use url::form_urlencoded;
 
 use self::gate::{Cookie, Visitor};
 use crate::{
     console::Console,
-    door::Finish,
-    inquiry,
+    door::{Finish, Login},
     problem::{Code, Problem},
     routes::approvals,
 };
@@ -140,7 +139,7 @@ async fn login(
     let login = gate::login(&console)?;
     // Only to a page of one's own.
     let next = next.filter(|next| gate::is_page(next)).unwrap_or_else(|| "/approvals".to_owned());
-    let beginning = console.door.begin(redirect(&console)?, next, console.now())?;
+    let beginning = console.door.begin(redirect(login), next, console.now())?;
     let url = (login.begin)(beginning.begin).await.map_err(unavailable)?;
     let mut response = Redirect::to(&url).into_response();
     let cookie = Cookie::Login.set(&beginning.binding, &login.origin)?;
@@ -167,7 +166,7 @@ async fn callback(
     let stale = || Problem::new(Code::TokenRefused, "this login was not begun here; begin again");
     let (verifier, next) = begun.ok_or_else(stale)?;
     let code = back.code.filter(|_| back.error.is_none()).ok_or(Code::TokenRefused)?;
-    let finish = Finish { code, verifier, redirect: redirect(&console)? };
+    let finish = Finish { code, verifier, redirect: redirect(login) };
     let token = (login.finish)(finish).await.map_err(unavailable)?;
     // Nobody gets a session whose token would be refused.
     gate::verify(&console, &format!("Bearer {token}")).await?;
@@ -176,21 +175,14 @@ async fn callback(
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, Cookie::Session.set(&id, &login.origin)?);
     headers.append(header::SET_COOKIE, Cookie::Login.expire(&login.origin)?);
-    *response.status_mut() = StatusCode::SEE_OTHER;
     Ok(response)
 }
 
-fn redirect(console: &Console) -> Result<String, Problem> {
-    let login = gate::login(console)?;
-    Ok(format!("{}{CALLBACK}", login.origin.as_str().trim_end_matches('/')))
+fn redirect(login: &Login) -> String {
+    format!("{}{CALLBACK}", login.origin.as_str().trim_end_matches('/'))
 }
 
 fn unavailable(why: String) -> Problem {
     tracing::error!(why, "nobody can log in");
     Problem::new(Code::IssuerUnavailable, "the issuer can't be asked who you are at the moment")
-}
-
-/// What the pages show of who may answer.
-fn may_answer(visitor: &Visitor, approval: &lockgate_model::Approval) -> bool {
-    inquiry::may_answer(approval, visitor.somebody.0.identity())
 }

@@ -2,7 +2,7 @@
 
 use lockgate_store::approvals::ApprovalFilter;
 
-use super::{Visitor, may_answer};
+use super::Visitor;
 use crate::{inquiry, problem::Problem};
 
 /// One line of the list.
@@ -25,10 +25,10 @@ pub(super) async fn pending(visitor: &Visitor) -> Result<Vec<Line>, Problem> {
     let filter = ApprovalFilter { state: Some("pending".to_owned()), ..ApprovalFilter::default() };
     let found = inquiry::list(&visitor.somebody.0, &filter).await?;
     let line = |approval: lockgate_model::Approval| Line {
-        yours: may_answer(visitor, &approval),
+        yours: inquiry::may_answer(&approval, visitor.somebody.0.identity()),
         id: approval.id,
         what: format!("{}/{}", approval.subject.connection, approval.subject.target),
-        who: format!("{}/{}", approval.subject.issuer, approval.subject.subject),
+        who: approval.subject.caller(),
         reason: approval.terms.reason.unwrap_or_default(),
     };
     Ok(found.into_iter().map(line).collect())

@@ -214,7 +214,7 @@ impl Waiting {
     }
 
     /// The grant is for something that is not so any more: nobody may use it.
-    pub async fn void(self, refusal: Refusal) -> Stop {
+    async fn void(self, refusal: Refusal) -> Stop {
         let why = refusal.detail.to_string();
         let act = lockgate_model::Act::Void { why: why.clone() };
         if self.approvals.act(&self.approval.id, &act, clock::now()).await.is_ok() {

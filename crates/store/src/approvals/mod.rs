@@ -99,7 +99,7 @@ impl Approvals {
                     continue;
                 }
             }
-            if rows::live(&mut tx, &caller(subject)).await? >= live_max.into() {
+            if rows::live(&mut tx, &subject.caller()).await? >= live_max.into() {
                 return Err(ApprovalFault::TooMany { live_max });
             }
             let (subject, terms) = (subject.clone(), terms.clone());
@@ -220,8 +220,4 @@ fn subject_key(subject: &Subject) -> Digest {
     // Parts stand in JSON, so that none can reach into the next.
     let text = serde_json::to_vec(subject).unwrap_or_default();
     Digest::from_bytes(Sha256::digest(text).into())
-}
-
-fn caller(subject: &Subject) -> String {
-    format!("{}/{}", subject.issuer, subject.subject)
 }

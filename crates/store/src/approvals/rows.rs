@@ -2,7 +2,7 @@
 
 use lockgate_model::{Approval, Digest, State, Subject, Timestamp};
 
-use super::{ApprovalFault, LIST_MAX, caller};
+use super::{ApprovalFault, LIST_MAX};
 use crate::db::{
     DbFault,
     conn::{Bind, Pools, Row, Sql, Tx},
@@ -130,7 +130,7 @@ pub(super) async fn insert(
         Bind::from(due_at(approval)),
         Bind::from(&subject.connection),
         Bind::from(&subject.target),
-        Bind::from(&caller(subject)),
+        Bind::from(&subject.caller()),
         Bind::whole(body(approval)?),
     ]);
     sql.push(" ON CONFLICT DO NOTHING");
