@@ -6,7 +6,7 @@
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
 use http::HeaderMap;
-use lockgate_model::{Event, Identity, KeptEvent, Refusal, Timestamp};
+use lockgate_model::{ConnectionName, Event, Identity, KeptEvent, Lift, Refusal, Timestamp};
 use lockgate_store::{
     approvals::Approvals,
     index::Index,
@@ -24,6 +24,24 @@ pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// audience.
 pub type Verify = Box<dyn Fn(HeaderMap) -> Later<Result<Arc<Identity>, Refusal>> + Send + Sync>;
 
+/// What the policies offer somebody who wants access to a connection, or to one tool of it, for a
+/// window of time; the last word is whether it is taken in an emergency. `None` where they offer
+/// nothing.
+pub type Offers =
+    Box<dyn Fn(&Identity, &ConnectionName, Option<&str>, bool) -> Option<Offer> + Send + Sync>;
+
+/// Access that somebody may have.
+pub struct Offer {
+    /// Whose word it takes, and about which policies.
+    pub lift: Lift,
+    /// It can be had for at most so long, in milliseconds.
+    pub most_ms: u64,
+    /// They have so long to answer, in milliseconds.
+    pub answer_ms: u64,
+    /// Questions that one identity may have open.
+    pub live_max: u32,
+}
+
 /// Everything that comes from the process.
 pub struct Edge {
     /// Who is asking.
@@ -34,6 +52,8 @@ pub struct Edge {
     pub index: Arc<Index>,
     /// What people are asked; `None` while that can't be had.
     pub approvals: Box<dyn Fn() -> Option<Arc<Approvals>> + Send + Sync>,
+    /// What access people may have.
+    pub offer: Offers,
     /// The definitions that were accepted, as reviewers are told of them.
     pub pins: PinFolder,
     /// How people log in to the pages; there are none where it is absent.

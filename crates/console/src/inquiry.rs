@@ -192,6 +192,7 @@ async fn intent(caller: &Caller, call: &str) -> Option<Box<IntentEvent>> {
     })
 }
 
-fn approvals(caller: &Caller) -> Result<Arc<Approvals>, Problem> {
+/// Where approvals are kept.
+pub(crate) fn approvals(caller: &Caller) -> Result<Arc<Approvals>, Problem> {
     (caller.console().edge.approvals)().ok_or_else(|| Code::ApprovalsUnavailable.into())
 }

@@ -7,6 +7,7 @@
 //! verifies a token, writes a journal file or reaches an upstream: what it needs of the process
 //! comes in as an [`Edge`].
 
+mod access;
 mod change;
 mod console;
 mod difference;
@@ -29,5 +30,5 @@ mod tail;
 
 pub use console::Console;
 pub use door::{Begin, Finish, Login};
-pub use edge::{Edge, Keeper, Later, Verify};
+pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};
 pub use settings::{ApiSettings, GroupFault, GroupName, LoginSettings, Roles};

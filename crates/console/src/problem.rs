@@ -77,6 +77,9 @@ codes! {
         "the approval is about other arguments than those that were read";
     ApprovalsUnavailable = "approvals.unavailable", SERVICE_UNAVAILABLE,
         "the approvals can't be read at the moment";
+    AccessUnknown = "access.unknown", NOT_FOUND,
+        "no policy lets you ask for access there in this way";
+    AccessInvalid = "access.invalid", BAD_REQUEST, "this access can't be had";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
         "nothing can be recorded, so nothing is shown";
@@ -176,7 +179,9 @@ impl From<ApprovalFault> for Problem {
         let code = match &fault {
             ApprovalFault::Unknown => return Code::ApprovalUnknown.into(),
             ApprovalFault::Act(act) => match act {
-                ActFault::Decided | ActFault::Undecided => Code::ApprovalRefused,
+                ActFault::Decided | ActFault::Undecided | ActFault::Standing => {
+                    Code::ApprovalRefused
+                }
                 ActFault::Twice | ActFault::TooMany => Code::ApprovalRefused,
                 ActFault::Own | ActFault::NoReviewer | ActFault::NotCaller => {
                     Code::ApprovalForbidden

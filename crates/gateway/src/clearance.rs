@@ -80,8 +80,8 @@ impl Entry {
     }
 }
 
-/// A grant that was used for one call: consumed in the store and on record, both durable. Only
-/// [`Grant::spend`] makes one.
+/// What lets one call that was held pass, on record and durable: a grant that was consumed for it
+/// ([`Grant::spend`]), or access that is in force ([`Grant::standing`]).
 #[derive(Debug)]
 pub struct Grant {
     call: Arc<str>,
@@ -107,12 +107,39 @@ impl Grant {
         event: ApprovalEvent,
         now: Timestamp,
     ) -> Result<Self, SpendFault> {
-        let call: Arc<str> = event.call.as_str().into();
         let act = Act::Spend { call: event.call.clone() };
         approvals.act(&event.approval, &act, now).await.map_err(SpendFault::Approval)?;
-        let unavailable = |fault: JournalFault| {
-            SpendFault::Journal(Refusal::new(Reason::JournalUnavailable, fault.to_string()))
-        };
+        Self::record(journal, event, now).await.map_err(SpendFault::Journal)
+    }
+
+    /// Lets the call that `event` names go by the access that it names, which must be in force.
+    ///
+    /// # Errors
+    /// [`Reason::ApprovalVoid`] where it is not in force any more, and what
+    /// [`Entry::record`] gives where that can't be recorded.
+    pub async fn standing(
+        approvals: &Approvals,
+        journal: &Journal,
+        event: ApprovalEvent,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let access = approvals.get(&event.approval, now).await;
+        let access =
+            access.map_err(|fault| Refusal::new(Reason::ApprovalUnavailable, fault.to_string()))?;
+        if !access.is_in_force() {
+            return Err(Refusal::new(Reason::ApprovalVoid, "the access has ended"));
+        }
+        Self::record(journal, event, now).await
+    }
+
+    async fn record(
+        journal: &Journal,
+        event: ApprovalEvent,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let call: Arc<str> = event.call.as_str().into();
+        let unavailable =
+            |fault: JournalFault| Refusal::new(Reason::JournalUnavailable, fault.to_string());
         let position = journal.append(now, &Event::Approval(Box::new(event)));
         journal.synced(position.map_err(unavailable)?).await.map_err(unavailable)?;
         Ok(Self { call })

@@ -17,6 +17,12 @@ pub struct Metrics {
     calls: Family<Call, Counter>,
     requests: Counter,
     sessions: Gauge<u64, AtomicU64>,
+    break_glass: Family<ByConnection, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByConnection {
+    connection: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,11 +46,20 @@ impl Metrics {
         let calls = Family::default();
         let requests = Counter::default();
         let sessions = Gauge::default();
+        let break_glass = Family::default();
         registry.register("refused", "Requests and calls that did not succeed", refused.clone());
         registry.register("calls", "Messages sent to servers", calls.clone());
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("sessions", "Open legacy sessions", sessions.clone());
-        Self { registry, refused, calls, requests, sessions }
+        let help = "Held calls that were sent by break-glass";
+        registry.register("break_glass_calls", help, break_glass.clone());
+        Self { registry, refused, calls, requests, sessions, break_glass }
+    }
+
+    /// Counts a held call that goes by break-glass.
+    pub fn break_glass(&self, connection: &ConnectionName) {
+        let connection = connection.to_string();
+        self.break_glass.get_or_create(&ByConnection { connection }).inc();
     }
 
     /// Counts a request.

@@ -58,6 +58,8 @@ pub struct ApprovalSettings {
     pub answer_max_ms: u32,
     /// A grant can be used for at most so long, in milliseconds; `@expires` may say less.
     pub grant_max_ms: u32,
+    /// Access by break-glass ends after at most this time, in milliseconds.
+    pub break_glass_max_ms: u32,
     /// Questions that one identity may have open.
     pub identity_max: u32,
     /// Web servers that are told of every question, never of its content.
@@ -71,6 +73,7 @@ impl Default for ApprovalSettings {
             hold_max_ms: 45_000,
             answer_max_ms: 3_600_000,
             grant_max_ms: 600_000,
+            break_glass_max_ms: 3_600_000,
             identity_max: 100,
             webhooks: Vec::new(),
         }

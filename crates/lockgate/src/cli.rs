@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Answer calls that wait for a person
     #[command(subcommand)]
     Approvals(Box<commands::approvals::Command>),
+    /// Ask for access for a window of time, or take it in an emergency
+    #[command(subcommand)]
+    Access(Box<commands::access::Command>),
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),

@@ -73,10 +73,20 @@ fn asked(approval: &ApprovalEvent) -> String {
         }
         ApprovalStep::Approve { .. } => format!("{by} says YES"),
         ApprovalStep::Reject { reason } => format!("{by} says NO: {reason}"),
+        ApprovalStep::Access { connection, access, .. } if access.emergency => {
+            format!("{by} takes access to {connection} by BREAK-GLASS: {}", access.reason)
+        }
+        ApprovalStep::Access { connection, access, .. } => {
+            format!("{by} asks for access to {connection}: {}", access.reason)
+        }
+        ApprovalStep::Used { policies, emergency, .. } => {
+            let how = if *emergency { "break-glass" } else { "access" };
+            format!("passed by {how} [{}]", policies.join(", "))
+        }
         ApprovalStep::Withdraw => format!("{by} takes it back"),
         ApprovalStep::Spent { policies, .. } => format!("used [{}]", policies.join(", ")),
         ApprovalStep::Void { why } => format!("void: {why}"),
-        ApprovalStep::Expired => "nobody answered, or used it, in time".to_owned(),
+        ApprovalStep::Expired => "its time has passed".to_owned(),
     };
     format!("approval {} {what}, for {}", short(id), short(call))
 }

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Ask, Digest, Identity, Timestamp};
 
+mod access;
 #[cfg(test)]
 mod tests;
+
+pub use access::{ACCESS, Access, Lift};
 
 /// Characters of a reason, and of why something is void.
 const REASON_MAX_CHARS: usize = 512;
@@ -27,7 +30,11 @@ pub struct Approval {
     pub subject: Subject,
     /// Whose answers it takes, and how long they count.
     pub terms: Terms,
-    /// The call that asked first: the record holds its arguments.
+    /// What is asked for beyond one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The call that asked first: the record holds its arguments. Empty where it is for a window of
+    /// time, which no call asked for.
     pub call: String,
     /// When it was asked.
     pub asked_at: Timestamp,
@@ -56,7 +63,7 @@ pub struct Subject {
     pub target: String,
     /// Digest of the accepted definition, where the target has one.
     pub definition: Option<Digest>,
-    /// SHA-256 of the canonical arguments (RFC 8785).
+    /// SHA-256 of the canonical arguments (RFC 8785), or of what is asked for beyond one call.
     pub arguments: Digest,
     /// The policies that hold it, sorted.
     pub policies: Vec<String>,
@@ -106,13 +113,13 @@ pub struct Vote {
     pub until: Option<Timestamp>,
 }
 
-/// How far it has come. Only `Pending` and `Approved` are not the end.
+/// How far it has come. `Pending`, `Approved`, `Emergency` and `Unreviewed` are not the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// People are asked.
     Pending,
-    /// Enough of them said yes: a grant, for one use.
+    /// Enough of them said yes: a grant, for one use or for a window of time.
     Approved {
         /// From here on it can't be used.
         until: Timestamp,
@@ -138,6 +145,15 @@ pub enum State {
         /// What.
         why: String,
     },
+    /// Somebody took it without asking before.
+    Emergency {
+        /// It ends then.
+        until: Timestamp,
+    },
+    /// It was taken without asking, and not everybody has looked at it yet who must.
+    Unreviewed,
+    /// They found nothing wrong with how it was taken and used.
+    Reviewed,
 }
 
 /// What somebody does with it.
@@ -191,6 +207,9 @@ pub enum ActFault {
     /// It was decided before, or its time has passed.
     #[error("it was decided before, or its time has passed")]
     Decided,
+    /// It is for a window of time, not for one use.
+    #[error("it is for a window of time, not for one use")]
+    Standing,
     /// A grant is used before anybody gave it.
     #[error("nobody has decided it yet")]
     Undecided,
@@ -221,7 +240,7 @@ impl Approval {
     /// A new question.
     pub fn ask(id: String, subject: Subject, terms: Terms, call: String, now: Timestamp) -> Self {
         let (asked_at, votes, state) = (now, Vec::new(), State::Pending);
-        Self { id, subject, terms, call, asked_at, touched_at: now, votes, state }
+        Self { id, subject, terms, access: None, call, asked_at, touched_at: now, votes, state }
     }
 
     /// It, after this act.
@@ -234,13 +253,14 @@ impl Approval {
         // A clock that was set back gives nobody more time.
         next.touched_at = self.touched_at.max(now);
         if next.is_over() {
-            next.state = State::Expired;
+            next.end();
         }
         match act {
             Act::Look => {}
             Act::Approve { by, until } => next.approve(by, *until)?,
             Act::Reject { by, reason } => next.reject(by, reason)?,
             Act::Withdraw { by } => next.withdraw(by)?,
+            Act::Spend { .. } if self.access.is_some() => return Err(ActFault::Standing),
             Act::Spend { call } => match next.state {
                 State::Approved { .. } => next.state = State::Spent { call: call.clone() },
                 State::Pending => return Err(ActFault::Undecided),
@@ -269,20 +289,49 @@ impl Approval {
 
     /// Whether nothing can happen to it any more.
     pub const fn is_closed(&self) -> bool {
-        !matches!(self.state, State::Pending | State::Approved { .. })
+        match self.state {
+            State::Pending
+            | State::Approved { .. }
+            | State::Emergency { .. }
+            | State::Unreviewed => false,
+            State::Rejected { .. }
+            | State::Expired
+            | State::Withdrawn
+            | State::Spent { .. }
+            | State::Void { .. }
+            | State::Reviewed => true,
+        }
+    }
+
+    /// Whether people are asked for an answer: before, or after what was taken in an emergency.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Pending | State::Emergency { .. } | State::Unreviewed)
     }
 
     /// Whether its time has passed, by the latest time that it knows.
     fn is_over(&self) -> bool {
         match self.state {
             State::Pending => self.touched_at >= self.terms.answer_by,
-            State::Approved { until } => self.touched_at >= until,
+            State::Approved { until } | State::Emergency { until } => self.touched_at >= until,
             _ => false,
         }
     }
 
+    /// What becomes of it by time, or by its caller's word: what was taken in an emergency is not
+    /// over before people have looked at it.
+    fn end(&mut self) {
+        self.state = match self.state {
+            State::Emergency { .. } if self.missing().is_empty() => State::Reviewed,
+            State::Emergency { .. } => State::Unreviewed,
+            _ => State::Expired,
+        };
+    }
+
     fn approve(&mut self, by: &Reviewer, until: Option<Timestamp>) -> Result<(), ActFault> {
         let groups = self.answering(by)?;
+        if !self.is_open() {
+            return Err(ActFault::Decided);
+        }
         if self.votes.iter().any(|vote| vote.by == by.person) {
             return Err(ActFault::Twice);
         }
@@ -290,11 +339,17 @@ impl Approval {
             return Err(ActFault::TooMany);
         }
         let now = self.touched_at;
-        if until.is_some_and(|until| until <= now || until > self.longest(now)) {
+        let asked = self.state == State::Pending;
+        if until.is_some_and(|until| !asked || until <= now || until > self.longest(now)) {
             return Err(ActFault::Until);
         }
         self.votes.push(Vote { by: by.person.clone(), groups, at: now, until });
-        if self.missing().is_empty() {
+        if !self.missing().is_empty() {
+            return Ok(());
+        }
+        if self.state == State::Unreviewed {
+            self.state = State::Reviewed;
+        } else if self.state == State::Pending {
             let conditions = self.votes.iter().filter_map(|vote| vote.until);
             let until = conditions.chain([self.longest(now)]).min().unwrap_or(now);
             // Where the first to say yes allowed it for less time than the last one took.
@@ -305,8 +360,11 @@ impl Approval {
 
     fn reject(&mut self, by: &Reviewer, reason: &str) -> Result<(), ActFault> {
         self.answering(by)?;
-        let blank = reason.trim().is_empty();
-        if blank || reason.chars().count() > REASON_MAX_CHARS || reason.contains(char::is_control) {
+        // Access that was given can be taken away.
+        if !self.is_open() && !self.is_in_force() {
+            return Err(ActFault::Decided);
+        }
+        if !is_reason(reason) {
             return Err(ActFault::Reason);
         }
         self.state = State::Rejected { by: by.person.clone(), reason: reason.to_owned() };
@@ -319,6 +377,7 @@ impl Approval {
         }
         match self.state {
             State::Pending | State::Approved { .. } => self.state = State::Withdrawn,
+            State::Emergency { .. } => self.end(),
             _ => return Err(ActFault::Decided),
         }
         Ok(())
@@ -332,17 +391,14 @@ impl Approval {
         }
         let asked = self.terms.groups.iter().filter(|group| by.groups.contains(group));
         let groups: Vec<String> = asked.cloned().collect();
-        if groups.is_empty() {
-            return Err(ActFault::NoReviewer);
-        }
-        if self.state != State::Pending {
-            return Err(ActFault::Decided);
-        }
-        Ok(groups)
+        if groups.is_empty() { Err(ActFault::NoReviewer) } else { Ok(groups) }
     }
 
     /// Until when a grant that is given now can be used at most.
     fn longest(&self, now: Timestamp) -> Timestamp {
+        if let Some(access) = &self.access {
+            return access.ends;
+        }
         now.plus_millis(i64::try_from(self.terms.grant_ms).unwrap_or(i64::MAX))
     }
 }
@@ -380,8 +436,17 @@ impl State {
             Self::Withdrawn => "withdrawn",
             Self::Spent { .. } => "spent",
             Self::Void { .. } => "void",
+            Self::Emergency { .. } => "emergency",
+            Self::Unreviewed => "unreviewed",
+            Self::Reviewed => "reviewed",
         }
     }
+}
+
+/// Whether a person's reason can be shown: one line of 1 to 512 characters.
+pub fn is_reason(text: &str) -> bool {
+    let blank = text.trim().is_empty();
+    !blank && text.chars().count() <= REASON_MAX_CHARS && !text.contains(char::is_control)
 }
 
 fn cut(text: &str) -> String {

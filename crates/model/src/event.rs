@@ -138,8 +138,32 @@ pub enum ApprovalStep {
         /// Why.
         reason: String,
     },
+    /// Somebody asks for access for a window of time, or takes it in an emergency.
+    Access {
+        /// Where.
+        connection: String,
+        /// The tool; empty for all of the connection.
+        target: String,
+        /// The window, and why.
+        access: crate::Access,
+        /// Qualified names of the groups that are asked, before or after.
+        groups: Vec<String>,
+        /// Different people of each.
+        quorum: u32,
+        /// The policies that it is about.
+        policies: Vec<String>,
+    },
     /// Its caller takes it back.
     Withdraw,
+    /// A call goes by access that is in force; it is sent after this is durable.
+    Used {
+        /// The policies that permit the call with it.
+        policies: Vec<String>,
+        /// The version that decided.
+        snapshot: Digest,
+        /// Whether it was taken without asking before.
+        emergency: bool,
+    },
     /// The grant is used; the call is sent after this is durable.
     Spent {
         /// The policies that permit the call with it.

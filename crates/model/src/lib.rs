@@ -16,7 +16,8 @@ mod time;
 mod verdict;
 
 pub use approval::{
-    Act, ActFault, Approval, Person, Reviewer, State, Subject, Terms, VOTES_MAX, Vote,
+    ACCESS, Access, Act, ActFault, Approval, Lift, Person, Reviewer, State, Subject, Terms,
+    VOTES_MAX, Vote, is_reason,
 };
 pub use call::{Action, Call, Era, RequestId, Revision};
 pub use canonical::canonical;

@@ -35,6 +35,12 @@ pub struct Ask {
     /// Why the policies hold it, in their authors' words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Access for a window of time, at most so long in milliseconds, lets it pass too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_ms: Option<u64>,
+    /// Its caller may let it pass alone in an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
 }
 
 const fn one() -> u32 {

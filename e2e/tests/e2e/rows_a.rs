@@ -1,5 +1,5 @@
 //! Class A: approvals through the real binary: a call that is held, the people who answer, and the one
-//! use. A15 is looked at in the console's own tests, A16 and A18 are not built.
+//! use. A15 is looked at in the console's own tests, A16 is not built.
 
 use std::{
     net::SocketAddr,
@@ -17,6 +17,8 @@ use lockgate_e2e::{
 };
 use lockgate_model::{ApprovalStep, Event};
 use serde_json::{Value, json};
+
+mod access;
 
 const ADMIN: &str = "urn:lockgate:admin";
 /// How long a caller is kept waiting here.
@@ -47,6 +49,7 @@ fn class_a() {
     let api = free_address().unwrap();
     let room = Room::start_with(|plan, _, _| {
         plan.policies.push_str(HELD);
+        plan.policies.push_str(access::OPEN);
         let settings = &mut plan.settings;
         settings["admin_api"] = json!({
             "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
@@ -65,6 +68,7 @@ fn class_a() {
     class.floods();
     class.leaving();
     class.quorum();
+    class.access();
     class.legs();
     class.crash();
     class.rows.finish();
@@ -192,7 +196,7 @@ impl Class {
 
     fn definitions_and_policies(&mut self) {
         let bot = self.caller("changes");
-        let policies = format!("{POLICIES}{HELD}");
+        let policies = format!("{POLICIES}{HELD}{}", access::OPEN);
         let outcome = (|| {
             let pending = self.held(&bot, json!({ "x": 1 }))?;
             self.approve(&pending.id, "ann")?;

@@ -144,5 +144,7 @@ pub(crate) fn ask() -> Verdict {
         quorum: 1,
         expires_ms: None,
         reason: None,
+        access_ms: None,
+        emergency: false,
     })
 }

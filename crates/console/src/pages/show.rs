@@ -1,5 +1,6 @@
 //! What a page shows of questions, and how what is hidden in a text is made visible.
 
+use lockgate_model::ACCESS;
 use lockgate_store::approvals::ApprovalFilter;
 
 use super::Visitor;
@@ -12,6 +13,8 @@ pub(super) struct Line {
     pub(super) who: String,
     pub(super) reason: String,
     pub(super) yours: bool,
+    /// Taken without asking before.
+    pub(super) emergency: bool,
 }
 
 /// A piece of a text: as it is, or the name of a character that shows nothing.
@@ -22,16 +25,36 @@ pub(super) struct Piece {
 
 /// What waits, and may be seen.
 pub(super) async fn pending(visitor: &Visitor) -> Result<Vec<Line>, Problem> {
-    let filter = ApprovalFilter { state: Some("pending".to_owned()), ..ApprovalFilter::default() };
-    let found = inquiry::list(&visitor.somebody.0, &filter).await?;
+    let mut found = Vec::new();
+    for state in ["emergency", "unreviewed", "pending"] {
+        let filter = ApprovalFilter { state: Some(state.to_owned()), ..ApprovalFilter::default() };
+        found.extend(inquiry::list(&visitor.somebody.0, &filter).await?);
+    }
     let line = |approval: lockgate_model::Approval| Line {
         yours: inquiry::may_answer(&approval, visitor.somebody.0.identity()),
-        id: approval.id,
-        what: format!("{}/{}", approval.subject.connection, approval.subject.target),
+        what: what(
+            &approval.subject.connection,
+            &approval.subject.target,
+            &approval.subject.action,
+        ),
+        emergency: approval.access.as_ref().is_some_and(|access| access.emergency),
         who: approval.subject.caller(),
-        reason: approval.terms.reason.unwrap_or_default(),
+        reason: match approval.access {
+            Some(access) => access.reason,
+            None => approval.terms.reason.unwrap_or_default(),
+        },
+        id: approval.id,
     };
     Ok(found.into_iter().map(line).collect())
+}
+
+/// What a question is about, in a line.
+pub(super) fn what(connection: &str, target: &str, action: &str) -> String {
+    match (action, target) {
+        (ACCESS, "") => format!("access to {connection}"),
+        (ACCESS, tool) => format!("access to {connection}/{tool}"),
+        (_, target) => format!("{connection}/{target}"),
+    }
 }
 
 /// A text in pieces; characters that hide or turn something stand as their names.

@@ -6,7 +6,7 @@ use http::{HeaderValue, header};
 
 use super::{
     Visitor,
-    show::{Line, Piece, pieces},
+    show::{Line, Piece, pieces, what},
 };
 use crate::{
     difference::Difference,
@@ -31,11 +31,15 @@ struct One<'a> {
     who: String,
     token: &'a str,
     approval: &'a ApprovalView,
+    what: String,
     content: &'a ApprovalContent,
     arguments: Vec<Piece>,
     description: Vec<Piece>,
     digest: String,
     bytes: usize,
+    /// What the buttons say; none where there is nothing to answer, or it is for others.
+    yes: Option<&'static str>,
+    no: Option<&'static str>,
     own: Option<Vec<Change>>,
     anyone: Option<Vec<Change>>,
 }
@@ -62,18 +66,38 @@ pub(super) fn list(visitor: &Visitor, lines: &[Line]) -> Result<Response, Fault>
 
 pub(super) fn one(visitor: &Visitor, content: &ApprovalContent) -> Result<Response, Fault> {
     let canonical = content.canonical.as_deref().unwrap_or_default();
+    let (yes, no) = buttons(&content.approval);
     page(&One {
         who: visitor.somebody.0.by(),
         token: &visitor.session.form_token,
         approval: &content.approval,
+        what: what(
+            &content.approval.connection,
+            &content.approval.target,
+            &content.approval.action,
+        ),
         content,
         arguments: pieces(canonical),
         description: pieces(content.description.as_deref().unwrap_or_default()),
         digest: content.approval.arguments_digest.to_string(),
         bytes: canonical.len(),
+        yes,
+        no,
         own: content.changed_own.as_deref().map(changes),
         anyone: content.changed.as_deref().map(changes),
     })
+}
+
+fn buttons(approval: &ApprovalView) -> (Option<&'static str>, Option<&'static str>) {
+    match (approval.state, approval.access.is_some()) {
+        _ if !approval.yours => (None, None),
+        ("pending", false) => (Some("Approve this call, once"), Some("Reject")),
+        ("pending", true) => (Some("Give this access"), Some("Reject")),
+        ("approved", true) => (None, Some("Take it away")),
+        ("emergency", _) => (Some("It is right"), Some("It is not right: end it")),
+        ("unreviewed", _) => (Some("It was right"), Some("It was not right")),
+        _ => (None, None),
+    }
 }
 
 pub(super) fn message(text: &str) -> Result<Response, Fault> {

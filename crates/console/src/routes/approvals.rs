@@ -29,7 +29,8 @@ use crate::{
 pub(crate) struct ApprovalView {
     /// Its id.
     pub(crate) id: String,
-    /// `pending`, `approved`, `rejected`, `expired`, `withdrawn`, `spent` or `void`.
+    /// `pending`, `approved`, `rejected`, `expired`, `withdrawn`, `spent` or `void`; for what was taken
+    /// in an emergency also `emergency`, `unreviewed` and `reviewed`.
     pub(crate) state: &'static str,
     /// The connection.
     pub(crate) connection: String,
@@ -49,6 +50,8 @@ pub(crate) struct ApprovalView {
     /// Digest of the definition that is called.
     #[schema(value_type = Option<String>)]
     pub(crate) definition: Option<Digest>,
+    /// For how long access is asked for, and why; null where it is one call.
+    pub(crate) access: Option<AccessView>,
     /// The policies that hold the call.
     pub(crate) policies: Vec<String>,
     /// Why, in their authors' words.
@@ -79,6 +82,18 @@ pub(crate) struct ApprovalView {
     pub(crate) spent_by: Option<String>,
     /// Whether the one who asks may answer it.
     pub(crate) yours: bool,
+}
+
+/// Access for a window of time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Access)]
+pub(crate) struct AccessView {
+    /// Why, in its owner's words.
+    pub(crate) reason: String,
+    /// It ends then.
+    pub(crate) ends: Time,
+    /// Whether it was taken without asking before.
+    pub(crate) emergency: bool,
 }
 
 /// Who is missing.
@@ -170,6 +185,12 @@ pub(crate) enum StateName {
     Spent,
     /// It no longer holds.
     Void,
+    /// Taken without asking before, and in force.
+    Emergency,
+    /// Taken without asking before, over, and still to be looked at.
+    Unreviewed,
+    /// Looked at, and found right.
+    Reviewed,
 }
 
 /// Approvals, the newest first.
@@ -254,7 +275,18 @@ pub(crate) async fn content(
         Some(difference::between(&before.arguments, &now.arguments))
     };
     let (changed, changed_own) = (against(last), against(last_own));
-    let text = intent.as_ref().map(|intent| canonical(&intent.arguments));
+    let (text, arguments, caller_groups) = match (&approval.access, intent.as_ref()) {
+        (Some(access), _) => {
+            let text = access.canonical();
+            let value = serde_json::from_str(&text).ok();
+            (Some(text), value, access.groups.clone())
+        }
+        (None, Some(call)) => {
+            let arguments = call.arguments.clone();
+            (Some(canonical(&arguments)), Some(arguments), call.groups.clone())
+        }
+        (None, None) => (None, None, Vec::new()),
+    };
     Ok(ApprovalContent {
         warnings: text.as_deref().map(inquiry::warnings).unwrap_or_default(),
         changed,
@@ -262,8 +294,8 @@ pub(crate) async fn content(
         canonical: text,
         description,
         facts: intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default(),
-        caller_groups: intent.as_ref().map(|intent| intent.groups.clone()).unwrap_or_default(),
-        arguments: intent.map(|intent| intent.arguments),
+        caller_groups,
+        arguments,
         approved_before: counts.approved,
         rejected_before: counts.rejected,
         approval: view(approval, somebody),
@@ -345,17 +377,26 @@ impl StateName {
             Self::Withdrawn => "withdrawn",
             Self::Spent => "spent",
             Self::Void => "void",
+            Self::Emergency => "emergency",
+            Self::Unreviewed => "unreviewed",
+            Self::Reviewed => "reviewed",
         }
     }
 }
 
-fn view(approval: Approval, somebody: &Somebody) -> ApprovalView {
+/// An approval as it is shown to somebody.
+pub(super) fn view(approval: Approval, somebody: &Somebody) -> ApprovalView {
     let yours = inquiry::may_answer(&approval, somebody.0.identity());
     let missing = approval.missing();
     let missing =
         missing.into_iter().map(|(group, people)| Missing { group: group.to_owned(), people });
     let missing = missing.collect();
-    let Approval { id, subject, terms, call, asked_at, votes, state, .. } = approval;
+    let Approval { id, subject, terms, access, call, asked_at, votes, state, .. } = approval;
+    let access = access.map(|access| AccessView {
+        reason: access.reason,
+        ends: Time(access.ends),
+        emergency: access.emergency,
+    });
     let named = |person: Person| format!("{}/{}", person.issuer, person.subject);
     let votes = votes.into_iter().map(|vote| VoteView {
         by: named(vote.by),
@@ -376,6 +417,7 @@ fn view(approval: Approval, somebody: &Somebody) -> ApprovalView {
         client: subject.client,
         arguments_digest: subject.arguments,
         definition: subject.definition,
+        access,
         policies: subject.policies,
         reason: terms.reason,
         groups: terms.groups,
@@ -399,10 +441,14 @@ type Ends = (Option<Timestamp>, Option<String>, Option<String>, Option<String>);
 /// What each state has to say: until when, by whom, in which words, used by which call.
 fn ends(state: State, named: impl Fn(Person) -> String) -> Ends {
     match state {
-        State::Approved { until } => (Some(until), None, None, None),
+        State::Approved { until } | State::Emergency { until } => (Some(until), None, None, None),
         State::Rejected { by, reason } => (None, Some(named(by)), Some(reason), None),
         State::Spent { call } => (None, None, None, Some(call)),
         State::Void { why } => (None, None, Some(why), None),
-        State::Pending | State::Expired | State::Withdrawn => (None, None, None, None),
+        State::Pending
+        | State::Expired
+        | State::Withdrawn
+        | State::Unreviewed
+        | State::Reviewed => (None, None, None, None),
     }
 }

@@ -1,5 +1,6 @@
 //! Every path of the admin API, registered together with its description.
 
+mod access;
 pub(crate) mod approvals;
 mod calls;
 mod events;
@@ -90,6 +91,8 @@ fn described() -> OpenApiRouter {
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::reject))
         .routes(routes!(approvals::withdraw))
+        .routes(routes!(access::request))
+        .routes(routes!(access::break_glass))
         .routes(routes!(calls::list))
         .routes(routes!(calls::show))
         .routes(routes!(refusals::list))

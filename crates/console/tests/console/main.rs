@@ -1,6 +1,8 @@
 //! The admin API as its users see it: real journal, real index, real requests.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod approvals;

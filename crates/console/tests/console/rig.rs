@@ -13,10 +13,11 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
-use lockgate_console::{Console, Edge, Keeper, Roles};
+use lockgate_console::{Console, Edge, Keeper, Offer, Roles};
 use lockgate_model::{
-    Digest, Era, Event, Group, Identity, IntentEvent, MessageEvent, OpenedEvent, OutcomeEvent,
-    OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts, Verdict,
+    ConnectionName, Digest, Era, Event, Group, Identity, IntentEvent, Lift, MessageEvent,
+    OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts,
+    Verdict,
 };
 use lockgate_store::{
     approvals::Approvals,
@@ -33,6 +34,8 @@ use tower_service::Service as _;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) const NODE: &str = "one";
+/// Longest access.
+pub(crate) const HOUR_MS: u64 = 3_600_000;
 /// The subject of the auditor `hostile`.
 pub(crate) const HOSTILE: &str = "a\u{1b}[31m\n\u{202e}é\"\u{2028}";
 
@@ -81,6 +84,7 @@ impl Rig {
         let pins = PinFolder::open(&folder.path().join("pins")).unwrap();
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
+            offer: Box::new(offer),
             pins: pins.clone(),
             login: None,
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
@@ -267,6 +271,31 @@ fn keeper(
 
 fn full() -> JournalFault {
     JournalFault::Unavailable("no space left on device".into())
+}
+
+/// Everybody of `corp` may ask the leads for access to `db` or its `query`, and the platform's people
+/// may do without.
+fn offer(
+    identity: &Identity,
+    connection: &ConnectionName,
+    tool: Option<&str>,
+    emergency: bool,
+) -> Option<Offer> {
+    let here = connection.as_str() == "db" && tool.is_none_or(|tool| tool == "query");
+    let platform = identity.groups.iter().any(|group| group.name == "platform");
+    let may = identity.issuer == "corp" && here && (!emergency || platform);
+    may.then(|| Offer {
+        lift: Lift {
+            groups: vec!["corp/leads".into()],
+            quorum: 1,
+            policies: vec!["writes".into()],
+            most_ms: Some(HOUR_MS),
+            reason: None,
+        },
+        most_ms: HOUR_MS,
+        answer_ms: HOUR_MS,
+        live_max: 2,
+    })
 }
 
 fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use lockgate_model::{
-    ApprovalEvent, ApprovalStep, Event, Group, Reason, Refusal, State, Subject, Terms,
+    Approval, ApprovalEvent, ApprovalStep, Event, Group, Reason, Refusal, State, Subject, Terms,
 };
 use lockgate_store::approvals::{ApprovalFault, Approvals};
 
 use super::{
+    access::{ByAccess, by_access},
     intent::{Held, Recorded, unavailable},
-    judge::judge_again,
+    judge::{Basis, judge_again},
     outcome::OpenCall,
     respond::Stop,
 };
@@ -48,7 +49,7 @@ pub struct Waiting {
     /// Where people are asked.
     pub approvals: Arc<Approvals>,
     /// The question.
-    pub approval: lockgate_model::Approval,
+    pub approval: Approval,
     terms: Terms,
 }
 
@@ -79,6 +80,10 @@ async fn ask(open: OpenCall, entry: Entry, held: Held) -> Result<Cleared, Stop> 
     let Some(approvals) = open.gateway.approvals().cloned() else {
         let refusal = Refusal::new(Reason::ApprovalUnavailable, "the approvals can't be opened");
         return Err(open.refuse(refusal));
+    };
+    let (open, entry) = match by_access(open, entry, &approvals, &held.ask).await? {
+        ByAccess::Goes(right) => return Ok(Cleared::Now(right)),
+        ByAccess::None(open, entry) => (*open, entry),
     };
     let settings = &open.caller.snapshot.blueprint.settings.approvals;
     let (answer_ms, grant_ms) = (settings.answer_max_ms.into(), settings.grant_max_ms.into());
@@ -114,7 +119,7 @@ async fn question(
     subject: &Subject,
     terms: &Terms,
     call: &str,
-) -> Result<lockgate_model::Approval, Refusal> {
+) -> Result<Approval, Refusal> {
     let settings = &open.caller.snapshot.blueprint.settings.approvals;
     let (id, now) = (format!("a{}", clock::random_id()?), clock::now());
     let asked = approvals.ask(&id, subject, terms, call, now, settings.identity_max).await;
@@ -133,7 +138,12 @@ async fn question(
     Ok(asked.approval)
 }
 
-fn event(open: &OpenCall, approval: &str, call: &str, step: ApprovalStep) -> ApprovalEvent {
+pub(super) fn event(
+    open: &OpenCall,
+    approval: &str,
+    call: &str,
+    step: ApprovalStep,
+) -> ApprovalEvent {
     ApprovalEvent {
         approval: approval.to_owned(),
         call: call.to_owned(),
@@ -156,7 +166,12 @@ impl Waiting {
                 let refusal = Refusal::new(Reason::ApprovalRejected, format!("rejected: {reason}"));
                 Err(self.open.refuse(refusal).saying(&reason))
             }
-            State::Void { .. } | State::Withdrawn | State::Expired => {
+            State::Void { .. }
+            | State::Withdrawn
+            | State::Expired
+            | State::Emergency { .. }
+            | State::Unreviewed
+            | State::Reviewed => {
                 let refusal = Refusal::new(Reason::ApprovalVoid, "nobody approved it in time");
                 Err(self.open.refuse(refusal))
             }
@@ -189,8 +204,8 @@ impl Waiting {
     async fn spend(mut self) -> Result<Cleared, Stop> {
         let groups = self.approval.terms.groups.iter().filter_map(|name| group(name)).collect();
         let (gateway, caller) = (Arc::clone(&self.open.gateway), Arc::clone(&self.open.caller));
-        let subject = &self.approval.subject;
-        let judged = judge_again(&gateway, &caller, &mut self.open.item, subject, groups).await;
+        let basis = Basis::Question(&self.approval.subject);
+        let judged = judge_again(&gateway, &caller, &mut self.open.item, basis, groups).await;
         let (policies, snapshot) = match judged {
             Ok(judged) => judged,
             Err(refusal) => return Err(self.void(refusal).await),
@@ -229,12 +244,12 @@ impl Waiting {
     }
 }
 
-fn group(name: &str) -> Option<Group> {
+pub(super) fn group(name: &str) -> Option<Group> {
     let (issuer, name) = name.split_once('/')?;
     Some(Group { issuer: issuer.to_owned(), name: name.to_owned() })
 }
 
-fn refusal(fault: ApprovalFault) -> Refusal {
+pub(super) fn refusal(fault: ApprovalFault) -> Refusal {
     let reason = match fault {
         ApprovalFault::TooMany { .. } => Reason::ApprovalTooMany,
         _ => Reason::ApprovalUnavailable,

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use lockgate_mcp::{call, definition::Kind};
-use lockgate_model::{Action, Deny, Digest, Group, Reason, Refusal, Subject, Verdict};
+use lockgate_model::{
+    Action, Approval, Ask, Deny, Digest, Group, Reason, Refusal, Subject, Verdict,
+};
 use lockgate_rules::policy::Question;
 use lockgate_store::pins::PinKind;
 use serde_json::Value;
@@ -59,6 +61,24 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
 }
 
+/// What lets a call pass that was held.
+#[derive(Clone, Copy)]
+pub enum Basis<'a> {
+    /// The answers to the question about exactly this call.
+    Question(&'a Subject),
+    /// Access for a window of time.
+    Access(&'a Approval),
+}
+
+impl Basis<'_> {
+    fn covers(&self, ask: &Ask, action: &Action) -> bool {
+        match self {
+            Self::Question(subject) => ask.policies == subject.policies,
+            Self::Access(access) => access.stands_for(ask, action.kind(), action.target()),
+        }
+    }
+}
+
 /// Decides again about a call that was held, with the approval that it has now: by the policies, pins
 /// and token of this moment.
 ///
@@ -68,7 +88,7 @@ pub async fn judge_again(
     gateway: &Arc<Gateway>,
     caller: &Arc<Caller>,
     item: &mut Item,
-    subject: &Subject,
+    basis: Basis<'_>,
     approvals: Vec<Group>,
 ) -> Result<(Vec<String>, Digest), Refusal> {
     let void = |why: &'static str| Refusal::new(Reason::ApprovalVoid, why);
@@ -79,12 +99,12 @@ pub async fn judge_again(
         return Err(Refusal::new(Reason::TokenExpired, "the token expired while the call waited"));
     }
     let (definition, pinned) = pinned(caller, item).await;
-    if definition != subject.definition {
+    if matches!(basis, Basis::Question(subject) if definition != subject.definition) {
         return Err(void("the definition of what is called changed"));
     }
     // By whom it would be held now: another policy was not approved.
     match decide(&snapshot, caller, item) {
-        Verdict::Ask(ask) if ask.policies != subject.policies => {
+        Verdict::Ask(ask) if !basis.covers(&ask, &item.call.action) => {
             return Err(void("other policies hold the call now"));
         }
         _ => item.approvals = approvals,

@@ -14,6 +14,7 @@ pub mod judge;
 
 pub mod intent;
 
+pub mod access;
 pub mod clear;
 
 pub mod arm;

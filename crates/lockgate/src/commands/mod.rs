@@ -2,6 +2,8 @@
 //!
 //! No command prints but through the terminal it is given.
 
+pub(crate) mod access;
+mod api;
 pub(crate) mod approvals;
 pub(crate) mod check;
 pub(crate) mod client;
@@ -27,6 +29,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Policy(command) => policy::run(command, terminal),
         Command::Guard(command) => guard::run(command, terminal),
         Command::Approvals(command) => approvals::run(*command, terminal),
+        Command::Access(command) => access::run(*command, terminal),
         Command::Pins(command) => pins::run(command, terminal),
         Command::Journal(command) => journal::run(command, terminal),
         Command::Sessions(command) => sessions::run(*command, terminal),

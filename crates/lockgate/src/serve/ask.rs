@@ -1,9 +1,14 @@
 //! Where people are asked: opened as soon as its database can be had, and kept in step with time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use lockgate_gateway::{clock, settings::ApprovalSettings};
+use lockgate_console::{Offer, Offers};
+use lockgate_gateway::{clock, gateway::Gateway, settings::ApprovalSettings};
 use lockgate_model::{Approval, ApprovalEvent, ApprovalStep, Event};
+use lockgate_rules::policy::Way;
 use lockgate_store::{
     approvals::Approvals,
     db::DbPlace,
@@ -56,11 +61,39 @@ pub(super) async fn keep(ground: Ground, place: DbPlace, hooks: Vec<Hook>) {
     loop {
         sleep(SWEEP_EVERY).await;
         let swept = approvals.sweep(clock::now()).await;
+        if let Ok(emergencies) = approvals.emergencies().await {
+            ground.parts.emergencies.store(emergencies, Ordering::Relaxed);
+        }
         *lock(&ground.parts.approvals) = swept.as_ref().err().map(ToString::to_string);
         for ended in swept.unwrap_or_default() {
             record(&ground, ended);
         }
     }
+}
+
+/// What there is to say while somebody uses break-glass, or nobody has looked at it yet.
+pub(super) fn loudly(emergencies: u64) -> String {
+    format!(
+        "{emergencies} in force or not yet looked at; see `lockgate approvals list --state emergency` \
+         and `--state unreviewed`"
+    )
+}
+
+/// What access people may have, by the policies and settings of the moment.
+pub(super) fn offers(gateway: &Arc<Gateway>) -> Offers {
+    let gateway = Arc::clone(gateway);
+    Box::new(move |identity, connection, tool, emergency| {
+        let snapshot = gateway.snapshot();
+        let settings = &snapshot.blueprint.settings.approvals;
+        let way = if emergency { Way::Emergency } else { Way::Asked };
+        let lift = snapshot.policies.lift(identity, connection, tool, way)?;
+        Some(Offer {
+            most_ms: lift.most_ms.unwrap_or(settings.break_glass_max_ms.into()),
+            answer_ms: settings.answer_max_ms.into(),
+            live_max: settings.identity_max,
+            lift,
+        })
+    })
 }
 
 /// Starts every channel, each on its own.

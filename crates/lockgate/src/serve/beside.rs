@@ -2,7 +2,10 @@
 //! shipped and retired. None of it can hold a call up; how each is doing shows in `/readyz`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,8 @@ pub(crate) struct Beside {
 pub(super) struct Parts {
     index: Mutex<Option<IndexState>>,
     pub(super) approvals: Mutex<Option<String>>,
+    /// Emergencies in force, or not yet looked at.
+    pub(super) emergencies: AtomicU64,
     pub(super) channels: Mutex<Vec<(String, watch::Receiver<ChannelState>)>>,
     sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
     pub(super) shipping: Mutex<Option<Shipping>>,
@@ -119,6 +124,8 @@ impl Beside {
     pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
         let approvals = lock(&self.parts.approvals).clone();
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
+        let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
+        parts.push(part("break-glass", (emergencies > 0).then(|| ask::loudly(emergencies))));
         for (name, state) in lock(&self.parts.channels).iter() {
             let failing = state.borrow().as_ref().map(ToString::to_string);
             parts.push(part(&format!("webhook {name}"), failing));
@@ -179,6 +186,7 @@ async fn index(
             let gateway = Arc::clone(&ground.gateway);
             let edge = Edge {
                 approvals: Box::new(move || gateway.approvals().cloned()),
+                offer: ask::offers(&ground.gateway),
                 pins: ground.pins.clone(),
                 login,
                 verify: verify(&ground.gateway, access),

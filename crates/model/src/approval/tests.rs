@@ -141,6 +141,143 @@ fn its_caller_takes_it_back() {
     assert_eq!(gone.apply(&yes("ann", DBA), at(1)), Err(ActFault::Decided));
 }
 
+/// Access to `tool` for an hour.
+fn access(tool: &str, emergency: bool) -> Approval {
+    let asked = question(DBA, 1);
+    let subject = Subject { action: ACCESS.into(), target: tool.into(), ..asked.subject };
+    let reason = "case 42".into();
+    let access = Access { reason, ends: at(60 * MINUTE), emergency, groups: Vec::new() };
+    Approval::access("a2".into(), subject, asked.terms, access, at(0))
+}
+
+/// What policies say that hold a call of `delete_row`.
+fn held() -> Ask {
+    Ask {
+        approvers: vec!["corp/dba".into()],
+        policies: vec!["writes".into()],
+        quorum: 1,
+        expires_ms: None,
+        reason: None,
+        access_ms: Some(3_600_000),
+        emergency: true,
+    }
+}
+
+#[test]
+fn access_is_in_force_once_it_is_given_and_ends_by_itself() {
+    let asked = access("", false);
+    assert!(!asked.is_in_force());
+    let given = asked.apply(&yes("ann", DBA), at(MINUTE)).unwrap();
+    assert_eq!(given.state, State::Approved { until: at(60 * MINUTE) });
+    assert_eq!(given.apply(&spend("c1"), at(MINUTE)), Err(ActFault::Standing), "not for one use");
+    assert_eq!(given.apply(&yes("bob", DBA), at(MINUTE)), Err(ActFault::Decided));
+    let seen = given.apply(&Act::Look, at(60 * MINUTE - 1)).unwrap();
+    assert!(seen.is_in_force());
+    let over = given.apply(&Act::Look, at(60 * MINUTE)).unwrap();
+    assert_eq!((over.state.clone(), over.is_closed()), (State::Expired, true));
+    // Sooner: its owner gives it back, or somebody who may give it takes it away.
+    let back = Act::Withdraw { by: reviewer("corp", "bot", &[]).person };
+    assert_eq!(given.apply(&back, at(2 * MINUTE)).unwrap().state, State::Withdrawn);
+    let no = Act::Reject { by: reviewer("corp", "bob", DBA), reason: "enough".into() };
+    assert!(given.apply(&no, at(2 * MINUTE)).unwrap().is_closed());
+    let own = Act::Approve { by: reviewer("corp", "bot", DBA), until: None };
+    assert_eq!(asked.apply(&own, at(1)), Err(ActFault::Own));
+}
+
+#[test]
+fn a18_an_emergency_is_in_force_at_once_and_looked_at_afterwards() {
+    let taken = access("", true);
+    assert!(taken.is_in_force() && taken.is_open());
+    let own = Act::Approve { by: reviewer("corp", "bot", DBA), until: None };
+    assert_eq!(taken.apply(&own, at(1)), Err(ActFault::Own), "not by whoever took it");
+    let early = Act::Approve { by: reviewer("corp", "ann", DBA), until: Some(at(MINUTE)) };
+    assert_eq!(taken.apply(&early, at(1)), Err(ActFault::Until));
+    // Over by time, or by its owner's word: it is not closed before somebody looked.
+    let back = Act::Withdraw { by: reviewer("corp", "bot", &[]).person };
+    for over in [taken.apply(&Act::Look, at(60 * MINUTE)), taken.apply(&back, at(MINUTE))] {
+        let over = over.unwrap();
+        assert_eq!((&over.state, over.is_closed()), (&State::Unreviewed, false));
+        assert!(!over.is_in_force());
+        let right = over.apply(&yes("ann", DBA), at(90 * MINUTE)).unwrap();
+        assert_eq!((&right.state, right.is_closed()), (&State::Reviewed, true));
+        let no = Act::Reject { by: reviewer("corp", "ann", DBA), reason: "no need".into() };
+        assert!(over.apply(&no, at(90 * MINUTE)).unwrap().is_closed());
+    }
+    // Looked at while it is in force: it stays so to its end, or ends at once.
+    let seen = taken.apply(&yes("ann", DBA), at(MINUTE)).unwrap();
+    assert!(seen.is_in_force());
+    assert_eq!(seen.apply(&Act::Look, at(60 * MINUTE)).unwrap().state, State::Reviewed);
+    let no = Act::Reject { by: reviewer("corp", "ann", DBA), reason: "no need".into() };
+    assert!(!taken.apply(&no, at(MINUTE)).unwrap().is_in_force());
+}
+
+#[test]
+fn access_stands_for_what_it_was_given_for() {
+    let given = |tool| access(tool, false).apply(&yes("ann", DBA), at(MINUTE)).unwrap();
+    let call = "call_tool";
+    for (what, access, ask, action, target, stands) in [
+        ("all of the connection", given(""), held(), call, "delete_row", true),
+        ("a resource of it", given(""), held(), "read_resource", "file:///a", true),
+        ("the tool", given("delete_row"), held(), call, "delete_row", true),
+        ("another tool", given("delete_row"), held(), call, "drop_table", false),
+        ("a resource", given("delete_row"), held(), "read_resource", "delete_row", false),
+        ("not given yet", access("", false), held(), call, "delete_row", false),
+        ("a question of one call", question(DBA, 1), held(), call, "delete_row", false),
+        (
+            "another policy",
+            given(""),
+            Ask { policies: vec!["writes".into(), "x".into()], ..held() },
+            call,
+            "delete_row",
+            false,
+        ),
+        (
+            "other groups",
+            given(""),
+            Ask { approvers: vec!["corp/sec".into()], ..held() },
+            call,
+            "delete_row",
+            false,
+        ),
+        ("more people", given(""), Ask { quorum: 2, ..held() }, call, "delete_row", false),
+        (
+            "no access any more",
+            given(""),
+            Ask { access_ms: None, ..held() },
+            call,
+            "delete_row",
+            false,
+        ),
+        (
+            "less time now",
+            given(""),
+            Ask { access_ms: Some(3_599_999), ..held() },
+            call,
+            "delete_row",
+            false,
+        ),
+        ("an emergency", access("", true), held(), call, "delete_row", true),
+        (
+            "an emergency of whom it is not allowed to",
+            access("", true),
+            Ask { emergency: false, ..held() },
+            call,
+            "delete_row",
+            false,
+        ),
+        (
+            "an emergency where access could not be asked for",
+            access("", true),
+            Ask { access_ms: None, ..held() },
+            call,
+            "delete_row",
+            true,
+        ),
+    ] {
+        assert_eq!(access.stands_for(&ask, action, target), stands, "{what}");
+    }
+}
+
 fn any_act() -> impl Strategy<Value = Act> {
     let people = prop::sample::select(vec!["ann", "bob", "bot", "eve"]);
     let groups = prop::sample::subsequence(vec!["corp/dba", "corp/sec", "corp/dev"], 0..=3);
@@ -157,6 +294,30 @@ fn any_act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
+    /// Whatever happens in whatever order: access is in force only after enough people said yes or as
+    /// an emergency, never past its end, and an emergency is not closed before somebody looked.
+    #[test]
+    fn access_is_never_in_force_without_people_or_past_its_end(
+        emergency in any::<bool>(),
+        acts in prop::collection::vec((any_act(), 0..90 * MINUTE), 0..40),
+    ) {
+        let mut approval = access("", emergency);
+        for (act, time) in acts {
+            let Ok(next) = approval.apply(&act, at(time)) else { continue };
+            prop_assert!(next.state.name() != "spent");
+            let answered = next.votes.iter().any(|vote| vote.by.subject != "bot");
+            if next.is_in_force() {
+                prop_assert!(next.touched_at < at(60 * MINUTE));
+                prop_assert!(emergency || answered);
+                prop_assert!(!approval.is_closed());
+            }
+            if emergency && next.is_closed() {
+                prop_assert!(next.state.name() == "rejected" || answered);
+            }
+            approval = next;
+        }
+    }
+
     /// Whatever happens in whatever order, by whatever clock: at most one use, only after enough
     /// different people of each group, none of them its caller, and not after its time.
     #[test]

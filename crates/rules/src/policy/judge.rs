@@ -167,7 +167,7 @@ impl Policies {
             return Ok(match self.approvers(question, point, &findings.forbids)? {
                 Some(groups) => {
                     let holds = findings.forbids.iter().filter_map(|rule| rule.hold.as_ref());
-                    let ask = Hold::ask(holds, groups, policies);
+                    let ask = Hold::ask(holds, groups, policies, question.identity);
                     Ruling { verdict: Verdict::Ask(ask), notes: Vec::new() }
                 }
                 None => deny(Reason::PolicyForbidden, policies, Vec::new()),

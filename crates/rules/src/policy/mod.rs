@@ -27,7 +27,10 @@
 //!
 //! `@id` names a policy, else it is `file:number`; `@owner` is a note. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
-//! groups would let the call pass.
+//! groups would let the call pass. `@quorum("2")`, `@expires("10m")` and `@reason("…")` say how many
+//! people of each, for how long, and why. With `@access("8h")` the same people may lift it for a
+//! window of at most that time, and with `@break_glass("issuer/group")` members of that group may do
+//! so alone in an emergency, to be looked at afterwards.
 //!
 //! # Lists
 //!
@@ -42,10 +45,11 @@ use std::{
     sync::Arc,
 };
 
-use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
+use lockgate_model::{Action, ConnectionName, Group, Identity, Lift, Timestamp, Verdict};
 use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
+pub use hold::Way;
 pub use starter::{Production, guard_starter, starter};
 
 mod check;
@@ -55,6 +59,7 @@ mod explain;
 mod fault;
 mod hold;
 mod judge;
+mod lift;
 mod names;
 mod reads;
 mod rule;
@@ -109,6 +114,18 @@ impl Policies {
     ///   `ListResource` in [`Action`].
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
         self.ruling(question).verdict
+    }
+
+    /// What it takes to lift the holds of a connection, or of one tool of it, for a window of time:
+    /// `None` where no policy lets this caller ask in this way.
+    pub fn lift(
+        &self,
+        identity: &Identity,
+        connection: &ConnectionName,
+        tool: Option<&str>,
+        way: Way,
+    ) -> Option<Lift> {
+        self.lifts(identity, connection, tool, way)
     }
 
     /// Decides one question and says why; for people, not for the path of a call.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     ConnectionShape,
     fault::{PolicyFault, Report},
+    hold::Hold,
     rule::Rule,
     vocabulary::{CALL_TOOL, KINDS, tool_action},
 };
@@ -30,7 +31,7 @@ impl Names<'_> {
                 other => report.errors.push(unknown_type(rule, other)),
             }
         }
-        for group in rule.hold.iter().flat_map(|hold| &hold.groups) {
+        for group in rule.hold.iter().flat_map(Hold::named) {
             report.errors.extend(self.qualified(rule, "Group", &group.to_string()));
         }
         report.errors.len() == before

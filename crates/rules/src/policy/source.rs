@@ -100,7 +100,8 @@ fn rule(
 fn check_annotations(rule: &Rule, report: &mut Report) {
     for (name, _) in rule.policy.annotations() {
         match name {
-            "id" | "owner" | "approvers" | "quorum" | "expires" | "reason" => {}
+            "id" | "owner" | "approvers" | "quorum" | "expires" | "reason" | "access"
+            | "break_glass" => {}
             "until" => {
                 let fault = rule.fault_at("@until", "`@until` is a note and ends nothing");
                 let help = "to end a policy, compare `context.time` with a `datetime(\"…\")`";
@@ -109,8 +110,8 @@ fn check_annotations(rule: &Rule, report: &mut Report) {
             _ => {
                 let word = format!("@{name}");
                 let fault = rule.fault_at(&word, format!("unknown annotation `{word}`"));
-                let help =
-                    "known are @id, @owner, @until, @approvers, @quorum, @expires and @reason";
+                let help = "known are @id, @owner, @until, @approvers, @quorum, @expires, @reason, @access and \
+                     @break_glass";
                 report.warnings.push(fault.help(help));
             }
         }

@@ -89,11 +89,30 @@ pub(super) async fn due(pools: &Pools, now: Timestamp) -> Result<Vec<Kept>, Appr
     pools.rows("look for what is over", sql).await?.iter().map(kept).collect()
 }
 
+/// What may be in force of a caller on a connection; single grants are among it.
+pub(super) async fn in_force(
+    pools: &Pools,
+    caller: &str,
+    connection: &str,
+) -> Result<Vec<Kept>, ApprovalFault> {
+    let sql = Sql::new(COLUMNS)
+        .with("live = 1 AND caller = ", caller)
+        .with(" AND connection = ", connection)
+        .then(" AND state IN ('approved', 'emergency') ORDER BY asked, id")
+        .with(" LIMIT ", i64::from(LIST_MAX));
+    pools.rows("look for access", sql).await?.iter().map(kept).collect()
+}
+
 /// How many live ones a caller has.
 pub(super) async fn live(tx: &mut Tx, caller: &str) -> Result<u64, DbFault> {
     let sql =
         Sql::new("SELECT count(*) FROM approvals WHERE live = 1").with(" AND caller = ", caller);
     count(&tx.rows("count approvals", sql).await?)
+}
+
+pub(super) async fn emergencies(pools: &Pools) -> Result<u64, DbFault> {
+    let sql = "SELECT count(*) FROM approvals WHERE state IN ('emergency', 'unreviewed')";
+    count(&pools.rows("count emergencies", Sql::new(sql)).await?)
 }
 
 pub(super) async fn counts(pools: &Pools, subject: &Subject) -> Result<Counts, DbFault> {
@@ -116,6 +135,8 @@ pub(super) async fn insert(
     approval: &Approval,
 ) -> Result<bool, ApprovalFault> {
     let subject = &approval.subject;
+    // What was decided about calls of a target is counted by it; access is for no call.
+    let target = if approval.access.is_some() { "" } else { &subject.target };
     let mut sql = Sql::new(
         "INSERT INTO approvals (id, version, subject, live, state, asked, due, connection, \
          target, caller, body) VALUES ",
@@ -129,7 +150,7 @@ pub(super) async fn insert(
         Bind::from(approval.asked_at),
         Bind::from(due_at(approval)),
         Bind::from(&subject.connection),
-        Bind::from(&subject.target),
+        Bind::from(target),
         Bind::from(&subject.caller()),
         Bind::whole(body(approval)?),
     ]);
@@ -159,7 +180,9 @@ fn live_flag(approval: &Approval) -> Bind {
 
 fn due_at(approval: &Approval) -> Timestamp {
     match approval.state {
-        State::Approved { until } => until,
+        State::Approved { until } | State::Emergency { until } => until,
+        // Time does nothing to it any more: people must.
+        State::Unreviewed => Timestamp::from_millis(i64::MAX),
         _ => approval.terms.answer_by,
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use lockgate_model::{
-    Act, ActFault, Approval, Digest, Person, Reviewer, State, Subject, Terms, Timestamp,
+    ACCESS, Access, Act, ActFault, Approval, Digest, Person, Reviewer, State, Subject, Terms,
+    Timestamp,
 };
-use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts};
+use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts, content_digest};
 
 use crate::contract::Fresh;
 
@@ -202,6 +203,55 @@ pub(crate) async fn lists_say_what_they_say(fresh: Fresh) {
 }
 
 /// Whoever waits is told at once by this process, and sees what another one did soon.
+fn access(id: &str, ends: i64, emergency: bool) -> Approval {
+    let access = Access { reason: "case 42".into(), ends: at(ends), emergency, groups: vec![] };
+    let subject = Subject {
+        action: ACCESS.into(),
+        target: String::new(),
+        arguments: content_digest(&access),
+        ..subject(0)
+    };
+    Approval::access(id.into(), subject, terms(), access, at(0))
+}
+
+pub(crate) async fn access_is_found_while_it_is_in_force(fresh: Fresh) {
+    let approvals = open(&fresh).await;
+    approvals.request(&access("a1", 30_000, false), 3).await.unwrap();
+    approvals.request(&access("a2", 40_000, true), 3).await.unwrap();
+    let same = approvals.request(&access("a3", 30_000, false), 3).await;
+    assert!(matches!(same, Err(ApprovalFault::Busy)), "{same:?}");
+    // A grant of one call is none.
+    let single = ask(&approvals, 1, 0).await;
+    approvals.act(&single.id, &yes("ann"), at(1)).await.unwrap();
+    let over = approvals.request(&access("a4", 50_000, false), 3).await;
+    assert!(matches!(over, Err(ApprovalFault::TooMany { live_max: 3 })), "{over:?}");
+
+    let ids = async |caller, connection, now| {
+        let found = approvals.in_force(caller, connection, at(now)).await.unwrap();
+        found.into_iter().map(|access| access.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("corp/bot", "staff", 1).await, ["a2"], "the other one is not given yet");
+    approvals.act("a1", &yes("ann"), at(2)).await.unwrap();
+    assert_eq!(ids("corp/bot", "staff", 2).await, ["a1", "a2"]);
+    assert_eq!(ids("corp/bot", "staff", 30_000).await, ["a2"], "it ends by itself");
+    assert!(ids("corp/ann", "staff", 2).await.is_empty());
+    assert!(ids("corp/bot", "other", 2).await.is_empty());
+
+    // What was taken counts until somebody has looked at it, however often time passes over it.
+    assert_eq!(approvals.emergencies().await.unwrap(), 1);
+    let ended = approvals.sweep(at(60_000)).await.unwrap();
+    assert!(ended.iter().any(|one| one.id == "a2" && one.state == State::Unreviewed));
+    assert!(approvals.sweep(at(90_000)).await.unwrap().is_empty());
+    assert_eq!(approvals.emergencies().await.unwrap(), 1);
+    let looked = approvals.act("a2", &yes("ann"), at(100_000)).await.unwrap();
+    assert_eq!(looked.state, State::Reviewed);
+    assert_eq!(approvals.emergencies().await.unwrap(), 0);
+    // Decisions about calls are counted without it.
+    let counts = approvals.counts(&subject(0)).await.unwrap();
+    assert_eq!(counts, Counts { approved: 0, rejected: 0 }, "the single grant has expired");
+    approvals.close().await;
+}
+
 pub(crate) async fn who_waits_learns_of_it(fresh: Fresh) {
     let (here, there) = (open(&fresh).await, open(&fresh).await);
     for (number, decides) in [(1, &here), (2, &there)] {

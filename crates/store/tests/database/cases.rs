@@ -187,6 +187,8 @@ async fn fill(index: &Index) {
         quorum: 1,
         expires_ms: None,
         reason: None,
+        access_ms: None,
+        emergency: false,
     });
     asked.target = "delete".into();
     asked.connection = "files".into();

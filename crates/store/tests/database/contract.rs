@@ -56,6 +56,7 @@ contract! {
     approvals::time_ends_questions_and_grants,
     approvals::a_rejection_stands,
     approvals::a_caller_has_so_many_questions_open,
+    approvals::access_is_found_while_it_is_in_force,
     approvals::lists_say_what_they_say,
     approvals::who_waits_learns_of_it,
     cases::every_field_comes_back,

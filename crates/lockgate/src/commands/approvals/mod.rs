@@ -1,7 +1,6 @@
 //! `lockgate approvals`: answer calls that wait for a person, through the admin API and with one's own
 //! token: an answer is somebody's, and whoever owns the machine is nobody in particular.
 
-mod api;
 mod show;
 
 use std::time::Duration;
@@ -10,7 +9,7 @@ use lockgate_model::Timestamp;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use self::api::{Api, ApiArgs, at};
+use super::api::{Api, ApiArgs, at};
 use crate::{
     failure::{Exit, Failure, Outcome},
     moment,
@@ -49,7 +48,7 @@ pub(crate) struct List {
     #[command(flatten)]
     api: ApiArgs,
     /// Only in this state; `all` for every one
-    #[arg(long, value_name = "STATE", default_value = "pending", value_parser = ["all", "pending", "approved", "rejected", "expired", "withdrawn", "spent", "void"])]
+    #[arg(long, value_name = "STATE", default_value = "pending", value_parser = ["all", "pending", "approved", "rejected", "expired", "withdrawn", "spent", "void", "emergency", "unreviewed", "reviewed"])]
     state: String,
     /// Only of this connection
     #[arg(long, value_name = "NAME")]
@@ -153,12 +152,13 @@ fn state(name: &str) -> String {
     if name == "all" { String::new() } else { format!("&state={name}") }
 }
 
-fn line(item: &Value, terminal: Terminal) -> String {
+/// An approval in one line.
+pub(super) fn line(item: &Value, terminal: Terminal) -> String {
     let text = |key: &str| inert(at(item, &format!("/{key}")).as_str().unwrap_or_default());
     let style = match at(item, "/state").as_str() {
         Some("pending") => Style::Bold,
-        Some("approved" | "spent") => Style::Good,
-        Some("rejected") => Style::Bad,
+        Some("approved" | "spent" | "reviewed") => Style::Good,
+        Some("rejected" | "emergency" | "unreviewed") => Style::Bad,
         _ => Style::Dim,
     };
     format!(
@@ -168,8 +168,18 @@ fn line(item: &Value, terminal: Terminal) -> String {
         terminal.styled(style, &text("state")),
         format!("{}/{}", text("issuer"), text("subject")),
         text("connection"),
-        text("target"),
+        what(item),
     )
+}
+
+/// The tool, resource or prompt, or what the access is to.
+pub(super) fn what(item: &Value) -> String {
+    let target = inert(at(item, "/target").as_str().unwrap_or_default());
+    match (at(item, "/access").is_null(), target.as_str()) {
+        (true, _) => target,
+        (false, "") => "access".to_owned(),
+        (false, tool) => format!("access to {tool}"),
+    }
 }
 
 fn say_yes(approve: &Approve, terminal: Terminal) -> Outcome {
@@ -179,7 +189,12 @@ fn say_yes(approve: &Approve, terminal: Terminal) -> Outcome {
     if !terminal.json {
         show::print(&content, terminal)?;
     }
-    let agreed = approve.yes || terminal.ask("approve exactly this, once?").unwrap_or(false);
+    let question = if at(&content, "/approval/access").is_null() {
+        "approve exactly this, once?"
+    } else {
+        "approve exactly this access?"
+    };
+    let agreed = approve.yes || terminal.ask(question).unwrap_or(false);
     if !agreed {
         terminal.talk("nothing was approved; answer y, or give --yes");
         return Ok(Exit::No);
@@ -216,8 +231,11 @@ fn follow(watch: &Watch, terminal: Terminal) -> Outcome {
     let api = Api::open(&watch.api)?;
     let mut known = std::collections::HashSet::new();
     loop {
-        let found = api.get("/approvals?limit=200&state=pending")?;
-        let items = at(&found, "/items").as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut items = Vec::new();
+        for state in ["pending", "emergency"] {
+            let found = api.get(&format!("/approvals?limit=200&state={state}"))?;
+            items.extend(at(&found, "/items").as_array().cloned().unwrap_or_default());
+        }
         for item in items.iter().rev() {
             let id =
                 at(item, "/id").as_str().ok_or_else(|| Failure::bug("an approval without id"))?;

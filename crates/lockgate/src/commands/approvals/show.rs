@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::api::at;
+use super::{super::api::at, what};
 use crate::{
     failure::Failure,
     terminal::{Style, Terminal, inert},
@@ -20,7 +20,7 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         words.join(", ")
     };
     let caller = format!("{}/{}", text(at(approval, "/issuer")), text(at(approval, "/subject")));
-    let what = format!("{}/{}", text(at(approval, "/connection")), text(at(approval, "/target")));
+    let what = format!("{}/{}", text(at(approval, "/connection")), what(approval));
     let before = format!(
         "{} times approved, {} times rejected",
         at(content, "/approved_before"),
@@ -33,6 +33,8 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         ("in groups", words(at(content, "/caller_groups"))),
         ("with client", text(at(approval, "/client"))),
         ("for", what),
+        ("wanted for", text(at(approval, "/access/reason"))),
+        ("ends", text(at(approval, "/access/ends"))),
         ("held by", words(at(approval, "/policies"))),
         ("because", text(at(approval, "/reason"))),
         ("described", text(at(content, "/description"))),

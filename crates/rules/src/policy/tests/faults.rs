@@ -124,6 +124,10 @@ fn files_that_cannot_be_read_are_errors() {
         ("slot", "permit(principal in ?principal, action, resource);".to_owned()),
         ("approvers of a permit", format!("@approvers(\"dev/a\") {PERMIT}")),
         ("approvers without issuer", "@approvers(\"dba\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/dba\") };".to_owned()),
+        ("access without approvers", format!("@access(\"8h\") {PERMIT}")),
+        ("access for too long", "@approvers(\"dev/a\") @access(\"31d\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
+        ("break-glass of nobody", "@approvers(\"dev/a\") @break_glass(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
+        ("break-glass without issuer", "@approvers(\"dev/a\") @break_glass(\"oncall\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
         ("approvers of nobody", "@approvers(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
     ];
     let found: Vec<_> =
@@ -140,6 +144,10 @@ fn files_that_cannot_be_read_are_errors() {
     slot: a policy can't have slots such as `?principal` [permit(principal in ?principal, action, resource);] write one policy for each group
     approvers of a permit: `@approvers` on a permit holds nothing [@approvers("dev/a") permit(principal in Group::"dev/any", action, resource);] put it on a `forbid … unless { context.approvals.contains(Group::"…") }`
     approvers without issuer: `@approvers` names no groups ["dba"] write qualified groups, separated by commas: `@approvers("dev/reviewers")`
+    access without approvers: `@access` without `@approvers` [@access] say who approves: `@approvers("dev/reviewers")`
+    access for too long: `@access` is no time ["31d"] write a time of at most 30 days as "30s", "10m", "2h" or "1d"
+    break-glass of nobody: unknown issuer `corp` ["corp/a"] 
+    break-glass without issuer: `@break_glass` names no groups ["oncall"] write qualified groups, separated by commas: `@break_glass("dev/reviewers")`
     approvers of nobody: unknown issuer `corp` ["corp/a"]
     "#);
     let twins = [source("a.cedar", PERMIT), source("a.cedar", PERMIT)];
@@ -179,7 +187,7 @@ fn what_looks_like_a_slip_is_a_warning() {
     P20 empty: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 wildcard: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 twin: 
-    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @approvers, @quorum, @expires and @reason
+    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @approvers, @quorum, @expires, @reason, @access and @break_glass
     until: `@until` is a note and ends nothing [@until] to end a policy, compare `context.time` with a `datetime("…")`
     approvers in vain: this policy forbids even what its approvers have approved [@approvers("dev/a") forbid(principal, action, resource);] add `unless { context.approvals.contains(Group::"…") }`
     never: this forbid can never apply [forbid(principal, action == Action::"subscribe", resource) when { context.issuer == "a" && false };] compare its scope and conditions with the schema

@@ -2,6 +2,7 @@
 
 mod faults;
 mod guard;
+mod lift;
 mod properties;
 mod verdicts;
 

@@ -28,7 +28,7 @@ const TOKEN: &str = "LOCKGATE_TOKEN";
 
 /// Where the admin API is, and who asks it.
 #[derive(Debug, clap::Args)]
-pub(super) struct ApiArgs {
+pub(crate) struct ApiArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Where the admin API is; as configured where absent
@@ -40,7 +40,7 @@ pub(super) struct ApiArgs {
 }
 
 /// The admin API.
-pub(super) struct Api {
+pub(crate) struct Api {
     client: Client,
     runtime: Runtime,
     base: String,
@@ -49,7 +49,7 @@ pub(super) struct Api {
 
 impl Api {
     /// Finds the API and the token.
-    pub(super) fn open(args: &ApiArgs) -> Result<Self, Failure> {
+    pub(crate) fn open(args: &ApiArgs) -> Result<Self, Failure> {
         let url = match &args.url {
             Some(url) => url.clone(),
             None => configured(&args.config)?,
@@ -75,12 +75,12 @@ impl Api {
     }
 
     /// Reads.
-    pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, Bytes::new())
     }
 
     /// Answers.
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.ask(Method::POST, path, body.to_string().into())
     }
 
@@ -129,6 +129,6 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
 }
 
 /// A member by its JSON pointer; null where it is not there.
-pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }
