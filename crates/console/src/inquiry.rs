@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 use lockgate_model::{
     Act, Approval, ApprovalEvent, ApprovalStep, ConnectionName, Digest, Event, Identity,
-    IntentEvent, Subject, ViewedEvent,
+    IntentEvent, Subject, ViewedEvent, is_hidden,
 };
 use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts};
 
@@ -151,16 +151,6 @@ pub(crate) fn warnings(text: &str) -> Vec<String> {
         warnings.push(format!("it is {} bytes long; read it to its end", text.len()));
     }
     warnings
-}
-
-/// Characters that show nothing, or turn what stands around them (UAX #9, zero-width, tags).
-pub(crate) fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-        || c.is_control()
 }
 
 /// The approval, for whoever may know that there is one.

@@ -3,6 +3,7 @@
 //! Every other room speaks in these words. Nothing here does IO, awaits, reads a clock or draws
 //! randomness: time arrives as a [`Timestamp`], identifiers arrive as values.
 
+mod address;
 mod approval;
 mod call;
 mod canonical;
@@ -12,9 +13,11 @@ mod event;
 mod identity;
 mod limits;
 mod refusal;
+mod text;
 mod time;
 mod verdict;
 
+pub use address::AddressClass;
 pub use approval::{
     ACCESS, Access, Act, ActFault, Approval, Lift, Person, Reviewer, State, Subject, Terms,
     VOTES_MAX, Vote, is_reason,
@@ -30,5 +33,6 @@ pub use event::{
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;
 pub use refusal::{Reason, Refusal};
+pub use text::{inert, is_hidden};
 pub use time::Timestamp;
 pub use verdict::{Ask, Deny, Verdict};

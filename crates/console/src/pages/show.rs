@@ -1,6 +1,6 @@
 //! What a page shows of questions, and how what is hidden in a text is made visible.
 
-use lockgate_model::ACCESS;
+use lockgate_model::{ACCESS, is_hidden};
 use lockgate_store::approvals::ApprovalFilter;
 
 use super::Visitor;
@@ -61,7 +61,7 @@ pub(super) fn what(connection: &str, target: &str, action: &str) -> String {
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for character in text.chars() {
-        let hidden = inquiry::is_hidden(character);
+        let hidden = is_hidden(character);
         if hidden {
             let text = format!("U+{:04X}", u32::from(character));
             pieces.push(Piece { text, hidden });

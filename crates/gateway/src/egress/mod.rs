@@ -5,7 +5,6 @@
 //! that is dialled, so that a second answer of the name server changes nothing. Redirects are handed
 //! back, not followed; proxy variables of the environment are not read.
 
-mod address;
 mod connector;
 mod target;
 mod tls;
@@ -15,7 +14,6 @@ mod tests;
 
 use std::{error::Error, net::IpAddr, path::PathBuf, time::Duration};
 
-pub use address::AddressClass;
 use bytes::Bytes;
 use connector::{Connector, Timed};
 use http::{Request, Response};
@@ -25,6 +23,7 @@ use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioTimer},
 };
+pub use lockgate_model::AddressClass;
 use lockgate_model::{Reason, Refusal};
 pub use target::check_url;
 

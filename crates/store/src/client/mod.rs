@@ -4,6 +4,7 @@
 //! Redirects are handed back, not followed; proxy variables of the environment are not read.
 
 mod objects;
+mod reach;
 mod tls;
 
 use std::{error::Error, path::Path, time::Duration};
@@ -16,6 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use object_store::client::HttpRequestBody;
+pub(crate) use reach::{FORBIDDEN, Reach};
 pub(crate) use tls::config as tls_config;
 use tokio::time::timeout;
 
@@ -26,7 +28,7 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
 /// An idle connection is closed after this time.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-type Dialer = hyper_rustls::HttpsConnector<HttpConnector>;
+type Dialer = hyper_rustls::HttpsConnector<HttpConnector<Reach>>;
 
 /// An HTTP/1.1 client with its own pool. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,12 +48,13 @@ pub(crate) enum ClientFault {
 }
 
 impl Client {
-    /// A client that trusts the authorities in `ca` alone, or those of the system.
+    /// A client that trusts the authorities in `ca` alone, or those of the system. An address that
+    /// stands in a URL itself is the caller's to look at.
     ///
     /// # Errors
     /// What is wrong with the authorities.
-    pub(crate) fn new(ca: Option<&Path>) -> Result<Self, String> {
-        let mut dialer = HttpConnector::new();
+    pub(crate) fn new(ca: Option<&Path>, reach: Reach) -> Result<Self, String> {
+        let mut dialer = HttpConnector::new_with_resolver(reach);
         // Which schemes are allowed was decided when the URL was read.
         dialer.enforce_http(false);
         dialer.set_connect_timeout(Some(CONNECT_WAIT_MAX));

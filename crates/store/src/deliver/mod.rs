@@ -18,11 +18,12 @@ mod source;
 mod syslog;
 mod worker;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 pub(crate) use backoff::Backoff;
 pub use heads::{Head, HeadDelivery};
 pub(crate) use http::Http;
+pub use http::refusal;
 pub use secret::{Headers, SecretFault};
 pub use settings::{
     DeliverySettings, HeadSettings, HttpSettings, Payload, Receiver, Reference, SinkSettings,
@@ -68,6 +69,14 @@ pub enum DeliverFault {
     /// The receiver did not accept, and may later.
     #[error("not accepted: {0}")]
     Later(String),
+    /// The receiver did not accept, and wants to be left alone for a time.
+    #[error("not accepted: {why}; not before {} s", wait.as_secs())]
+    Wait {
+        /// What it said.
+        why: String,
+        /// For how long.
+        wait: Duration,
+    },
     /// The receiver will never accept this as it is set up.
     #[error("refused for good: {0}")]
     Never(String),
@@ -82,6 +91,14 @@ pub enum DeliverFault {
 }
 
 impl DeliverFault {
+    /// How long to wait at least before it is tried again.
+    pub(crate) fn wait(&self) -> Duration {
+        match self {
+            Self::Wait { wait, .. } => *wait,
+            _ => Duration::ZERO,
+        }
+    }
+
     fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }

@@ -154,7 +154,7 @@ async fn send(
             }
             Err(fault) => {
                 failing(name, state, &fault);
-                sleep(backoff.next()).await;
+                sleep(backoff.next().max(fault.wait())).await;
             }
         }
     }

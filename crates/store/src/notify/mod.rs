@@ -2,66 +2,80 @@
 //! has to be tried, and none holds up another.
 //!
 //! What is told names the call and never its content: no arguments, no answers, no credentials. A
-//! question is told again after a restart while it is open; it carries the same id, so that a
-//! receiver can drop what it has already. Nothing here decides, or takes an answer.
+//! question is told once; again only where it is not known whether it was, as after a crash between
+//! the telling and the note of it. Nothing here decides, or takes an answer.
 
+mod mail;
+mod question;
 mod settings;
+mod slack;
+mod told;
 mod webhook;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
-use lockgate_model::{Approval, Timestamp};
-use serde_json::{Value, json};
+use lockgate_model::{Approval, State, Timestamp};
 use tokio::{sync::watch, time::sleep};
 
-pub use settings::{WebhookSecret, WebhookSettings};
-
-use self::webhook::Webhook;
-use crate::{
-    approvals::{ApprovalFilter, Approvals},
-    deliver::{Backoff, DeliverFault, Headers},
+pub use mail::Mail;
+pub use settings::{
+    MailSettings, MailboxFault, MailboxText, PersonFault, PersonName, SlackSecretFault,
+    SlackSecrets, SlackSettings, WebhookSecret, WebhookSecretFault, WebhookSettings,
 };
+pub use slack::{SignatureFault, Slack, escape};
+pub use webhook::Webhook;
 
-/// Ids of questions that were told; more are not kept, so that an old one may be told again.
-const TOLD_MAX: usize = 10_000;
+use self::told::Told;
+use crate::{
+    approvals::{ApprovalFault, ApprovalFilter, Approvals},
+    deliver::{Backoff, DeliverFault},
+};
 
 /// Why a channel is not getting on; `None` while it is.
 pub type ChannelState = Option<Arc<str>>;
 
+/// How people are told.
+pub enum Way {
+    /// A web server of theirs.
+    Webhook(Box<Webhook>),
+    /// A message with buttons, which is changed once it is decided.
+    Slack(Arc<Slack>),
+    /// Mail.
+    Mail(Box<Mail>),
+}
+
 /// One channel. Run it in a task of its own.
 pub struct Channel {
     name: String,
-    webhook: Webhook,
+    way: Way,
     approvals: Arc<Approvals>,
     /// Where reviewers answer; the approval's id is appended.
     place: Option<String>,
     now: fn() -> Timestamp,
     state: watch::Sender<ChannelState>,
-    told: HashSet<String>,
+    told: Told,
 }
 
 impl Channel {
-    /// A channel by web hook. Dials nothing yet.
-    ///
-    /// # Errors
-    /// [`DeliverFault::Setting`].
+    /// A channel of this name, which keeps what it told in `folder`. Dials nothing yet.
     pub fn new(
-        settings: &WebhookSettings,
-        headers: Headers,
-        secret: &WebhookSecret,
+        name: &str,
+        way: Way,
         approvals: &Arc<Approvals>,
         place: Option<&str>,
+        folder: &Path,
         now: fn() -> Timestamp,
-    ) -> Result<Self, DeliverFault> {
-        Ok(Self {
-            name: settings.name.to_string(),
-            webhook: Webhook::new(settings, headers, secret)?,
+    ) -> Self {
+        let told = Told::open(folder.join(format!("{}-{name}.json", way.kind())));
+        Self {
+            name: name.to_owned(),
+            way,
             approvals: Arc::clone(approvals),
             place: place.map(|place| place.trim_end_matches('/').to_owned()),
             now,
             state: watch::Sender::new(None),
-            told: HashSet::new(),
-        })
+            told,
+        }
     }
 
     /// How it is doing, for readiness and metrics.
@@ -81,62 +95,98 @@ impl Channel {
                     changed.look().await;
                 }
                 Err(fault @ DeliverFault::Never(_)) => {
-                    tracing::error!(channel = self.name, %fault, "questions are no longer told");
+                    tracing::error!(channel = %self.what(), %fault, "questions are no longer told");
                     self.state.send_replace(Some(fault.to_string().into()));
                     return;
                 }
                 Err(fault) => {
                     if self.state.borrow().is_none() {
-                        tracing::warn!(channel = self.name, %fault, "a question is told later");
+                        tracing::warn!(channel = %self.what(), %fault, "a question is told later");
                     }
                     self.state.send_replace(Some(fault.to_string().into()));
-                    sleep(backoff.next()).await;
+                    sleep(backoff.next().max(fault.wait())).await;
                 }
             }
         }
     }
 
-    /// Tells of everything that was not told before.
+    fn what(&self) -> String {
+        format!("{} {}", self.way.kind(), self.name)
+    }
+
+    /// Tells of everything that was not told before, and settles what was decided.
     async fn round(&mut self) -> Result<(), DeliverFault> {
         let filter =
             ApprovalFilter { state: Some("pending".to_owned()), ..ApprovalFilter::default() };
         let pending = self.approvals.list(&filter, (self.now)()).await;
-        let mut pending = pending.map_err(|fault| DeliverFault::Later(fault.to_string()))?;
-        pending.retain(|approval| !self.told.contains(&approval.id));
-        for approval in pending.into_iter().rev() {
-            let message = message(&approval, self.place.as_deref());
-            self.webhook.send(&approval.id, &message, (self.now)()).await?;
-            if self.told.len() >= TOLD_MAX {
-                self.told.clear();
+        let pending = pending.map_err(|fault| DeliverFault::Later(fault.to_string()))?;
+        let open: HashSet<_> = pending.iter().map(|approval| approval.id.clone()).collect();
+        for approval in pending.into_iter().rev().filter(|one| one.state == State::Pending) {
+            if self.told.has(&approval.id) {
+                continue;
             }
-            self.told.insert(approval.id);
+            let link = self.place.as_ref().map(|place| format!("{place}/{}", approval.id));
+            let receipt = self.way.tell(&approval, link.as_deref(), (self.now)()).await?;
+            self.told.add(approval.id, receipt);
+            self.told.save().await?;
         }
-        Ok(())
+        self.settle(&open).await
+    }
+
+    /// Says of what is no longer open how it ended, where that can be said, and forgets it.
+    async fn settle(&mut self, open: &HashSet<String>) -> Result<(), DeliverFault> {
+        let mut settled = false;
+        for (id, receipt) in self.told.all() {
+            if open.contains(&id) {
+                continue;
+            }
+            match self.approvals.get(&id, (self.now)()).await {
+                // More are open than are listed at once.
+                Ok(approval) if approval.state == State::Pending => continue,
+                Ok(approval) => self.way.settle(&approval, &receipt).await?,
+                Err(ApprovalFault::Unknown) => {}
+                Err(fault) => return Err(DeliverFault::Later(fault.to_string())),
+            }
+            self.told.remove(&id);
+            settled = true;
+        }
+        if settled { self.told.save().await } else { Ok(()) }
     }
 }
 
-/// What is told of a question.
-fn message(approval: &Approval, place: Option<&str>) -> Value {
-    let time = |at: Timestamp| {
-        let at = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
-        format!("{at:.3}")
-    };
-    let Approval { id, subject, terms, asked_at, .. } = approval;
-    json!({
-        "type": "approval.asked",
-        "timestamp": time(*asked_at),
-        "data": {
-            "approval": id,
-            "url": place.map(|place| format!("{place}/{id}")),
-            "connection": subject.connection,
-            "action": subject.action,
-            "target": subject.target,
-            "caller": { "issuer": subject.issuer, "subject": subject.subject, "client": subject.client },
-            "policies": subject.policies,
-            "reason": terms.reason,
-            "groups": terms.groups,
-            "quorum": terms.quorum,
-            "answer_by": time(terms.answer_by),
-        },
-    })
+impl Way {
+    /// In one word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Mail(_) => "mail",
+        }
+    }
+
+    /// Tells of a question; gives what finds the message again, if anything does.
+    async fn tell(
+        &self,
+        approval: &Approval,
+        link: Option<&str>,
+        now: Timestamp,
+    ) -> Result<String, DeliverFault> {
+        match self {
+            Self::Webhook(webhook) => {
+                let message = question::message(approval, link);
+                webhook.send(&approval.id, &message, now).await?;
+            }
+            Self::Slack(slack) => return slack.post(approval, link).await,
+            Self::Mail(mail) => mail.send(approval, link).await?,
+        }
+        Ok(String::new())
+    }
+
+    /// Says how it ended, as far as this way can.
+    async fn settle(&self, approval: &Approval, receipt: &str) -> Result<(), DeliverFault> {
+        match self {
+            Self::Slack(slack) => slack.update(approval, receipt).await,
+            Self::Webhook(_) | Self::Mail(_) => Ok(()),
+        }
+    }
 }

@@ -16,13 +16,17 @@ const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// A receiver with its key.
-pub(super) struct Webhook {
+pub struct Webhook {
     http: Http,
     key: hmac::Key,
 }
 
 impl Webhook {
-    pub(super) fn new(
+    /// Dials nothing yet.
+    ///
+    /// # Errors
+    /// [`DeliverFault::Setting`].
+    pub fn new(
         settings: &WebhookSettings,
         headers: Headers,
         secret: &WebhookSecret,

@@ -8,7 +8,7 @@ use object_store::{
 };
 
 use super::{S3Keys, S3Settings, ShipFault, ShipTarget};
-use crate::client::Client;
+use crate::client::{Client, Reach};
 
 /// How long one request is tried again before the whole segment waits for its next turn.
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -30,7 +30,8 @@ pub(super) fn open(
 }
 
 fn bucket(settings: &S3Settings, keys: Option<&S3Keys>) -> Result<Arc<dyn ObjectStore>, ShipFault> {
-    let client = Client::new(settings.ca.as_deref()).map_err(ShipFault::Setting)?;
+    let client =
+        Client::new(settings.ca.as_deref(), Reach::Anywhere).map_err(ShipFault::Setting)?;
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
         .with_region(&settings.region)

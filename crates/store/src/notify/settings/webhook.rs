@@ -1,4 +1,4 @@
-//! The configuration of channels. Holds no secret, only references to them.
+//! The configuration of web servers that are told.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -63,7 +63,7 @@ impl WebhookSecret {
     }
 
     /// For the one place that signs.
-    pub(super) fn expose(&self) -> &[u8] {
+    pub(in crate::notify) fn expose(&self) -> &[u8] {
         &self.0
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Debug for WebhookSecret {
 
 impl WebhookSettings {
     /// The receiver, as every other that is posted to.
-    pub(super) fn receiver(&self) -> HttpSettings {
+    pub(in crate::notify) fn receiver(&self) -> HttpSettings {
         HttpSettings {
             url: self.url.clone(),
             allow_cleartext: self.allow_cleartext,

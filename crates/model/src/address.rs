@@ -1,4 +1,4 @@
-//! Which addresses may be connected to: a closed list of classes over every IPv4 and IPv6 address
+//! What an address reaches: a closed list of classes over every IPv4 and IPv6 address
 //! (IANA special-purpose registries, RFC 6890). Never resolves a name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
