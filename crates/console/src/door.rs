@@ -12,7 +12,7 @@ use std::{
 
 use aws_lc_rs::rand;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use lockgate_model::Timestamp;
+use lockgate_model::{Person, Timestamp};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -77,6 +77,8 @@ struct Begun {
 pub(crate) struct Session {
     /// The token, never shown.
     token: String,
+    /// Whose it is.
+    person: Person,
     /// Stands in every form of this session.
     pub(crate) form_token: String,
     at: Timestamp,
@@ -126,17 +128,29 @@ impl Door {
         (fresh && same(&one.binding, binding)).then_some((one.verifier, one.next))
     }
 
-    /// A session for this token; its id is for the browser's cookie.
-    pub(crate) fn open(&self, token: String, now: Timestamp) -> Result<String, Problem> {
+    /// A session for this person's token; its id is for the browser's cookie.
+    pub(crate) fn open(
+        &self,
+        token: String,
+        person: Person,
+        now: Timestamp,
+    ) -> Result<String, Problem> {
         let (id, form_token) = (random()?, random()?);
         let mut sessions = lock(&self.sessions);
         make_room(&mut sessions, |one| one.at);
-        sessions.insert(key(&id), Session { token, form_token, at: now });
+        sessions.insert(key(&id), Session { token, person, form_token, at: now });
         Ok(id)
     }
 
     pub(crate) fn session(&self, id: &str) -> Option<Session> {
         lock(&self.sessions).get(&key(id)).cloned()
+    }
+
+    /// The session that this person opened last.
+    pub(crate) fn newest(&self, person: &Person) -> Option<Session> {
+        let sessions = lock(&self.sessions);
+        let own = sessions.values().filter(|one| one.person == *person);
+        own.max_by_key(|one| one.at).cloned()
     }
 
     pub(crate) fn close(&self, id: &str) {
@@ -217,10 +231,27 @@ mod tests {
     #[test]
     fn sessions_open_and_close() {
         let door = Door::default();
-        let id = door.open("token".into(), at(0)).unwrap();
+        let id = door.open("token".into(), person("corp", "ann"), at(0)).unwrap();
         assert_eq!(door.session(&id).unwrap().authorization(), "Bearer token");
         assert!(door.session("guess").is_none());
         door.close(&id);
         assert!(door.session(&id).is_none());
+    }
+
+    #[test]
+    fn a_person_is_found_by_issuer_and_subject_and_the_last_login_counts() {
+        let door = Door::default();
+        let ann = person("corp", "ann");
+        assert!(door.newest(&ann).is_none());
+        door.open("other issuer".into(), person("github", "ann"), at(9)).unwrap();
+        door.open("other subject".into(), person("corp", "bob"), at(9)).unwrap();
+        assert!(door.newest(&ann).is_none());
+        door.open("second".into(), ann.clone(), at(2)).unwrap();
+        door.open("first".into(), ann.clone(), at(1)).unwrap();
+        assert_eq!(door.newest(&ann).unwrap().authorization(), "Bearer second");
+    }
+
+    fn person(issuer: &str, subject: &str) -> Person {
+        Person { issuer: issuer.into(), subject: subject.into() }
     }
 }

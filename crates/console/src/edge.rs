@@ -11,6 +11,7 @@ use lockgate_store::{
     approvals::Approvals,
     index::Index,
     journal::{Elsewhere, Journal, JournalFault, Keys, SignedHead},
+    notify::Slack,
     pins::PinFolder,
 };
 
@@ -58,6 +59,8 @@ pub struct Edge {
     pub pins: PinFolder,
     /// How people log in to the pages; there are none where it is absent.
     pub login: Option<Login>,
+    /// The apps in Slack whose clicks are answers; people must be able to log in for that.
+    pub slack: Vec<Arc<Slack>>,
     /// This node's name, as the index has it.
     pub node: String,
     /// The folder of this node's journal.

@@ -24,6 +24,7 @@ mod recording;
 mod routes;
 mod serve;
 mod settings;
+mod slack;
 mod slots;
 mod stretch;
 mod tail;

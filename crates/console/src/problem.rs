@@ -49,6 +49,7 @@ codes! {
     TokenRefused = "token.refused", UNAUTHORIZED, "the token is not accepted";
     IssuerUnavailable = "issuer.unavailable", SERVICE_UNAVAILABLE,
         "tokens can't be verified at the moment";
+    SignatureRefused = "signature.refused", UNAUTHORIZED, "the signature is not accepted";
     RoleMissing = "role.missing", FORBIDDEN, "a role is missing";
     TooMany = "limit.concurrency", TOO_MANY_REQUESTS, "too many requests are open";
     HttpMalformed = "http.malformed", BAD_REQUEST, "the request can't be read";

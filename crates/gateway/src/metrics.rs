@@ -18,6 +18,7 @@ pub struct Metrics {
     requests: Counter,
     sessions: Gauge<u64, AtomicU64>,
     break_glass: Family<ByConnection, Counter>,
+    channels: Family<Channel, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +39,12 @@ struct Call {
     era: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Channel {
+    kind: &'static str,
+    name: String,
+}
+
 impl Metrics {
     /// Counters at zero.
     pub fn new() -> Self {
@@ -47,13 +54,16 @@ impl Metrics {
         let requests = Counter::default();
         let sessions = Gauge::default();
         let break_glass = Family::default();
+        let channels = Family::default();
         registry.register("refused", "Requests and calls that did not succeed", refused.clone());
         registry.register("calls", "Messages sent to servers", calls.clone());
         registry.register("requests", "HTTP requests", requests.clone());
         registry.register("sessions", "Open legacy sessions", sessions.clone());
         let help = "Held calls that were sent by break-glass";
         registry.register("break_glass_calls", help, break_glass.clone());
-        Self { registry, refused, calls, requests, sessions, break_glass }
+        let help = "Whether people can be told of questions on a channel";
+        registry.register("channel_up", help, channels.clone());
+        Self { registry, refused, calls, requests, sessions, break_glass, channels }
     }
 
     /// Counts a held call that goes by break-glass.
@@ -91,6 +101,12 @@ impl Metrics {
     /// Notes how many legacy sessions are open.
     pub fn sessions(&self, open: usize) {
         self.sessions.set(open as u64);
+    }
+
+    /// Notes whether people can be told of questions on a channel.
+    pub fn channel(&self, kind: &'static str, name: &str, up: bool) {
+        let channel = Channel { kind, name: name.to_owned() };
+        self.channels.get_or_create(&channel).set(up.into());
     }
 
     /// All of it in the OpenMetrics text format.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use lockgate_model::{ConnectionName, Era, Limits};
-use lockgate_store::notify::WebhookSettings;
+use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -64,6 +64,10 @@ pub struct ApprovalSettings {
     pub identity_max: u32,
     /// Web servers that are told of every question, never of its content.
     pub webhooks: Vec<WebhookSettings>,
+    /// Slack channels in which each is asked, with buttons.
+    pub slack: Vec<SlackSettings>,
+    /// People who get a mail for each.
+    pub mail: Vec<MailSettings>,
 }
 
 impl Default for ApprovalSettings {
@@ -76,6 +80,8 @@ impl Default for ApprovalSettings {
             break_glass_max_ms: 3_600_000,
             identity_max: 100,
             webhooks: Vec::new(),
+            slack: Vec::new(),
+            mail: Vec::new(),
         }
     }
 }

@@ -156,7 +156,7 @@ pub(super) async fn inside(
 }
 
 /// Verifies a token as the admin API does.
-pub(super) async fn verify(
+pub(crate) async fn verify(
     console: &Arc<Console>,
     authorization: &str,
 ) -> Result<Somebody, Problem> {

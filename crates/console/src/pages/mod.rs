@@ -18,9 +18,11 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderValue, header};
+use lockgate_model::Reviewer;
 use serde::Deserialize;
 use url::form_urlencoded;
 
+pub(crate) use self::gate::verify;
 use self::gate::{Cookie, Visitor};
 use crate::{
     console::Console,
@@ -169,8 +171,9 @@ async fn callback(
     let finish = Finish { code, verifier, redirect: redirect(login) };
     let token = (login.finish)(finish).await.map_err(unavailable)?;
     // Nobody gets a session whose token would be refused.
-    gate::verify(&console, &format!("Bearer {token}")).await?;
-    let id = console.door.open(token, console.now())?;
+    let somebody = gate::verify(&console, &format!("Bearer {token}")).await?;
+    let person = Reviewer::of(somebody.0.identity()).person;
+    let id = console.door.open(token, person, console.now())?;
     let mut response = Redirect::to(&next).into_response();
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, Cookie::Session.set(&id, &login.origin)?);

@@ -24,6 +24,7 @@ use crate::{
     console::Console,
     gate, page, pages,
     problem::{Code, Problem},
+    slack,
 };
 
 /// Where the API stands.
@@ -59,6 +60,7 @@ impl Modify for Bearer {
 /// Every path behind the gate.
 pub(crate) fn router(console: Arc<Console>) -> Router {
     let pages = console.edge.login.is_some().then(|| pages::router(&console));
+    let clicks = slack::router(&console);
     let (router, description) = described().split_for_parts();
     let description: Arc<str> = text(&description).into();
     let api = router
@@ -67,8 +69,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .fallback(|| async { Problem::from(Code::PathUnknown) })
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(console, gate::pass));
-    // Pages have a gate of their own.
-    pages.into_iter().fold(api, Router::merge)
+    // Pages and clicks have gates of their own.
+    pages.into_iter().chain(clicks).fold(api, Router::merge)
 }
 
 /// The API's description, OpenAPI 3.1 as JSON.

@@ -87,6 +87,7 @@ impl Rig {
             offer: Box::new(offer),
             pins: pins.clone(),
             login: None,
+            slack: Vec::new(),
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
             keeper: keeper(&journal, &refuses, &stops_short),
             index: Arc::clone(&index),

@@ -182,6 +182,13 @@ fn anchor(settings: &mut Settings, base: &Path, overrides: &[Override]) {
     for issuer in &mut settings.issuers {
         issuer.ca = issuer.ca.take().map(|path| base.join(path));
     }
+    let approvals = &mut settings.approvals;
+    let (hooks, apps) = (&mut approvals.webhooks, &mut approvals.slack);
+    let trusted = hooks.iter_mut().map(|one| &mut one.ca);
+    let trusted = trusted.chain(apps.iter_mut().map(|one| &mut one.ca));
+    for ca in trusted.chain(approvals.mail.iter_mut().map(|one| &mut one.ca)) {
+        *ca = ca.take().map(|path| base.join(path));
+    }
     for connection in &mut settings.connections {
         for pack in &mut connection.guard.packs {
             *pack = base.join(&*pack);

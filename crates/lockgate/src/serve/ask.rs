@@ -6,58 +6,29 @@ use std::{
 };
 
 use lockgate_console::{Offer, Offers};
-use lockgate_gateway::{clock, gateway::Gateway, settings::ApprovalSettings};
+use lockgate_gateway::{clock, gateway::Gateway};
 use lockgate_model::{Approval, ApprovalEvent, ApprovalStep, Event};
 use lockgate_rules::policy::Way;
-use lockgate_store::{
-    approvals::Approvals,
-    db::DbPlace,
-    deliver::Headers,
-    notify::{Channel, WebhookSecret, WebhookSettings},
-};
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use lockgate_store::{approvals::Approvals, db::DbPlace};
+use tokio::time::sleep;
 use tracing::error;
-use url::Url;
 
 use super::{
     beside::{Ground, lock, opened},
-    keep::{resolve, resolved},
+    channels::Channels,
 };
-use crate::failure::Failure;
 
 /// How often it is looked for what time has ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A web server that is told of questions, with its secrets resolved.
-pub(super) struct Hook {
-    settings: WebhookSettings,
-    headers: Headers,
-    secret: WebhookSecret,
-}
-
-/// Reads the secrets of every web server that is told of questions.
-///
-/// # Errors
-/// Where a reference leads nowhere, or holds no secret that can be used.
-pub(super) fn hooks(settings: &ApprovalSettings) -> Result<Vec<Hook>, Failure> {
-    let hook = |settings: &WebhookSettings| {
-        let wrong =
-            |fault| Failure::usage_text(format_args!("webhook `{}`: {fault}", settings.name));
-        let secret = WebhookSecret::parse(&resolve(&settings.secret)?).map_err(wrong)?;
-        let headers = resolved(&settings.headers)?;
-        Ok(Hook { settings: settings.clone(), headers, secret })
-    };
-    settings.webhooks.iter().map(hook).collect()
-}
-
 /// Lets the gateway ask, tells who wants to know, and puts on the record what nobody answered in
 /// time. Runs until the gateway ends.
-pub(super) async fn keep(ground: Ground, place: DbPlace, hooks: Vec<Hook>) {
+pub(super) async fn keep(ground: Ground, place: DbPlace, channels: Channels) {
     let away = |why| *lock(&ground.parts.approvals) = Some(why);
     let approvals = opened("approvals", || Approvals::open(&place), away).await;
     ground.gateway.ask_at(Arc::clone(&approvals));
     // Ends with this task.
-    let _channels = tell(&ground, &approvals, hooks);
+    let _told = channels.start(&ground, &approvals);
     loop {
         sleep(SWEEP_EVERY).await;
         let swept = approvals.sweep(clock::now()).await;
@@ -94,27 +65,6 @@ pub(super) fn offers(gateway: &Arc<Gateway>) -> Offers {
             lift,
         })
     })
-}
-
-/// Starts every channel, each on its own.
-fn tell(ground: &Ground, approvals: &Arc<Approvals>, hooks: Vec<Hook>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let place = ground.settings.approvals.url.as_ref().map(Url::as_str);
-    for Hook { settings, headers, secret } in hooks {
-        let name = settings.name.to_string();
-        match Channel::new(&settings, headers, &secret, approvals, place, clock::now) {
-            Ok(channel) => {
-                lock(&ground.parts.channels).push((name, channel.state()));
-                tasks.spawn(channel.run());
-            }
-            Err(fault) => {
-                error!(channel = name, %fault, "a channel can't be used");
-                let failed = watch::Sender::new(Some(fault.to_string().into()));
-                lock(&ground.parts.channels).push((name, failed.subscribe()));
-            }
-        }
-    }
-    tasks
 }
 
 fn record(ground: &Ground, ended: Approval) {

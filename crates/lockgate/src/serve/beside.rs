@@ -11,13 +11,13 @@ use std::{
 
 use http::HeaderMap;
 use lockgate_console::{Console, Edge, Keeper, Login, Verify};
-use lockgate_gateway::{clock, gateway::Gateway, stage::authenticate::Access};
+use lockgate_gateway::{clock, gateway::Gateway, metrics::Metrics, stage::authenticate::Access};
 use lockgate_store::{
     db::DbPlace,
     deliver::{self, Delivery, HeadDelivery, SinkState},
     index::{self, Index, Indexer},
     journal::{Elsewhere, Keys, SignedHead},
-    notify::ChannelState,
+    notify::Slack,
     pins::PinFolder,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use super::{
     admin::{Part, State},
     ask,
+    channels::{Channels, Running},
     keep::{self, Shipping},
     login,
 };
@@ -51,9 +52,16 @@ pub(super) struct Parts {
     pub(super) approvals: Mutex<Option<String>>,
     /// Emergencies in force, or not yet looked at.
     pub(super) emergencies: AtomicU64,
-    pub(super) channels: Mutex<Vec<(String, watch::Receiver<ChannelState>)>>,
+    pub(super) channels: Mutex<Vec<Running>>,
     sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
     pub(super) shipping: Mutex<Option<Shipping>>,
+}
+
+/// What the admin API is served with.
+struct Api {
+    listener: TcpListener,
+    login: Option<Login>,
+    slack: Vec<Arc<Slack>>,
 }
 
 enum IndexState {
@@ -99,15 +107,16 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
-        let hooks = ask::hooks(&loaded.settings.approvals)?;
-        tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, hooks));
+        let channels = Channels::new(&loaded.settings.approvals)?;
+        let slack = channels.slack();
+        tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, channels));
         let console = Arc::new(Mutex::new(None));
         let (place, parts) = (offline::index_place(loaded)?, Arc::clone(&ground.parts));
         let login = match &ground.settings.admin_api {
             Some(api) => login::login(api, &ground.settings)?,
             None => None,
         };
-        let api = listener.map(|listener| (listener, login));
+        let api = listener.map(|listener| Api { listener, login, slack });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console })
     }
@@ -126,9 +135,9 @@ impl Beside {
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
         let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
         parts.push(part("break-glass", (emergencies > 0).then(|| ask::loudly(emergencies))));
-        for (name, state) in lock(&self.parts.channels).iter() {
-            let failing = state.borrow().as_ref().map(ToString::to_string);
-            parts.push(part(&format!("webhook {name}"), failing));
+        for channel in lock(&self.parts.channels).iter() {
+            let (kind, name, failing) = channel.look();
+            parts.push(part(&format!("{kind} {name}"), failing));
         }
         for (name, state) in lock(&self.parts.sinks).iter() {
             let failing = state.borrow().failing.as_ref().map(ToString::to_string);
@@ -138,6 +147,14 @@ impl Beside {
             parts.push(part("shipping", shipping.failing()));
         }
         parts
+    }
+
+    /// Notes in `metrics` what is known only when it is asked for.
+    pub(crate) fn measure(&self, metrics: &Metrics) {
+        for channel in lock(&self.parts.channels).iter() {
+            let (kind, name, failing) = channel.look();
+            metrics.channel(kind, name, failing.is_none());
+        }
     }
 }
 
@@ -168,7 +185,7 @@ async fn index(
     ground: Ground,
     place: DbPlace,
     elsewhere: Option<Elsewhere>,
-    api: Option<(TcpListener, Option<Login>)>,
+    api: Option<Api>,
     made: Arc<Mutex<Option<Arc<Console>>>>,
 ) {
     let away = |why| *lock(&ground.parts.index) = Some(IndexState::Away(why));
@@ -178,7 +195,7 @@ async fn index(
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
     match (api, &ground.settings.admin_api) {
-        (Some((listener, login)), Some(settings)) => {
+        (Some(Api { listener, login, slack }), Some(settings)) => {
             let access = Access {
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
@@ -189,6 +206,7 @@ async fn index(
                 offer: ask::offers(&ground.gateway),
                 pins: ground.pins.clone(),
                 login,
+                slack,
                 verify: verify(&ground.gateway, access),
                 keeper: Keeper::of(journal, clock::now),
                 index,

@@ -127,6 +127,12 @@ impl Health {
         parts
     }
 
+    /// `/metrics`.
+    pub(crate) fn metrics(&self) -> String {
+        self.beside.measure(&self.gateway.metrics);
+        self.gateway.metrics.text()
+    }
+
     fn unready(&self, draining: bool) -> Option<String> {
         if draining {
             Some("shutting down".to_owned())

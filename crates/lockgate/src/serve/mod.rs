@@ -5,6 +5,7 @@
 mod admin;
 mod ask;
 mod beside;
+mod channels;
 mod health;
 mod inputs;
 pub(crate) mod keep;

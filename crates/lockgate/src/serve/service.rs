@@ -278,9 +278,9 @@ fn lookouts(
     tasks.spawn(async move { watched.watch().await });
     let journal = Arc::clone(&gateway.ground.journal);
     tasks.spawn(orders::take_orders(journal, loaded.settings.data.clone()));
-    let (health, gateway) = (Arc::clone(health), Arc::clone(gateway));
+    let health = Arc::clone(health);
     tasks.spawn(plain_http::serve(operators, move |request| {
-        let answer = admin::answer(&request, || health.parts(), || gateway.metrics.text());
+        let answer = admin::answer(&request, || health.parts(), || health.metrics());
         async { answer }
     }));
 }

@@ -145,6 +145,12 @@ const WEBHOOKS: &str = "approvals:\n  webhooks:\n    - name: inbox\n      \
     url: https://inbox.example.com\n      secret: env:SECRET\n    - name: inbox\n      \
     url: http://169.254.169.254/\n      secret: env:SECRET\nconnections:";
 
+/// Wrong in as many ways as an app and a server can be.
+const TELLING: &str = "approvals:\n  slack:\n    - name: ops\n      team: T1\n      channel: approvals\n      \
+    token: env:A\n      signing_secret: env:B\n      api: https://ann@slack.example.com/\n      \
+    people: { U1: nobody/ann }\n  mail:\n    - name: ops\n      server: smtp://169.254.169.254\n      \
+    from: lockgate@example.com\n      to: [ann@example.com]\nconnections:";
+
 /// Settings of an admin API whose pages are logged in to by this issuer, at this place.
 fn login(issuer: &str, url: &str) -> String {
     format!(
@@ -172,6 +178,7 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("path", "labels: { env: production }", "path: /a/../b"),
         ("anonymous", "labels: { env: production }", "development_anonymous: true"),
         ("webhooks", "connections:", WEBHOOKS),
+        ("telling", "connections:", TELLING),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {

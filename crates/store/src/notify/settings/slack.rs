@@ -125,21 +125,21 @@ impl SlackSettings {
         })
     }
 
-    /// What in it is no id of Slack's, with the kind of id that was expected.
-    pub fn wrong_id(&self) -> Option<(&str, &'static str)> {
+    /// What in it is no id of Slack's: the setting, its value, and the kind of id that was expected.
+    pub fn wrong_id(&self) -> Option<(&'static str, &str, &'static str)> {
         let fits = |id: &str, kinds: &[char]| {
             id.starts_with(kinds)
                 && (2..=32).contains(&id.len())
                 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         };
         if !fits(&self.team, &['T']) {
-            return Some((&self.team, "a workspace's id, as in `T0123ABCD`"));
+            return Some(("team", &self.team, "a workspace's id, as in `T0123ABCD`"));
         }
         if !fits(&self.channel, &['C', 'G']) {
-            return Some((&self.channel, "a channel's id, as in `C0123ABCD`"));
+            return Some(("channel", &self.channel, "a channel's id, as in `C0123ABCD`"));
         }
         let wrong = self.people.keys().find(|id| !fits(id, &['U', 'W']))?;
-        Some((wrong, "a member's id, as in `U0123ABCD`"))
+        Some(("people", wrong, "a member's id, as in `U0123ABCD`"))
     }
 }
 

@@ -22,36 +22,50 @@ fn code(text: &str) -> String {
     format!("`{}`", escape(&text.replace('`', "'")))
 }
 
-/// The question with its buttons. What a button says names the arguments that it is about.
-pub(super) fn question(approval: &Approval, link: Option<&str>, channel: &str) -> Value {
+/// The question, with buttons for an answer where one `counts`.
+pub(super) fn question(
+    approval: &Approval,
+    link: Option<&str>,
+    channel: &str,
+    counts: bool,
+) -> Value {
     let asked = Question::of(approval);
     let Question { who, client, what, why, groups, answer_by } = &asked;
     let title = format!("{} asks for `{}` of {}", code(who), approval.subject.action, code(what));
-    let about = format!("{} {}", approval.id, approval.subject.arguments);
-    let mut buttons = vec![approve(&about), reject(&about)];
-    buttons.extend(link.map(|link| {
-        json!({ "type": "button", "action_id": "open", "url": link,
-            "text": { "type": "plain_text", "text": "Open" } })
-    }));
+    let mut blocks = vec![
+        section(&format!("*A call waits for you.* {title}")),
+        json!({ "type": "section", "fields": [
+            text(&format!("*Why*\n{}", code(why))),
+            text(&format!("*Who is asked*\n{}", code(groups))),
+            text(&format!("*Client*\n{}", code(client))),
+            text(&format!("*Answer by*\n{}", code(answer_by))),
+        ] }),
+        json!({ "type": "context", "elements": [
+            text("Its arguments are never told here. They are on the page.") ] }),
+    ];
+    let buttons = buttons(approval, link, counts);
+    if !buttons.is_empty() {
+        blocks.push(json!({ "type": "actions", "block_id": "lockgate", "elements": buttons }));
+    }
     json!({
         "channel": channel,
         "text": format!("A call waits for you: {title}"),
         "unfurl_links": false,
         "unfurl_media": false,
         "metadata": { "event_type": "lockgate_approval", "event_payload": { "approval": approval.id } },
-        "blocks": [
-            section(&format!("*A call waits for you.* {title}")),
-            { "type": "section", "fields": [
-                text(&format!("*Why*\n{}", code(why))),
-                text(&format!("*Who is asked*\n{}", code(groups))),
-                text(&format!("*Client*\n{}", code(client))),
-                text(&format!("*Answer by*\n{}", code(answer_by))),
-            ] },
-            { "type": "context", "elements": [
-                text("Its arguments are never told here. They are on the page.") ] },
-            { "type": "actions", "block_id": "lockgate", "elements": buttons },
-        ],
+        "blocks": blocks,
     })
+}
+
+/// What an answering button says names the arguments that it is about.
+fn buttons(approval: &Approval, link: Option<&str>, counts: bool) -> Vec<Value> {
+    let about = format!("{} {}", approval.id, approval.subject.arguments);
+    let mut buttons = if counts { vec![approve(&about), reject(&about)] } else { Vec::new() };
+    buttons.extend(link.map(|link| {
+        json!({ "type": "button", "action_id": "open", "url": link,
+            "text": { "type": "plain_text", "text": "Open" } })
+    }));
+    buttons
 }
 
 /// What remains once it is decided.
@@ -142,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_a_call_names_steers_nothing() {
-        let asked = question(&hostile(), Some("https://review.example/approvals/a1"), "C1");
+        let asked = question(&hostile(), Some("https://review.example/approvals/a1"), "C1", true);
         let act = Act::Approve {
             by: Reviewer {
                 person: lockgate_model::Person { issuer: "corp".into(), subject: "<@U1>".into() },
@@ -163,16 +177,17 @@ mod tests {
 
     #[test]
     fn a_button_names_the_arguments_that_it_is_about() {
-        let asked = question(&hostile(), Some("https://review.example/approvals/a1"), "C1");
+        let asked = question(&hostile(), Some("https://review.example/approvals/a1"), "C1", true);
         let buttons = asked["blocks"][3]["elements"].as_array().unwrap();
         for button in &buttons[..2] {
             assert_eq!(button["value"], format!("a1 {}", "07".repeat(32)));
         }
         assert_eq!(buttons[2]["url"], "https://review.example/approvals/a1");
         assert!(buttons[2].get("value").is_none());
-        assert_eq!(
-            question(&hostile(), None, "C1")["blocks"][3]["elements"].as_array().unwrap().len(),
-            2
-        );
+        for (link, counts, count) in [(None, true, 2), (Some("https://a"), false, 1)] {
+            let asked = question(&hostile(), link, "C1", counts);
+            assert_eq!(asked["blocks"][3]["elements"].as_array().unwrap().len(), count);
+        }
+        assert!(question(&hostile(), None, "C1", false)["blocks"].get(3).is_none());
     }
 }

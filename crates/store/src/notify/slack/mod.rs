@@ -105,7 +105,7 @@ impl Slack {
         approval: &Approval,
         link: Option<&str>,
     ) -> Result<String, DeliverFault> {
-        let body = blocks::question(approval, link, &self.channel);
+        let body = blocks::question(approval, link, &self.channel, !self.people.is_empty());
         let answer = self.call("chat.postMessage", &body).await?;
         let found = answer.get("ts").and_then(Value::as_str).filter(|ts| ts.len() < NAME_MAX_CHARS);
         Ok(found.unwrap_or_default().to_owned())

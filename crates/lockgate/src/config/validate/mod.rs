@@ -3,6 +3,8 @@
 //!
 //! Pure: looks at the settings and nothing else, so the same answer comes offline and in service.
 
+mod channels;
+
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use http::HeaderName;
@@ -12,7 +14,6 @@ use lockgate_gateway::{
     settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
     token::{Rules, RulesFault},
 };
-use lockgate_store::notify::WebhookSettings;
 use url::{Host, Url};
 
 use super::{
@@ -66,12 +67,7 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
     if let Some(api) = &settings.admin_api {
         admin_api(api, settings, &mut found);
     }
-    let mut names = BTreeSet::new();
-    for (index, webhook) in settings.approvals.webhooks.iter().enumerate() {
-        let (name, first) = (webhook.name.as_str(), names.insert(webhook.name.as_str()));
-        let path = ["approvals", "webhooks", &step(name, index, first)].map(str::to_owned);
-        check_webhook(webhook, first, &mut Section { path: path.to_vec(), found: &mut found });
-    }
+    channels::check(settings, &mut found);
     let mut names = BTreeSet::new();
     for (index, connection) in settings.connections.iter().enumerate() {
         let name = connection.name.as_str();
@@ -79,18 +75,6 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         check_connection(connection, index, settings, &mut Section { path, found: &mut found });
     }
     found
-}
-
-fn check_webhook(webhook: &WebhookSettings, first: bool, at: &mut Section<'_>) {
-    let name = &webhook.name;
-    at.check(first, "name", format!("two webhooks are named `{name}`"), "rename one of them");
-    let scheme = webhook.url.scheme();
-    at.check(
-        scheme == "https" || (scheme == "http" && webhook.allow_cleartext),
-        "url",
-        "questions would be told without encryption",
-        "use `https:`; `allow_cleartext: true` beside it allows `http:`",
-    );
 }
 
 /// The admin API must be opened by tokens that were meant for it.
