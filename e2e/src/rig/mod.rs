@@ -3,6 +3,7 @@
 
 mod mint;
 mod server;
+pub mod slack;
 pub mod stream;
 mod upstream;
 

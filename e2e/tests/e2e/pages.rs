@@ -30,10 +30,19 @@ pub(crate) struct House {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: Upstream,
     pub(crate) api: SocketAddr,
+    /// Of its secret.
+    _folder: tempfile::TempDir,
 }
 
 impl House {
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(|_| Ok(()))
+    }
+
+    /// With settings that were changed before the start.
+    pub(crate) fn start_with(
+        change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         prepare::debian()?;
         let (api, upstream) = (free_address()?, Upstream::start()?);
         let origin = format!("http://{api}");
@@ -41,7 +50,7 @@ impl House {
         let folder = tempfile::tempdir()?;
         let secret = folder.path().join("secret");
         std::fs::write(&secret, "pages-secret")?;
-        let settings = json!({
+        let mut settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
                 "upstream": { "http": { "url": upstream.url(), "allow_private": true } } }],
@@ -51,9 +60,10 @@ impl House {
                     "scopes": ["openid", "mcp"] } },
             "approvals": { "hold_max_ms": 200, "url": format!("{origin}/approvals") },
         });
+        change(&mut settings)?;
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::start(&plan)?;
-        let house = Self { issuer, gateway, upstream, api };
+        let house = Self { issuer, gateway, upstream, api, _folder: folder };
         wait_for_tools(&house.engineer()?)?;
         Ok(house)
     }

@@ -1,5 +1,5 @@
 //! Class A: approvals through the real binary: a call that is held, the people who answer, and the one
-//! use. A15 is looked at in the console's own tests, A16 is not built.
+//! use. A15 is looked at in the console's own tests.
 
 use std::{
     net::SocketAddr,
@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     gateway::free_address,
     mcp::{Caller, LEGACY},
+    rig::slack::SlackApi,
     room::{POLICIES, Room},
     rows::Rows,
     say,
@@ -17,6 +18,8 @@ use lockgate_e2e::{
 };
 use lockgate_model::{ApprovalStep, Event};
 use serde_json::{Value, json};
+
+use crate::rows_a_clicks::a16;
 
 mod access;
 
@@ -46,7 +49,8 @@ struct Class {
 
 #[test]
 fn class_a() {
-    let api = free_address().unwrap();
+    let (api, slack) = (free_address().unwrap(), SlackApi::start().unwrap());
+    let folder = tempfile::tempdir().unwrap();
     let room = Room::start_with(|plan, _, _| {
         plan.policies.push_str(HELD);
         plan.policies.push_str(access::OPEN);
@@ -56,6 +60,7 @@ fn class_a() {
         });
         settings["approvals"] = json!({
             "hold_max_ms": HOLD.as_millis(), "grant_max_ms": 20_000, "identity_max": 3,
+            "slack": [slack.settings(folder.path(), &json!({})).unwrap()],
         });
     });
     let mut class = Class { rows: Rows::new("A"), room: room.unwrap(), api };
@@ -70,6 +75,7 @@ fn class_a() {
     class.quorum();
     class.access();
     class.legs();
+    a16(&mut class.rows, class.api);
     class.crash();
     class.rows.finish();
 }

@@ -23,6 +23,8 @@ use lockgate_e2e::{
 use lockgate_model::Reason;
 use serde_json::{Value, json};
 
+use crate::rows_s_channels;
+
 struct Class {
     rows: Rows,
     issuer: MintIssuer,
@@ -45,6 +47,7 @@ fn class_s() {
     class.redirects();
     class.own_ports();
     class.keys();
+    rows_s_channels::channels(&mut class.rows);
     class.rows.finish();
 }
 
