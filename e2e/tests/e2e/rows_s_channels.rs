@@ -87,8 +87,12 @@ pub(crate) fn channels(rows: &mut Rows) {
     });
     let room = room.unwrap();
     let alice = room.alice().unwrap();
-    let told = alice.send(&alice.call("any", json!({}))).unwrap().text();
-    assert!(told.contains("input_required"), "{told}");
+    let (begun, asks) = (Instant::now(), || alice.send(&alice.call("any", json!({}))).unwrap());
+    // Where people are asked is opened beside the calls, soon after the start.
+    while !asks().text().contains("input_required") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", asks().text());
+        std::thread::sleep(Duration::from_millis(50));
+    }
     for name in ["found", "temporary", "permanent", "local"] {
         let outcome = state(&room, name, "degraded").and_then(|detail| {
             ensure!(detail.contains("redirects are not followed"), "{detail}");

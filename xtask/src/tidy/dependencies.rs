@@ -6,9 +6,10 @@ use super::{
 };
 
 /// Libraries whose names begin so, and the one room that knows them.
-const OWNERS: [(&str, &str); 4] = [
+const OWNERS: [(&str, &str); 5] = [
     ("cedar-policy", "lockgate-rules"),
     ("jsonwebtoken", "lockgate-gateway"),
+    ("lettre", "lockgate-store"),
     ("rmcp", "lockgate-e2e"),
     ("sqlx", "lockgate-store"),
 ];

@@ -23,7 +23,8 @@ pub struct MailSettings {
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub name: lockgate_model::ConnectionName,
     /// The server that takes mail for sending (RFC 6409): `smtps://HOST:465` with TLS from the first
-    /// byte (RFC 8314), or `smtp://HOST:587`, which must then offer STARTTLS.
+    /// byte (RFC 8314), or `smtp://HOST:587`, which must then offer STARTTLS. Prefer the
+    /// first.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub server: Url,
     /// Whom it is from: `lockgate@example.com`, or `Lockgate <lockgate@example.com>`.
