@@ -131,6 +131,7 @@ impl std::fmt::Display for About {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
     use url::form_urlencoded;
 
@@ -145,6 +146,23 @@ mod tests {
         json!({ "type": "block_actions", "user": { "id": "U1", "team_id": "T1" }, "team": { "id": "T9" },
             "channel": { "id": "C1" }, "trigger_id": "t.1", "response_url": "https://evil.example",
             "actions": [{ "action_id": action, "value": value }] })
+    }
+
+    proptest! {
+        /// Whatever stands in a form, something is read or nothing is.
+        #[test]
+        fn any_bytes_are_read_or_are_nothing(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "[a-z_\\[\\]{}\":, 0-9]{0,80}",
+        ) {
+            prop_assert_eq!(read(&bytes), None);
+            let mut payload = click("approve", "a1 00");
+            payload["actions"] = json!(text);
+            prop_assert_eq!(read(&body(&payload)), None);
+            let about = format!("{text} 00");
+            let said = read(&body(&click("approve", &about)));
+            prop_assert!(said.is_some(), "{}", about);
+        }
     }
 
     fn about() -> About {
