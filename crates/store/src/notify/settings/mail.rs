@@ -212,6 +212,9 @@ mod tests {
             "ann",
             "ann@example.com\r\nBcc: eve@example.com",
             "Ann\n <ann@example.com>",
+            "Ann\r\n <ann@example.com>",
+            "Ann\t<ann@example.com>",
+            "\"Ann\u{1b}\" <ann@example.com>",
             "\"Ann\r\nBcc: eve@example.com\" <ann@example.com>",
             "ann@example.com, eve@example.com",
         ] {
