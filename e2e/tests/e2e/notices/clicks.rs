@@ -80,16 +80,9 @@ fn a_click_counts_for_who_is_logged_in_and_may_answer() {
     let value = room.ask(&arguments).unwrap();
     let place = format!("http://{}/approvals", room.house.api);
 
-    // A stranger, somebody of another workspace, and who is not logged in: nothing happens.
-    let mut foreign = click(AUDITOR, "approve", &value);
-    foreign["user"]["team_id"] = "T9FOREIGN".into();
-    for (payload, member) in [
-        (click("U0NOBODY", "approve", &value), "U0NOBODY"),
-        (foreign, AUDITOR),
-        (click(AUDITOR, "approve", &value), AUDITOR),
-        (click(AUDITOR, "reject", &value), AUDITOR),
-    ] {
-        let told = room.whispers(&payload, member).unwrap();
+    // A stranger, and who is not logged in: nothing happens.
+    for (member, action) in [("U0NOBODY", "approve"), (AUDITOR, "approve"), (AUDITOR, "reject")] {
+        let told = room.click(member, action, &value).unwrap();
         assert!(told.contains("Nothing was done") && told.contains(&place), "{told}");
     }
     room.is_pending(&arguments).unwrap();
@@ -103,8 +96,18 @@ fn a_click_counts_for_who_is_logged_in_and_may_answer() {
     }
     room.is_pending(&arguments).unwrap();
 
-    // Who is asked, of what was not shown, and then of what was.
+    // Who is asked is there now. The member of another workspace by the same id is not them.
     room.house.enter("auditor", "/approvals").unwrap();
+    let mut foreign = click(AUDITOR, "approve", &value);
+    foreign["user"]["team_id"] = "T9FOREIGN".into();
+    let told = room.whispers(&foreign, AUDITOR).unwrap();
+    assert!(told.contains("nobody told Lockgate who you are"), "{told}");
+    let mut elsewhere = click(AUDITOR, "approve", &value);
+    elsewhere["channel"]["id"] = "C9ELSEWHERE".into();
+    assert!(send(room.house.api, &elsewhere).is_err(), "a click in another channel");
+    room.is_pending(&arguments).unwrap();
+
+    // Their yes to what was not asked, and then to what was.
     let (id, digest) = value.split_once(' ').unwrap();
     let other = format!("{id} {}", "0".repeat(digest.len()));
     let told = room.click(AUDITOR, "approve", &other).unwrap();
@@ -123,7 +126,7 @@ fn a_click_counts_for_who_is_logged_in_and_may_answer() {
     assert_eq!(room.house.upstream.take_seen().len(), 1);
     let told = room.click(AUDITOR, "approve", &value).unwrap();
     assert!(told.contains("Nothing was done"), "a second click: {told}");
-    say("approvals: a click in Slack approved once; 8 that may not count did not");
+    say("approvals: a click in Slack approved once; 9 that may not count did not");
 }
 
 #[test]
