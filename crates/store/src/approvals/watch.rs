@@ -5,15 +5,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
+
+use super::sync::{Mutex, MutexGuard, timeout};
 
 /// A waiter looks again after this time, whether it was told or not: another process may have
 /// decided.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// All waiters of a process look so often together; where many wait, each looks more rarely.
 const LOOKS_A_SECOND_MAX: u32 = 500;
 
@@ -53,6 +55,12 @@ impl Changes {
         };
         Waiter { told, ears: Arc::clone(&self.0), of: of.map(str::to_owned) }
     }
+
+    /// For how many approvals somebody waits.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.lock().len()
+    }
 }
 
 impl Ears {
@@ -71,7 +79,7 @@ impl Waiter {
     }
 }
 
-fn look_every(waiting: usize) -> Duration {
+pub(super) fn look_every(waiting: usize) -> Duration {
     let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
     LOOK_EVERY.max(LOOK_EVERY.saturating_mul(waiting) / LOOKS_A_SECOND_MAX)
 }
@@ -83,46 +91,6 @@ impl Drop for Waiter {
         // Its own receiver still counts.
         if waiting.get(id).is_some_and(|one| one.receiver_count() <= 1) {
             waiting.remove(id);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn each_is_told_of_its_own() {
-        let changes = Changes::default();
-        let (mut one, mut other) = (changes.waiter(Some("a1")), changes.waiter(Some("a2")));
-        let mut all = changes.waiter(None);
-        let quick = Duration::from_millis(100);
-        changes.tell("a1");
-        timeout(quick, one.look()).await.unwrap();
-        timeout(quick, all.look()).await.unwrap();
-        assert!(timeout(quick, other.look()).await.is_err(), "told of another's");
-        // It looks again by itself.
-        timeout(LOOK_EVERY * 3, other.look()).await.unwrap();
-        // What is told before the look is not missed.
-        changes.tell("a2");
-        timeout(quick, other.look()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn nothing_is_kept_of_who_left() {
-        let changes = Changes::default();
-        let (one, mut twin) = (changes.waiter(Some("a1")), changes.waiter(Some("a1")));
-        drop(one);
-        changes.tell("a1");
-        timeout(Duration::from_millis(100), twin.look()).await.unwrap();
-        drop(twin);
-        assert!(changes.0.lock().is_empty());
-    }
-
-    #[test]
-    fn where_many_wait_each_looks_more_rarely() {
-        for (waiting, seconds) in [(0, 1), (1, 1), (500, 1), (5_000, 10)] {
-            assert_eq!(look_every(waiting).as_secs(), seconds, "{waiting}");
         }
     }
 }
