@@ -268,6 +268,10 @@ pub struct IntentEvent {
     pub groups: Vec<String>,
     /// Digest of the token's claims, never the token.
     pub token: Digest,
+    /// When the token was issued, as it says; `None` for the gateway's own calls, and in records of
+    /// versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_issued_at: Option<Timestamp>,
     /// The connection.
     pub connection: String,
     /// The session; `None` for the gateway's own calls.

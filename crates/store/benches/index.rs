@@ -195,6 +195,7 @@ fn intent(call: u64, groups: Vec<String>) -> IntentEvent {
         client: Some("ide".into()),
         groups,
         token: DIGEST,
+        token_issued_at: None,
         connection: format!("db{}", who % 10),
         session: Some(session(call)),
         mcp_session: None,

@@ -128,6 +128,7 @@ fn a_reviewer_answers_with_a_browser_and_the_retry_goes_through_once() {
         "idp/engineer",
         "looked at first",
         "Takes anything",
+        "s before the call",
         "<b>approved</b>",
         "U+202E",
         "invisible",

@@ -73,6 +73,7 @@ impl Recording {
             client: self.calls.is_multiple_of(2).then(|| "ide".into()),
             groups,
             token: digest,
+            token_issued_at: None,
             connection: "payroll".into(),
             session: Some(format!("s{:032x}", self.calls % 4)),
             mcp_session: None,

@@ -57,6 +57,15 @@ pub(super) fn what(connection: &str, target: &str, action: &str) -> String {
     }
 }
 
+/// How old something is, in the largest unit of which it has two.
+pub(super) fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}
+
 /// A text in pieces; characters that hide or turn something stand as their names.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
@@ -77,11 +86,17 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
-    use super::pieces;
+    use super::{age, pieces};
 
     #[test]
     fn hidden_characters_are_named_where_they_stand() {
         let shown: Vec<_> = pieces("a\u{202e}bc\u{200b}").into_iter().map(|p| p.text).collect();
         assert_eq!(shown, ["a", "U+202E", "bc", "U+200B"]);
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        let shown = [0, 119, 120, 7_199, 7_200].map(age);
+        assert_eq!(shown, ["0 s", "119 s", "2 min", "119 min", "2 h"]);
     }
 }

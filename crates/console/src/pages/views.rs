@@ -6,7 +6,7 @@ use http::{HeaderValue, header};
 
 use super::{
     Visitor,
-    show::{Line, Piece, pieces, what},
+    show::{Line, Piece, age, pieces, what},
 };
 use crate::{
     difference::Difference,
@@ -36,6 +36,7 @@ struct One<'a> {
     arguments: Vec<Piece>,
     description: Vec<Piece>,
     digest: String,
+    token_age: Option<String>,
     bytes: usize,
     /// What the buttons say; none where there is nothing to answer, or it is for others.
     yes: Option<&'static str>,
@@ -80,6 +81,7 @@ pub(super) fn one(visitor: &Visitor, content: &ApprovalContent) -> Result<Respon
         arguments: pieces(canonical),
         description: pieces(content.description.as_deref().unwrap_or_default()),
         digest: content.approval.arguments_digest.to_string(),
+        token_age: content.token_age_s.map(age),
         bytes: canonical.len(),
         yes,
         no,

@@ -138,6 +138,9 @@ pub(crate) struct ApprovalContent {
     pub(crate) facts: Vec<String>,
     /// Groups that the caller is in.
     pub(crate) caller_groups: Vec<String>,
+    /// How old the caller's token was when it asked, in seconds; null where the record of the call
+    /// does not say.
+    pub(crate) token_age_s: Option<u64>,
     /// How the arguments differ from those of the last approved call of this target, whoever made
     /// it; null where there was none.
     pub(crate) changed: Option<Vec<Difference>>,
@@ -287,6 +290,9 @@ pub(crate) async fn content(
         }
         (None, None) => (None, None, Vec::new()),
     };
+    let issued = intent.as_ref().and_then(|intent| intent.token_issued_at);
+    // A token of an issuer whose clock is ahead is new.
+    let age_s = issued.map(|at| (approval.asked_at.millis_since(at) / 1000).max(0).unsigned_abs());
     Ok(ApprovalContent {
         warnings: text.as_deref().map(inquiry::warnings).unwrap_or_default(),
         changed,
@@ -295,6 +301,7 @@ pub(crate) async fn content(
         description,
         facts: intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default(),
         caller_groups,
+        token_age_s: age_s,
         arguments,
         approved_before: counts.approved,
         rejected_before: counts.rejected,

@@ -29,6 +29,7 @@ async fn asked(by: &str, groups: &[&str], quorum: u32, arguments: &Value) -> (Ri
     let Event::Intent(mut asks) = intent(1, 1, "db", "x") else { panic!("an intent") };
     asks.arguments = arguments.clone();
     asks.facts = vec!["sql.write".into()];
+    asks.token_issued_at = Some(now().plus_millis(-180_000));
     rig.append(&Event::Intent(asks));
     rig.catch_up().await;
     let subject = Subject {
@@ -111,6 +112,7 @@ async fn a_reviewer_sees_every_byte_and_their_yes_is_on_record() {
     let covered = Digest::from_bytes(Sha256::digest(text).into()).to_string();
     assert_eq!(shown["approval"]["arguments_digest"], covered);
     assert_eq!(shown["facts"], json!(["sql.write"]));
+    assert_eq!(shown["token_age_s"], 180);
     assert_eq!(shown["approval"]["yours"], true);
     assert!(shown["warnings"].as_array().unwrap().is_empty(), "{shown}");
 

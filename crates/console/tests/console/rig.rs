@@ -379,6 +379,7 @@ pub(crate) fn intent(n: u32, of: u32, connection: &str, text: &str) -> Event {
         client: Some("ide".into()),
         groups: vec!["corp/staff".into()],
         token: digest(),
+        token_issued_at: None,
         connection: connection.into(),
         session: Some(session(of)),
         mcp_session: None,

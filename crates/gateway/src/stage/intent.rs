@@ -138,6 +138,7 @@ pub fn about(caller: &Caller, item: &Item, method: &str, call: String) -> Intent
         client: identity.client.as_deref().map(record::inert),
         groups: identity.groups.iter().map(|group| record::inert(&group.to_string())).collect(),
         token: identity.token.id,
+        token_issued_at: identity.token.issued_at,
         connection: caller.connection.name().to_string(),
         session: item.recording.as_ref().map(|recording| recording.id().to_owned()),
         mcp_session: item.session.as_ref().map(|session| sha256(session.key.as_str().as_bytes())),

@@ -107,6 +107,7 @@ impl Rig {
             client: None,
             groups: Vec::new(),
             token: none,
+            token_issued_at: None,
             connection: "test".into(),
             session: None,
             mcp_session: None,

@@ -51,6 +51,7 @@ fn event(words: &str) -> Event {
             client: None,
             groups: Vec::new(),
             token: none,
+            token_issued_at: None,
             connection: "c".into(),
             session,
             mcp_session: None,

@@ -66,6 +66,7 @@ pub(crate) fn intent(number: u64, of: u64, arguments: Value) -> IntentEvent {
         client: Some("ide".into()),
         groups: vec!["corp/dev".into(), "corp/all".into()],
         token: DIGEST,
+        token_issued_at: None,
         connection: "db".into(),
         session: Some(session(of)),
         mcp_session: None,

@@ -119,6 +119,7 @@ impl Lister {
             client: None,
             groups: Vec::new(),
             token: none,
+            token_issued_at: None,
             connection: self.connection.to_string(),
             session: None,
             mcp_session: None,

@@ -32,6 +32,7 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         ("who asks", caller),
         ("in groups", words(at(content, "/caller_groups"))),
         ("with client", text(at(approval, "/client"))),
+        ("by a token", token(at(content, "/token_age_s"))),
         ("for", what),
         ("wanted for", text(at(approval, "/access/reason"))),
         ("ends", text(at(approval, "/access/ends"))),
@@ -66,6 +67,10 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         None => terminal.talk("warning: the arguments can't be read on this node"),
     }
     Ok(())
+}
+
+fn token(age_s: &Value) -> String {
+    age_s.as_u64().map(|age_s| format!("issued {age_s} s before the call")).unwrap_or_default()
 }
 
 /// What differs from a call that was approved before.

@@ -169,6 +169,7 @@ fn intent(bed: &Bed, call: &str) -> u64 {
         client: None,
         groups: Vec::new(),
         token: none,
+        token_issued_at: None,
         connection: "c".into(),
         session: None,
         mcp_session: None,
