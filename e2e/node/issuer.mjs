@@ -1,6 +1,7 @@
 // A real OIDC provider for the tests: oidc-provider with client credentials, group claims, RFC 8707
 // audiences and keys in a file. Restart it with `rotate` for a new key beside the last one, which is
 // published until the next rotation, as providers do.
+// KEY_FILE.groups, where there is one, says who is in other groups by now.
 // People log in with a name and no password; the client `pages` may send them here from the origin in
 // PAGES_ORIGIN. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,9 +17,16 @@ const people = {
   brief: { groups: ['staff'], ttl: 5 },
   lasting: { groups: ['staff'], ttl: 21 * 24 * 3600 },
   auditor: { groups: ['audit'], ttl: 300 },
+  'brief-auditor': { groups: ['audit'], ttl: 5 },
   operator: { groups: ['platform'], ttl: 300 },
   nobody: { groups: undefined, ttl: 300 },
 };
+
+function groups(who) {
+  const file = `${keyFile}.groups`;
+  const moved = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  return moved[who] ?? people[who]?.groups;
+}
 
 function keys() {
   const held = existsSync(keyFile) ? JSON.parse(readFileSync(keyFile, 'utf8')) : { keys: [] };
@@ -58,7 +66,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['for tests'] },
   async extraTokenClaims(ctx, token) {
-    return { groups: people[token.accountId ?? token.clientId]?.groups };
+    return { groups: groups(token.accountId ?? token.clientId) };
   },
   features: {
     devInteractions: { enabled: false },
@@ -70,7 +78,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
           scope: 'mcp',
           audience: resource,
           accessTokenFormat: 'jwt',
-          accessTokenTTL: people[client.clientId]?.ttl ?? 300,
+          accessTokenTTL: people[ctx.oidc.account?.accountId ?? client.clientId]?.ttl ?? 300,
           jwt: { sign: { alg: 'RS256' } },
         };
       },

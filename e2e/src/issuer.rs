@@ -71,6 +71,15 @@ impl Issuer {
         self.launch(&["rotate"])
     }
 
+    /// Puts somebody into other groups: their next token says so.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn regroup(&self, who: &str, groups: &[&str]) -> anyhow::Result<()> {
+        let file = self.folder.path().join("keys.json.groups");
+        Ok(std::fs::write(file, serde_json::json!({ who: groups }).to_string())?)
+    }
+
     fn launch(&mut self, options: &[&str]) -> anyhow::Result<()> {
         let mut command = script("issuer.mjs")?;
         command.arg(self.address.port().to_string()).arg(self.key_file()).args(options);

@@ -14,6 +14,7 @@ mod notices;
 mod pages;
 mod power;
 mod recording;
+mod rights;
 mod rows_a;
 mod rows_a_clicks;
 mod rows_c;

@@ -16,9 +16,9 @@ use lockgate_e2e::{
 };
 use serde_json::{Value, json};
 
-const ADMIN: &str = "https://lockgate.test/admin";
+pub(crate) const ADMIN: &str = "https://lockgate.test/admin";
 const WAIT: Duration = Duration::from_secs(60);
-const POLICIES: &str = r#"
+pub(crate) const POLICIES: &str = r#"
 permit (principal in Group::"idp/staff", action, resource);
 @id("held") @approvers("idp/audit") @reason("looked at first")
 forbid (principal, action == Action::"main/any", resource)
@@ -30,6 +30,7 @@ pub(crate) struct House {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: Upstream,
     pub(crate) api: SocketAddr,
+    pub(crate) settings: Value,
     /// Of its secret.
     _folder: tempfile::TempDir,
 }
@@ -63,19 +64,28 @@ impl House {
         change(&mut settings)?;
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::start(&plan)?;
-        let house = Self { issuer, gateway, upstream, api, _folder: folder };
+        let settings = plan.settings;
+        let house = Self { issuer, gateway, upstream, api, settings, _folder: folder };
         wait_for_tools(&house.engineer()?)?;
         Ok(house)
     }
 
     fn engineer(&self) -> anyhow::Result<Caller> {
-        let token = self.issuer.token("engineer", &self.gateway.url("main"))?;
+        self.caller("engineer")
+    }
+
+    /// Somebody with a fresh token.
+    pub(crate) fn caller(&self, who: &str) -> anyhow::Result<Caller> {
+        let token = self.issuer.token(who, &self.gateway.url("main"))?;
         Ok(self.gateway.caller("main", Some(&token)))
     }
 
     /// Calls the held tool; what its caller is told.
     pub(crate) fn call(&self, arguments: &Value) -> anyhow::Result<String> {
-        let caller = self.engineer()?;
+        Self::call_as(&self.engineer()?, arguments)
+    }
+
+    pub(crate) fn call_as(caller: &Caller, arguments: &Value) -> anyhow::Result<String> {
         let session = caller.initialize(LEGACY)?;
         let params = json!({ "name": "any", "arguments": arguments });
         let request = caller.legacy(Some(&session), &json!(1), "tools/call", params);

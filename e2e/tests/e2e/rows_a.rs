@@ -1,5 +1,7 @@
 //! Class A: approvals through the real binary: a call that is held, the people who answer, and the one
-//! use. A15 is looked at in the console's own tests.
+//! use. A15 is looked at in the console's own tests. Of A8, the millisecond and
+//! clocks that are set back are the pure machine's own tests; what ends while a call waits (A9, A10, A14)
+//! is in `rights`, with a real issuer.
 
 use std::{
     net::SocketAddr,

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use lockgate_model::{
-    Approval, ApprovalEvent, ApprovalStep, Event, Group, Reason, Refusal, State, Subject, Terms,
+    Approval, ApprovalEvent, ApprovalStep, Digest, Event, Group, Reason, Refusal, State, Subject,
+    Terms,
 };
 use lockgate_store::approvals::{ApprovalFault, Approvals};
 
@@ -200,19 +201,27 @@ impl Waiting {
         Ok(())
     }
 
-    /// Uses the grant, if the call may be made with it now.
-    async fn spend(mut self) -> Result<Cleared, Stop> {
+    /// Whether the call could be made if it were approved at this moment: by which policies, and in
+    /// which version.
+    ///
+    /// # Errors
+    /// Why it may not be made any more.
+    pub async fn stands(&mut self) -> Result<(Vec<String>, Digest), Refusal> {
         let groups = self.approval.terms.groups.iter().filter_map(|name| group(name)).collect();
         let (gateway, caller) = (Arc::clone(&self.open.gateway), Arc::clone(&self.open.caller));
         let basis = Basis::Question(&self.approval.subject);
-        let judged = judge_again(&gateway, &caller, &mut self.open.item, basis, groups).await;
-        let (policies, snapshot) = match judged {
+        judge_again(&gateway, &caller, &mut self.open.item, basis, groups).await
+    }
+
+    /// Uses the grant, if the call may be made with it now.
+    async fn spend(mut self) -> Result<Cleared, Stop> {
+        let (policies, snapshot) = match self.stands().await {
             Ok(judged) => judged,
             Err(refusal) => return Err(self.void(refusal).await),
         };
         let step = ApprovalStep::Spent { policies, snapshot };
         let event = event(&self.open, &self.approval.id, self.entry.call(), step);
-        let journal = &gateway.ground.journal;
+        let journal = &self.open.gateway.ground.journal;
         match Grant::spend(&self.approvals, journal, event, clock::now()).await {
             Ok(grant) => match self.entry.lift(grant) {
                 Ok(clearance) => Ok(Cleared::Now(Box::new(Right { open: self.open, clearance }))),
@@ -228,8 +237,8 @@ impl Waiting {
         }
     }
 
-    /// The grant is for something that is not so any more: nobody may use it.
-    async fn void(self, refusal: Refusal) -> Stop {
+    /// It is for something that is not so any more: nobody may answer it, or use it.
+    pub async fn void(self, refusal: Refusal) -> Stop {
         let why = refusal.detail.to_string();
         let act = lockgate_model::Act::Void { why: why.clone() };
         if self.approvals.act(&self.approval.id, &act, clock::now()).await.is_ok() {

@@ -1,5 +1,9 @@
 //! A call that waits for people: its client hears from it while it waits, and is told to come again
 //! before it gives up. Nothing is sent before the decision, and nothing after the client has left.
+//! The wait ends with the caller's right to it: at the end of their token, and where a new version of
+//! the configuration, the policies or the issuers' keys no longer lets them make the call.
+//!
+//! Never holds anything of the server's: no connection is taken before there is a grant.
 
 use std::{pin::pin, time::Duration};
 
@@ -36,6 +40,8 @@ enum End {
     Gone,
     /// The call may not wait any longer.
     Cut(Refusal),
+    /// It may not be made any more, whatever people say.
+    Void(Refusal),
 }
 
 /// Answers at once, with a stream in which the call waits. `go_on` takes the call further.
@@ -79,6 +85,7 @@ async fn run<F>(
             End::Gone => return,
             End::Late => return come_again(waiting, &client).await,
             End::Cut(refusal) => waiting.open.refuse(refusal),
+            End::Void(refusal) => waiting.void(refusal).await,
         };
         return give(&client, &stop.body().1).await;
     }
@@ -89,6 +96,7 @@ async fn wait(waiting: &mut Waiting, client: &mpsc::Sender<Bytes>, deadline: Ins
     let left = waiting.open.caller.identity.token.refused_from.millis_since(clock::now());
     let expires = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
     let mut phase = gateway.phase();
+    let mut version = gateway.version();
     let mut drains = pin!(async { drop(phase.wait_for(|now| *now >= Phase::Draining).await) });
     let mut hear = interval_at(Instant::now() + HEAR_EVERY, HEAR_EVERY);
     let mut heard = 0;
@@ -110,6 +118,11 @@ async fn wait(waiting: &mut Waiting, client: &mpsc::Sender<Bytes>, deadline: Ins
             }
             () = sleep_until(deadline) => return End::Late,
             () = &mut drains => return End::Late,
+            Ok(()) = version.changed() => {
+                if let Err(refusal) = Box::pin(waiting.stands()).await {
+                    return End::Void(refusal);
+                }
+            }
             _ = hear.tick() => {
                 heard += 1;
                 still_waits(waiting, client, heard).await;

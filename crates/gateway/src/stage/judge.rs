@@ -103,6 +103,7 @@ pub async fn judge_again(
         return Err(void("the definition of what is called changed"));
     }
     // By whom it would be held now: another policy was not approved.
+    item.approvals = Vec::new();
     match decide(&snapshot, caller, item) {
         Verdict::Ask(ask) if !basis.covers(&ask, &item.call.action) => {
             return Err(void("other policies hold the call now"));
