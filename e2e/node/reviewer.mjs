@@ -20,8 +20,11 @@ try {
     const planted = { name: 'lockgate_session', value: 'planted', url };
     await context.addCookies([planted]);
     await page.goto(staying ? folder : `${url}/approvals`);
-    await page.fill('input[name=who]', who);
-    await page.click('button');
+    // Some issuers ask for a name, the demo's shows them.
+    const named = page.locator(`button[name=who][value="${who}"]`);
+    if (!(await named.count())) await page.fill('input[name=who]', who);
+    else if (folder && !staying) await page.screenshot({ path: `${folder}/login-${colorScheme}.png` });
+    await ((await named.count()) ? named : page.locator('button')).click();
     await page.waitForURL(`${url}/approvals`);
     await shot('list');
     seen.cookies = (await context.cookies()).filter((one) => one.name.startsWith('lockgate'));

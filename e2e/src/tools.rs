@@ -32,6 +32,21 @@ impl Tool {
         Ok((Self { child, output }, line))
     }
 
+    /// What it says up to and with a line that has this text.
+    ///
+    /// # Errors
+    /// Where it ends before.
+    pub fn until(&mut self, text: &str) -> anyhow::Result<String> {
+        let mut said = String::new();
+        loop {
+            let from = said.len();
+            ensure!(self.output.read_line(&mut said)? > 0, "it ended without `{text}`: {said}");
+            if said.get(from..).is_some_and(|line| line.contains(text)) {
+                return Ok(said);
+            }
+        }
+    }
+
     /// Kills it now, and gives what it said last.
     pub fn stop(mut self) -> String {
         let _ = self.child.kill();

@@ -5,6 +5,7 @@ mod big;
 mod clients;
 mod conformance;
 mod crash;
+mod demo;
 mod disk;
 mod fidelity;
 mod fixtures;

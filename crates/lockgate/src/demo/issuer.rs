@@ -1,4 +1,4 @@
-//! A development OIDC issuer on loopback: discovery, keys, and tokens for four made-up people.
+//! A development OIDC issuer on loopback: discovery, keys, logins, and tokens for four made-up people.
 //!
 //! It exists only inside `lockgate demo`: its key is drawn at start and kept in memory, and it
 //! hands a token to whoever asks from this machine.
@@ -15,6 +15,10 @@ use lockgate_gateway::clock;
 use lockgate_model::Timestamp;
 use serde_json::{Value, json};
 
+use super::{
+    REVIEW,
+    login::{CLIENT, Login},
+};
 use crate::plain_http;
 
 /// The issuer's short name in the configuration, and so the first half of every group.
@@ -55,6 +59,7 @@ pub(crate) struct Issuer {
     key: EcdsaKeyPair,
     url: String,
     audience: String,
+    login: Login,
 }
 
 impl Persona {
@@ -70,6 +75,11 @@ impl Persona {
             Self::CiJob => "ci-job",
             Self::Reviewer => "reviewer",
         }
+    }
+
+    /// Who has this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|persona| persona.name() == name)
     }
 
     /// The one group in the token.
@@ -96,16 +106,18 @@ impl Life {
 }
 
 impl Issuer {
-    /// An issuer at `url` with a fresh ES256 key, whose tokens are for `audience`.
+    /// An issuer at `url` with a fresh ES256 key, whose tokens are for `audience`. Browsers that log in
+    /// are sent back to `redirect`.
     ///
     /// # Errors
     /// Where the system gives no randomness.
     pub(crate) fn new(
         url: String,
         audience: String,
+        redirect: String,
     ) -> Result<Self, aws_lc_rs::error::Unspecified> {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-        Ok(Self { key, url, audience })
+        Ok(Self { key, url, audience, login: Login::new(redirect) })
     }
 
     /// A signed access token (RFC 9068) for the sample server.
@@ -138,7 +150,7 @@ impl Issuer {
             "iss": self.url,
             "sub": persona.name(),
             "aud": audience,
-            "client_id": "lockgate-demo",
+            "client_id": CLIENT,
             "groups": [persona.group()],
             "iat": issued,
             "exp": expires,
@@ -150,20 +162,23 @@ impl Issuer {
         Ok(format!("{signed}.{}", BASE64.encode(signature)))
     }
 
-    /// Answers discovery, keys and token requests.
+    /// Answers discovery, keys, logins and token requests.
     pub(crate) fn answer(&self, request: &Request<Bytes>) -> Response<Full<Bytes>> {
         if !is_local(request) {
             return plain_http::text(StatusCode::FORBIDDEN, "this issuer is for this machine\n");
         }
-        let path = request.uri().path();
-        let persona = path
-            .strip_prefix("/token/")
-            .and_then(|name| Persona::ALL.into_iter().find(|persona| persona.name() == name));
+        let (path, body) = (request.uri().path(), request.body());
+        let persona = path.strip_prefix("/token/").and_then(Persona::named);
         match (request.method(), path, persona) {
             (&Method::GET, "/.well-known/openid-configuration", _) => {
                 plain_http::json(StatusCode::OK, &self.discovery())
             }
             (&Method::GET, "/jwks", _) => plain_http::json(StatusCode::OK, &self.keys()),
+            (&Method::GET, "/authorize", _) => {
+                self.login.ask(request.uri().query().unwrap_or_default())
+            }
+            (&Method::POST, "/authorize", _) => self.login.choose(body, clock::now()),
+            (&Method::POST, "/token", _) => self.for_code(body),
             (&Method::POST, _, Some(persona)) => {
                 match self.token(persona, Life::Usual, clock::now()) {
                     Ok(token) => plain_http::text(StatusCode::OK, token),
@@ -174,13 +189,30 @@ impl Issuer {
         }
     }
 
+    /// A token for a code (RFC 6749 §4.1.4).
+    fn for_code(&self, form: &[u8]) -> Response<Full<Bytes>> {
+        let Some(persona) = self.login.take(form, clock::now()) else {
+            return plain_http::json(StatusCode::BAD_REQUEST, &json!({ "error": "invalid_grant" }));
+        };
+        match self.token_for(REVIEW, persona, Life::Usual, clock::now()) {
+            Ok(token) => {
+                let answer = json!({
+                    "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S,
+                });
+                plain_http::json(StatusCode::OK, &answer)
+            }
+            Err(_) => plain_http::text(StatusCode::INTERNAL_SERVER_ERROR, "no token\n"),
+        }
+    }
+
     fn discovery(&self) -> Value {
         let url = &self.url;
         json!({
             "issuer": url,
             "jwks_uri": format!("{url}/jwks"),
-            "authorization_endpoint": format!("{url}/none"),
-            "token_endpoint": format!("{url}/none"),
+            "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"),
+            "code_challenge_methods_supported": ["S256"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],

@@ -6,6 +6,7 @@
 
 mod call;
 mod issuer;
+mod login;
 mod server;
 mod story;
 mod tools;
@@ -77,7 +78,8 @@ impl Demo {
 
         let issuer_url = format!("http://{issuer_at}");
         let audience = format!("http://{gateway}{PATH}");
-        let issuer = Arc::new(Issuer::new(issuer_url.clone(), audience)?);
+        let redirect = format!("http://{api}/login/callback");
+        let issuer = Arc::new(Issuer::new(issuer_url.clone(), audience, redirect)?);
         let authorization = format!("Bearer {}", clock::random_id()?);
         let server = Arc::new(Server::new(authorization.clone()));
         let site = Arc::clone(&issuer);
@@ -113,8 +115,17 @@ impl Demo {
             "public_url": format!("http://{}", self.gateway),
             "listen": { "address": self.gateway },
             "admin": { "address": self.admin },
-            "admin_api": { "address": self.api, "issuers": [issuer::NAME], "audience": REVIEW },
-            "approvals": { "hold_max_ms": HOLD_MAX.as_millis() },
+            "admin_api": {
+                "address": self.api,
+                "issuers": [issuer::NAME],
+                "audience": REVIEW,
+                "login": {
+                    "issuer": issuer::NAME,
+                    "client_id": login::CLIENT,
+                    "url": format!("http://{}", self.api),
+                },
+            },
+            "approvals": { "hold_max_ms": HOLD_MAX.as_millis(), "url": self.pages() },
             "data": self.data.join("data"),
             "policies": policies,
             "log": { "level": "error" },
@@ -139,6 +150,11 @@ impl Demo {
         });
         fs::write(self.config(), format!("{config:#}\n"))?;
         Ok(())
+    }
+
+    /// Where reviewers answer with a browser.
+    fn pages(&self) -> String {
+        format!("http://{}/approvals", self.api)
     }
 
     /// Waits until every part of the gateway is as it should be.
@@ -166,6 +182,7 @@ impl Demo {
         let stage = story::Stage {
             gateway: self.gateway,
             api: self.api,
+            pages: &self.pages(),
             path: PATH,
             data: &self.data.join("data"),
             issuer: &self.issuer,
@@ -195,23 +212,32 @@ impl Demo {
             terminal.data(format_args!("{}\n", snippet.text));
         }
         heading("Or by hand, with a fresh token");
-        terminal.data(self.curl(&url)?);
+        let ask = Ask::CallTool("query_employees", "{}");
+        terminal.data(self.curl(&url, Persona::Engineer, ask)?);
+        heading("\nBe the reviewer");
+        terminal.data(format_args!(
+            "The CI job asks for another row, and waits. Approve it at {}\n(log in as {}), and let the \
+             job ask again: it goes through, once.\n",
+            self.pages(),
+            Persona::Reviewer.name()
+        ));
+        let ask = Ask::CallTool("delete_employee", r#"{"employee_id":3}"#);
+        terminal.data(self.curl(&url, Persona::CiJob, ask)?);
         let file = self.config();
         terminal.data(format_args!("\nConfiguration and policies: {}", file.display()));
         terminal
             .data(format_args!("The recording: lockgate journal show --config {}", file.display()));
         let token = self.issuer.token_for(REVIEW, Persona::Reviewer, Life::Usual, clock::now())?;
         terminal.data(format_args!(
-            "As the reviewer: {TOKEN_VARIABLE}={token} lockgate approvals watch --config {}",
+            "On the command line: {TOKEN_VARIABLE}={token} lockgate approvals watch --config {}",
             file.display()
         ));
         terminal.data("Stop with Ctrl-C.");
         Ok(())
     }
 
-    fn curl(&self, url: &Url) -> anyhow::Result<String> {
-        let token = self.issuer.token(Persona::Engineer, Life::Usual, clock::now())?;
-        let ask = Ask::CallTool("query_employees", "{}");
+    fn curl(&self, url: &Url, who: Persona, ask: Ask) -> anyhow::Result<String> {
+        let token = self.issuer.token(who, Life::Usual, clock::now())?;
         let headers: String = ask
             .headers()
             .iter()

@@ -53,6 +53,8 @@ pub(super) struct Stage<'a> {
     pub(super) gateway: SocketAddr,
     /// Where reviewers answer.
     pub(super) api: SocketAddr,
+    /// The same, with a browser.
+    pub(super) pages: &'a str,
     /// The connection's path.
     pub(super) path: &'a str,
     /// The folder of the recording.
@@ -224,6 +226,9 @@ async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), Strin
     };
     terminal.data(format_args!("   < {word} {}", shown(step.told, &answer)));
     terminal.data(format_args!("     why: {why}"));
+    if matches!(step.told, Told::Waits(_)) {
+        terminal.data(format_args!("     decided at: {}", stage.pages));
+    }
     Ok(step.told.compare(&answer, hits, &why))
 }
 

@@ -18,6 +18,7 @@ fn the_story_comes_out_as_told() {
         "token.lifetime",
         "deletes-of-jobs-wait",
         "dev/reviewer says YES",
+        "/approvals",
     ] {
         assert!(output.contains(part), "{part} in {output}");
     }
