@@ -18,6 +18,11 @@ use crate::repo;
 /// Callers with a token of their own.
 pub(super) const IDENTITIES: usize = 64;
 
+/// The audience of reviewers' tokens.
+pub(super) const REVIEW: &str = "urn:lockgate:bench:review";
+/// How long a call is held: as long as may be.
+pub(super) const HOLD: Duration = Duration::from_secs(45);
+
 const READY_WAIT: Duration = Duration::from_secs(30);
 
 /// A running gateway; ended when dropped.
@@ -35,9 +40,19 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Starts it with its data below `parent`, in front of `upstream`.
     pub(super) fn start(parent: &Path, upstream: SocketAddr, mint: &Mint) -> Result<Self> {
+        Self::start_with(parent, upstream, mint, None)
+    }
+
+    /// The same; where there is an admin API, calls are held until somebody approves them there.
+    pub(super) fn start_with(
+        parent: &Path,
+        upstream: SocketAddr,
+        mint: &Mint,
+        api: Option<SocketAddr>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("lockgate-bench-").tempdir_in(parent)?;
         let (address, admin) = (free_address()?, free_address()?);
-        write_files(folder.path(), address, admin, upstream)?;
+        write_files(folder.path(), address, admin, upstream, api)?;
         let issuer = format!("http://{upstream}");
         let audience = format!("http://{address}/c/bench/mcp");
         let token = |number| mint.token(&issuer, &audience, number);
@@ -119,7 +134,7 @@ fn is_ready(admin: SocketAddr) -> bool {
     ask().is_ok_and(|answer| answer.ends_with("200"))
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
@@ -129,6 +144,7 @@ fn write_files(
     address: SocketAddr,
     admin: SocketAddr,
     upstream: SocketAddr,
+    api: Option<SocketAddr>,
 ) -> Result<()> {
     let issuer = format!("http://{upstream}");
     let connection = |name: &str, anonymous: bool| {
@@ -140,7 +156,7 @@ fn write_files(
             "limits": { "answer_max_bytes": 64 * 1024 * 1024 },
         })
     };
-    let settings = json!({
+    let mut settings = json!({
         "listen": { "address": address }, "public_url": format!("http://{address}"),
         "admin": { "address": admin }, "log": { "level": "warn", "format": "json" },
         "data": "data", "policies": "policies",
@@ -151,8 +167,16 @@ fn write_files(
         }],
         "connections": [connection("bench", false), connection("open", true)],
     });
-    fs::write(folder.join("lockgate.yaml"), serde_json::to_string_pretty(&settings)?)?;
     fs::create_dir(folder.join("policies"))?;
+    if let Some(api) = api {
+        let fields = settings.as_object_mut().context("settings are an object")?;
+        let admin_api = json!({ "address": api, "issuers": ["idp"], "audience": REVIEW });
+        fields.insert("admin_api".into(), admin_api);
+        let approvals = json!({ "hold_max_ms": HOLD.as_millis(), "identity_max": 10_000 });
+        fields.insert("approvals".into(), approvals);
+        fs::write(folder.join("policies/held.cedar"), held())?;
+    }
+    fs::write(folder.join("lockgate.yaml"), serde_json::to_string_pretty(&settings)?)?;
     let policies = policies();
     ensure!(policies.matches("@id").count() == 20, "the bench promises 20 policies");
     Ok(fs::write(folder.join("policies/bench.cedar"), policies)?)
@@ -174,4 +198,13 @@ fn policies() -> String {
         );
     }
     text
+}
+
+/// Holds every call of the tool that answers in JSON.
+fn held() -> String {
+    let tool = Form::Json.tool();
+    format!(
+        r#"@id("held") @approvers("idp/everyone") forbid (principal, action == Action::"bench/{tool}", resource) unless {{ context.approvals.contains(Group::"idp/everyone") }};
+"#
+    )
 }

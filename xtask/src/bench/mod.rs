@@ -3,6 +3,7 @@
 //!
 //! Load generator, upstream and gateway share the machine, so ratios count and absolutes do not.
 
+mod approvals;
 mod bodies;
 mod disk;
 mod gateway;
@@ -73,8 +74,12 @@ enum What {
     },
     /// The recording itself: appending, group commit, and the offline check
     Journal,
-    /// Waiting for people: from a decision to the use of the grant, and memory
-    Approvals,
+    /// Waiting for people: from a decision to the use of the grant, and to the call at the upstream
+    Approvals {
+        /// Set by the bench itself when it runs optimised
+        #[arg(long, hide = true)]
+        optimised: bool,
+    },
     /// The command guard: calls, statements, scripts, the worst texts, against a set of patterns
     Guard,
 }
@@ -86,7 +91,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             return bench("lockgate-store", "index", &["--calls", &calls.to_string()]);
         }
         Some(What::Journal) => return bench("lockgate-store", "journal", &[]),
-        Some(What::Approvals) => return bench("lockgate-store", "approvals", &[]),
+        Some(What::Approvals { optimised: false }) => {
+            return Ok(bench("lockgate-store", "approvals", &[])? && run_optimised()?);
+        }
+        Some(What::Approvals { optimised: true }) => return approvals::run().map(|()| true),
         Some(What::Guard) => return bench("lockgate-rules", "guard", &[]),
         None => {}
     }
@@ -123,7 +131,8 @@ async fn measure(options: &Options) -> Result<Report> {
     let sizes = scenarios.iter().map(|scenario| scenario.question.size).chain([256]);
     let library: Library = Arc::new(sizes.map(|size| (size, Bodies::new(size))).collect());
     let mint = Mint::new()?;
-    let upstream = upstream::start(options.upstream_port, Arc::clone(&library), mint.key_set()?)?;
+    let upstream =
+        upstream::start(options.upstream_port, Arc::clone(&library), mint.key_set()?, None)?;
 
     let mut report = Report::default();
     let data = repo::target().join("bench");

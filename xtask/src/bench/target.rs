@@ -99,6 +99,25 @@ impl Caller {
         Ok(())
     }
 
+    /// Begins the call about text `number`; done when the head of its answer has come, as it does
+    /// at once where the call is held.
+    pub(super) async fn begin(&mut self, number: usize) -> Result<Head> {
+        let Question { era, form, size } = self.question;
+        let body = mcp::call(era, form, number as u64, number, size);
+        self.send(&body).await?;
+        let head = self.wire.head().await?.context("the connection ended")?;
+        ensure!(head.status() == 200, "status {}", head.status());
+        Ok(head)
+    }
+
+    /// The rest of the answer that [`Self::begin`] began.
+    pub(super) async fn end(&mut self, head: &Head) -> Result<()> {
+        let answer = self.wire.body(head).await?;
+        let text = String::from_utf8_lossy(&answer);
+        ensure!(text.contains(r#""isError":false"#), "a wrong answer: {}", shortened(&answer));
+        Ok(())
+    }
+
     async fn open_session(&mut self) -> Result<()> {
         let (head, answer) = self.ask(mcp::INITIALIZE).await?;
         ensure!(head.status() == 200, "initialize: {} {}", head.status(), shortened(&answer));
@@ -120,9 +139,13 @@ impl Caller {
         Ok(())
     }
 
-    async fn ask(&mut self, body: &str) -> Result<(Head, Bytes)> {
+    async fn send(&mut self, body: &str) -> Result<()> {
         let request = format!("{}Content-Length: {}\r\n\r\n{body}", self.head, body.len());
-        self.wire.send(request.as_bytes()).await?;
+        self.wire.send(request.as_bytes()).await
+    }
+
+    async fn ask(&mut self, body: &str) -> Result<(Head, Bytes)> {
+        self.send(body).await?;
         let head = self.wire.head().await?.context("the connection ended")?;
         let answer = self.wire.body(&head).await?;
         Ok((head, answer))

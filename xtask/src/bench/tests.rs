@@ -15,7 +15,7 @@ use super::{
 fn the_upstream_answers_every_question() {
     let library = Arc::new([256, 256 * 1024].map(|size| (size, Bodies::new(size))).into());
     let keys = Mint::new().unwrap().key_set().unwrap();
-    let address = upstream::start(0, Arc::clone(&library), keys).unwrap();
+    let address = upstream::start(0, Arc::clone(&library), keys, None).unwrap();
     let path = "/mcp".to_owned();
     let target =
         Target { name: "direct", address, path, tokens: Vec::new(), pid: Some(std::process::id()) };
@@ -40,7 +40,7 @@ fn the_upstream_answers_every_question() {
 fn a_wrong_answer_is_an_error() {
     let keys = String::new();
     let theirs = Arc::new([(256, Bodies::new(256))].into());
-    let address = upstream::start(0, theirs, keys).unwrap();
+    let address = upstream::start(0, theirs, keys, None).unwrap();
     let path = "/mcp".to_owned();
     let target = Target { name: "direct", address, path, tokens: Vec::new(), pid: None };
     let question = Question { era: Era::Modern, form: Form::Json, size: 512 };

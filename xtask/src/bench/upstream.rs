@@ -8,10 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
 use memchr::memmem;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     bodies::Bodies,
@@ -22,13 +24,22 @@ use super::{
 /// Texts by their size in bytes.
 pub(super) type Library = Arc<BTreeMap<usize, Bodies>>;
 
-/// Serves until the process ends; gives the address.
-pub(super) fn start(port: u16, library: Library, keys: String) -> Result<SocketAddr> {
+/// When a call arrived, by the number of its text.
+pub(super) type Arrival = (usize, Instant);
+
+/// Serves until the process ends; gives the address. Tells `arrivals` of each call, where there is
+/// somebody to tell.
+pub(super) fn start(
+    port: u16,
+    library: Library,
+    keys: String,
+    arrivals: Option<UnboundedSender<Arrival>>,
+) -> Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", port)).context("can't bind the upstream")?;
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let site = Arc::new(Site { library, keys, sessions: AtomicU64::new(0) });
+    let site = Arc::new(Site { library, keys, arrivals, sessions: AtomicU64::new(0) });
     std::thread::Builder::new().name("upstream".into()).spawn(move || {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -48,6 +59,7 @@ pub(super) fn start(port: u16, library: Library, keys: String) -> Result<SocketA
 struct Site {
     library: Library,
     keys: String,
+    arrivals: Option<UnboundedSender<Arrival>>,
     sessions: AtomicU64,
 }
 
@@ -81,6 +93,10 @@ impl Site {
         let (Some(number), Some(size)) = (parse("number"), parse("size")) else {
             return json(200, "", &unknown(id));
         };
+        if let Some(arrivals) = &self.arrivals {
+            // Nobody hears it after the last one that was waited for.
+            let _ = arrivals.send((number, Instant::now()));
+        }
         let bodies: Option<&Bodies> = self.library.get(&size);
         let answer = mcp::result(id, bodies.map_or("", |bodies| bodies.get(number)));
         if text(body, "name") == Some(Form::Sse.tool()) {
