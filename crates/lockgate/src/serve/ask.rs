@@ -25,8 +25,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// time. Runs until the gateway ends.
 pub(super) async fn keep(ground: Ground, place: DbPlace, channels: Channels) {
     let away = |why| *lock(&ground.parts.approvals) = Some(why);
+    // Until then a call that policies hold is refused.
+    away("they are not open yet".to_owned());
     let approvals = opened("approvals", || Approvals::open(&place), away).await;
     ground.gateway.ask_at(Arc::clone(&approvals));
+    *lock(&ground.parts.approvals) = None;
     // Ends with this task.
     let _told = channels.start(&ground, &approvals);
     loop {
