@@ -116,12 +116,16 @@ impl Channel {
 
     /// Tells of everything that was not told before, and settles what was decided.
     async fn round(&mut self) -> Result<(), DeliverFault> {
-        let filter =
-            ApprovalFilter { state: Some("pending".to_owned()), ..ApprovalFilter::default() };
-        let pending = self.approvals.list(&filter, (self.now)()).await;
-        let pending = pending.map_err(|fault| DeliverFault::Later(fault.to_string()))?;
-        let open: HashSet<_> = pending.iter().map(|approval| approval.id.clone()).collect();
-        for approval in pending.into_iter().rev().filter(|one| one.state == State::Pending) {
+        let mut open = Vec::new();
+        for state in ["pending", "emergency"] {
+            let filter =
+                ApprovalFilter { state: Some(state.to_owned()), ..ApprovalFilter::default() };
+            let found = self.approvals.list(&filter, (self.now)()).await;
+            open.extend(found.map_err(|fault| DeliverFault::Later(fault.to_string()))?);
+        }
+        open.sort_by_key(|approval| approval.asked_at);
+        let known: HashSet<_> = open.iter().map(|approval| approval.id.clone()).collect();
+        for approval in open.into_iter().filter(is_open) {
             if self.told.has(&approval.id) {
                 continue;
             }
@@ -130,7 +134,7 @@ impl Channel {
             self.told.add(approval.id, receipt);
             self.told.save().await?;
         }
-        self.settle(&open).await
+        self.settle(&known).await
     }
 
     /// Says of what is no longer open how it ended, where that can be said, and forgets it.
@@ -142,7 +146,7 @@ impl Channel {
             }
             match self.approvals.get(&id, (self.now)()).await {
                 // More are open than are listed at once.
-                Ok(approval) if approval.state == State::Pending => continue,
+                Ok(approval) if is_open(&approval) => continue,
                 Ok(approval) => self.way.settle(&approval, &receipt).await?,
                 Err(ApprovalFault::Unknown) => {}
                 Err(fault) => return Err(DeliverFault::Later(fault.to_string())),
@@ -152,6 +156,11 @@ impl Channel {
         }
         if settled { self.told.save().await } else { Ok(()) }
     }
+}
+
+/// Whether people are told of it: it waits for them, or was just taken without asking.
+const fn is_open(approval: &Approval) -> bool {
+    matches!(approval.state, State::Pending | State::Emergency { .. })
 }
 
 impl Way {

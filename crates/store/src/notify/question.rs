@@ -37,7 +37,7 @@ impl Question {
         Self {
             who: part(&subject.caller()),
             client: part(subject.client.as_deref().unwrap_or("unknown")),
-            what: part(&format!("{}/{}", subject.connection, subject.target)),
+            what: part(&what(approval)),
             why: part(&terms.reason.clone().unwrap_or_else(policies)),
             groups: part(&people),
             answer_by: time(terms.answer_by),
@@ -45,11 +45,31 @@ impl Question {
     }
 }
 
+/// What is asked for, or was taken: also for how long, where it is for a window of time.
+fn what(approval: &Approval) -> String {
+    let subject = &approval.subject;
+    let place = match subject.target.as_str() {
+        "" => subject.connection.clone(),
+        target => format!("{}/{target}", subject.connection),
+    };
+    match &approval.access {
+        None => place,
+        Some(access) if access.emergency => {
+            format!("BREAK-GLASS access to {place} until {}", time(access.ends))
+        }
+        Some(access) => format!("access to {place} until {}", time(access.ends)),
+    }
+}
+
 /// As programs are told of it.
 pub(super) fn message(approval: &Approval, link: Option<&str>) -> Value {
     let Approval { id, subject, terms, asked_at, .. } = approval;
+    let access = approval.access.as_ref();
+    let taken = access.is_some_and(|access| access.emergency);
+    let access =
+        access.map(|access| json!({ "ends": time(access.ends), "emergency": access.emergency }));
     json!({
-        "type": "approval.asked",
+        "type": if taken { "approval.break_glass" } else { "approval.asked" },
         "timestamp": time(*asked_at),
         "data": {
             "approval": id,
@@ -58,6 +78,7 @@ pub(super) fn message(approval: &Approval, link: Option<&str>) -> Value {
             "action": subject.action,
             "target": subject.target,
             "caller": { "issuer": subject.issuer, "subject": subject.subject, "client": subject.client },
+            "access": access,
             "policies": subject.policies,
             "reason": terms.reason,
             "groups": terms.groups,
@@ -75,6 +96,34 @@ fn time(at: Timestamp) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use lockgate_model::{Approval, Digest, Subject, Terms, Timestamp};
+
+    #[test]
+    fn what_is_for_a_while_says_until_when() {
+        use lockgate_model::{ACCESS, Access};
+        let asked = hostile();
+        for (emergency, kind, what) in [
+            (false, "approval.asked", "access to staff until 1970-01-01T00:01:00.000Z"),
+            (
+                true,
+                "approval.break_glass",
+                "BREAK-GLASS access to staff until 1970-01-01T00:01:00.000Z",
+            ),
+        ] {
+            let (reason, ends) = ("zanzibar4711".into(), Timestamp::from_millis(60_000));
+            let access = Access { reason, ends, emergency, groups: Vec::new() };
+            let subject =
+                Subject { action: ACCESS.into(), target: String::new(), ..asked.subject.clone() };
+            let now = Timestamp::from_millis(0);
+            let taken = Approval::access("a2".into(), subject, asked.terms.clone(), access, now);
+            assert_eq!(super::Question::of(&taken).what, what);
+            let told = super::message(&taken, None);
+            assert_eq!(
+                (&told["type"], &told["data"]["access"]["emergency"]),
+                (&kind.into(), &emergency.into())
+            );
+            assert!(!told.to_string().contains("zanzibar4711"), "words of its owner: {told}");
+        }
+    }
 
     /// A question whose names were chosen to do harm.
     pub(in crate::notify) fn hostile() -> Approval {
