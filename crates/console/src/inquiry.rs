@@ -21,6 +21,9 @@ use crate::{
 /// Text longer than this is not taken in at a glance, in bytes.
 const LONG_BYTES: usize = 2_000;
 
+/// How far behind the index a call is looked for, in pieces of the recording.
+const LAG_PIECES_MAX: usize = 16;
+
 /// What there is to know about a question.
 pub(crate) struct Content {
     pub(crate) approval: Approval,
@@ -169,17 +172,30 @@ fn may_see(approval: &Approval, caller: &Caller) -> bool {
 
 /// The recorded call. What can't be read is not there: the answer says so.
 async fn intent(caller: &Caller, call: &str) -> Option<Box<IntentEvent>> {
-    let console = caller.console();
-    let row = console.edge.index.call(call).await.ok()??;
-    if row.erased || row.node != console.edge.node {
-        return None;
-    }
+    let (edge, recording) = (&caller.console().edge, &caller.console().recording);
+    // Asked before the row, so that what comes between is read rather than missed.
+    let applied = edge.index.applied(&edge.node).await.ok()?;
+    let (seq, pieces) = match edge.index.call(call).await.ok()? {
+        Some(row) if row.erased || row.node != edge.node => return None,
+        Some(row) => (row.seq, 1),
+        // Reviewers may be as quick as the index.
+        None => (applied.saturating_add(1), LAG_PIECES_MAX),
+    };
     let wanted = Wanted { call: Some(call.to_owned()), ..Wanted::default() };
-    let (_, piece) = console.recording.at(row.seq).piece(wanted).await;
-    piece.ok()?.records.into_iter().find_map(|shown| match shown.event {
-        Some(Event::Intent(intent)) => Some(intent),
-        _ => None,
-    })
+    let mut place = recording.at(seq);
+    for _ in 0..pieces {
+        let (next, piece) = place.piece(wanted.clone()).await;
+        let piece = piece.ok()?;
+        let found = piece.records.into_iter().find_map(|shown| match shown.event {
+            Some(Event::Intent(intent)) => Some(intent),
+            _ => None,
+        });
+        if found.is_some() || piece.at_end {
+            return found;
+        }
+        place = next;
+    }
+    None
 }
 
 /// Where approvals are kept.

@@ -24,6 +24,13 @@ fn digest(arguments: &Value) -> Digest {
 
 /// A rig in which somebody asks `groups` about a call.
 async fn asked(by: &str, groups: &[&str], quorum: u32, arguments: &Value) -> (Rig, String) {
+    let (rig, id) = just_asked(by, groups, quorum, arguments).await;
+    rig.catch_up().await;
+    (rig, id)
+}
+
+/// The same, a moment before the call is indexed.
+async fn just_asked(by: &str, groups: &[&str], quorum: u32, arguments: &Value) -> (Rig, String) {
     let rig = Rig::new().await;
     rig.append(&opened(1, "db"));
     let Event::Intent(mut asks) = intent(1, 1, "db", "x") else { panic!("an intent") };
@@ -31,7 +38,6 @@ async fn asked(by: &str, groups: &[&str], quorum: u32, arguments: &Value) -> (Ri
     asks.facts = vec!["sql.write".into()];
     asks.token_issued_at = Some(now().plus_millis(-180_000));
     rig.append(&Event::Intent(asks));
-    rig.catch_up().await;
     let subject = Subject {
         issuer: "corp".into(),
         subject: by.into(),
@@ -100,6 +106,16 @@ async fn the_description_is_that_of_the_definition_that_is_called() {
     }
     std::fs::write(rig.pins.file(&connection), "no pins").unwrap();
     assert_eq!(rig.get(&path, "approver").await.json()["description"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_reviewer_who_is_quicker_than_the_index_sees_the_same() {
+    let (rig, id) = just_asked("person-1", &[LEADS], 1, &arguments()).await;
+    let path = format!("/approvals/{id}");
+    let early = rig.get(&path, "approver").await.json();
+    assert_eq!(early["arguments"], arguments());
+    rig.catch_up().await;
+    assert_eq!(rig.get(&path, "approver").await.json(), early);
 }
 
 #[tokio::test]

@@ -189,6 +189,10 @@ fn say_yes(approve: &Approve, terminal: Terminal) -> Outcome {
     if !terminal.json {
         show::print(&content, terminal)?;
     }
+    // As on the page: nobody says yes to what they could not see.
+    if at(&content, "/canonical").is_null() {
+        return Err(Failure::no("nothing was approved: its arguments can't be read on this node"));
+    }
     let question = if at(&content, "/approval/access").is_null() {
         "approve exactly this, once?"
     } else {
