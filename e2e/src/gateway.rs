@@ -164,7 +164,9 @@ impl Gateway {
             {
                 bail!("the gateway ended with {status}:\n{}", self.log());
             }
-            if self.ready().is_ok_and(|(status, _)| status == 200) {
+            // Calls that policies hold are refused until people can be asked.
+            let asks = |body: &str| !body.contains("they are not open yet");
+            if self.ready().is_ok_and(|(status, body)| status == 200 && asks(&body)) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
