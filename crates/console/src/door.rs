@@ -37,6 +37,13 @@ pub struct Login {
     pub finish: Box<dyn Fn(Finish) -> Later<Result<String, String>> + Send + Sync>,
 }
 
+impl Login {
+    /// Where browsers find the page at `path`.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.origin.as_str().trim_end_matches('/'))
+    }
+}
+
 /// What the issuer is asked with.
 pub struct Begin {
     /// Comes back with the code.

@@ -172,6 +172,10 @@ fn may_see(approval: &Approval, caller: &Caller) -> bool {
 
 /// The recorded call. What can't be read is not there: the answer says so.
 async fn intent(caller: &Caller, call: &str) -> Option<Box<IntentEvent>> {
+    // No call asked for access.
+    if call.is_empty() {
+        return None;
+    }
     let (edge, recording) = (&caller.console().edge, &caller.console().recording);
     // Asked before the row, so that what comes between is read rather than missed.
     let applied = edge.index.applied(&edge.node).await.ok()?;

@@ -26,7 +26,7 @@ pub(crate) use self::gate::verify;
 use self::gate::{Cookie, Visitor};
 use crate::{
     console::Console,
-    door::{Finish, Login},
+    door::Finish,
     problem::{Code, Problem},
     routes::approvals,
 };
@@ -141,7 +141,7 @@ async fn login(
     let login = gate::login(&console)?;
     // Only to a page of one's own.
     let next = next.filter(|next| gate::is_page(next)).unwrap_or_else(|| "/approvals".to_owned());
-    let beginning = console.door.begin(redirect(login), next, console.now())?;
+    let beginning = console.door.begin(login.page(CALLBACK), next, console.now())?;
     let url = (login.begin)(beginning.begin).await.map_err(unavailable)?;
     let mut response = Redirect::to(&url).into_response();
     let cookie = Cookie::Login.set(&beginning.binding, &login.origin)?;
@@ -168,7 +168,7 @@ async fn callback(
     let stale = || Problem::new(Code::TokenRefused, "this login was not begun here; begin again");
     let (verifier, next) = begun.ok_or_else(stale)?;
     let code = back.code.filter(|_| back.error.is_none()).ok_or(Code::TokenRefused)?;
-    let finish = Finish { code, verifier, redirect: redirect(login) };
+    let finish = Finish { code, verifier, redirect: login.page(CALLBACK) };
     let token = (login.finish)(finish).await.map_err(unavailable)?;
     // Nobody gets a session whose token would be refused.
     let somebody = gate::verify(&console, &format!("Bearer {token}")).await?;
@@ -179,10 +179,6 @@ async fn callback(
     headers.append(header::SET_COOKIE, Cookie::Session.set(&id, &login.origin)?);
     headers.append(header::SET_COOKIE, Cookie::Login.expire(&login.origin)?);
     Ok(response)
-}
-
-fn redirect(login: &Login) -> String {
-    format!("{}{CALLBACK}", login.origin.as_str().trim_end_matches('/'))
 }
 
 fn unavailable(why: String) -> Problem {

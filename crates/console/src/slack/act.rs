@@ -32,7 +32,10 @@ pub(super) async fn act(console: &Arc<Console>, app: &Slack, said: Said) {
             Word::Reject { about, trigger } => {
                 app.ask_reason(&trigger, &about.to_string()).await.map_err(|fault| {
                     tracing::warn!(%fault, "a reason can't be asked for in Slack");
-                    format!("Nothing was done. Reject it on its page: {}", page(console, &about))
+                    format!(
+                        "Nothing was done. Reject it on its page: {}",
+                        place_of(console, &about)
+                    )
                 })?;
                 Ok(None)
             }
@@ -58,8 +61,7 @@ async fn logged_in(
     team: &str,
     member: &str,
 ) -> Result<Somebody, String> {
-    let origin = console.edge.login.as_ref().map(|login| login.origin.as_str()).unwrap_or_default();
-    let place = format!("{}/approvals", origin.trim_end_matches('/'));
+    let place = page(console, "/approvals");
     let person = app.person(team, member).ok_or_else(|| {
         format!("Nothing was done: nobody told Lockgate who you are. Log in at {place} and answer there.")
     })?;
@@ -81,7 +83,7 @@ async fn approve(console: &Console, somebody: &Somebody, about: &About) -> Resul
     let content = approvals::content(somebody, id, &Uri::from_static(PATH)).await;
     let content = content.map_err(|problem| told(&problem))?;
     if content.canonical.is_none() || !content.warnings.is_empty() {
-        let page = page(console, about);
+        let page = place_of(console, about);
         return Err(format!(
             "Nothing was done: something in the arguments is easily overlooked, or they can't be \
              read here. Open the page: {page}"
@@ -93,9 +95,13 @@ async fn approve(console: &Console, somebody: &Somebody, about: &About) -> Resul
 }
 
 /// Where the question stands.
-fn page(console: &Console, About { id, .. }: &About) -> String {
-    let origin = console.edge.login.as_ref().map(|login| login.origin.as_str()).unwrap_or_default();
-    format!("{}/approvals/{}", origin.trim_end_matches('/'), escape(id))
+fn place_of(console: &Console, About { id, .. }: &About) -> String {
+    page(console, &format!("/approvals/{}", escape(id)))
+}
+
+fn page(console: &Console, path: &str) -> String {
+    let login = console.edge.login.as_ref();
+    login.map_or_else(|| path.to_owned(), |login| login.page(path))
 }
 
 fn told(problem: &Problem) -> String {

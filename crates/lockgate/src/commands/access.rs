@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Api, ApiArgs, at},
-    approvals::line,
+    approvals::{line, print_all, show::words},
 };
 use crate::{
     failure::{Exit, Outcome},
@@ -101,14 +101,8 @@ fn ask(window: &Window, way: &str, terminal: Terminal) -> Outcome {
     let made = Api::open(api)?.post(&format!("/approvals/{way}"), &body)?;
     print(&made, terminal)?;
     if !terminal.json {
-        let groups: Vec<String> = at(&made, "/groups")
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|group| inert(group.as_str().unwrap_or_default()))
-            .collect();
-        let (groups, ends) =
-            (groups.join(", "), inert(at(&made, "/access/ends").as_str().unwrap_or_default()));
+        let groups = words(at(&made, "/groups"));
+        let ends = inert(at(&made, "/access/ends").as_str().unwrap_or_default());
         terminal.talk(if at(&made, "/state") == "pending" {
             format!("note: it is in force once {groups} approve, and ends at {ends}")
         } else {
@@ -128,15 +122,7 @@ fn print_list(list: &List, terminal: Terminal) -> Outcome {
         let found = at(&found, "/items").as_array().cloned().unwrap_or_default();
         items.extend(found.into_iter().filter(|item| !at(item, "/access").is_null()));
     }
-    if terminal.json {
-        terminal.json(&items)?;
-        return Ok(Exit::Ok);
-    }
-    items.iter().for_each(|item| terminal.data(line(item, terminal)));
-    if items.is_empty() {
-        terminal.talk("no access is asked for or in force");
-    }
-    Ok(Exit::Ok)
+    print_all(&items, "no access is asked for or in force", terminal)
 }
 
 fn print(access: &Value, terminal: Terminal) -> Outcome {

@@ -13,7 +13,9 @@ use super::{
 };
 
 impl Policies {
-    pub(super) fn lifts(
+    /// What it takes to lift the holds of a connection, or of one tool of it, for a window of time:
+    /// `None` where no policy lets this caller ask in this way.
+    pub fn lift(
         &self,
         identity: &Identity,
         connection: &ConnectionName,

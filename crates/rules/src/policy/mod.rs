@@ -45,7 +45,7 @@ use std::{
     sync::Arc,
 };
 
-use lockgate_model::{Action, ConnectionName, Group, Identity, Lift, Timestamp, Verdict};
+use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
 use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
@@ -114,18 +114,6 @@ impl Policies {
     ///   `ListResource` in [`Action`].
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
         self.ruling(question).verdict
-    }
-
-    /// What it takes to lift the holds of a connection, or of one tool of it, for a window of time:
-    /// `None` where no policy lets this caller ask in this way.
-    pub fn lift(
-        &self,
-        identity: &Identity,
-        connection: &ConnectionName,
-        tool: Option<&str>,
-        way: Way,
-    ) -> Option<Lift> {
-        self.lifts(identity, connection, tool, way)
     }
 
     /// Decides one question and says why; for people, not for the path of a call.

@@ -4,7 +4,7 @@
 use lockgate_model::{Access, Act, Approval, Digest, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::{ApprovalFault, Approvals, change::subject_key, rows};
+use super::{ApprovalFault, Approvals, rows};
 
 impl Approvals {
     /// Keeps a request for access, or what was taken in an emergency.
@@ -13,16 +13,8 @@ impl Approvals {
     /// [`ApprovalFault::TooMany`] where its owner has `live_max` live ones,
     /// [`ApprovalFault::Busy`] where the very same is there, and [`ApprovalFault::Db`].
     pub async fn request(&self, access: &Approval, live_max: u32) -> Result<(), ApprovalFault> {
-        let mut tx = self.pools.begin().await?;
-        if rows::live(&mut tx, &access.subject.caller()).await? >= live_max.into() {
-            return Err(ApprovalFault::TooMany { live_max });
-        }
-        if !rows::insert(&mut tx, subject_key(&access.subject), access).await? {
-            return Err(ApprovalFault::Busy);
-        }
-        tx.commit().await?;
-        self.changes.tell(&access.id);
-        Ok(())
+        let tx = self.pools.begin().await?;
+        if self.add(tx, access, live_max).await? { Ok(()) } else { Err(ApprovalFault::Busy) }
     }
 
     /// How many emergencies are in force, or wait for people to look at them.

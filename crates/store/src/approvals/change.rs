@@ -53,20 +53,34 @@ impl Approvals {
                     ended = Some(approval.id);
                 }
             }
-            if rows::live(&mut tx, &subject.caller()).await? >= live_max.into() {
-                return Err(ApprovalFault::TooMany { live_max });
-            }
             let (subject, terms) = (subject.clone(), terms.clone());
             let approval = Approval::ask(id.to_owned(), subject, terms, call.to_owned(), now);
             // Whoever asked at the same time has made it: look again.
-            if rows::insert(&mut tx, key, &approval).await? {
-                tx.commit().await?;
+            if self.add(tx, &approval, live_max).await? {
                 ended.into_iter().for_each(|ended| self.changes.tell(&ended));
-                self.changes.tell(id);
                 return Ok(Asked { approval, new: true });
             }
         }
         Err(ApprovalFault::Busy)
+    }
+
+    /// Puts a new one, if its subject has no live one.
+    pub(super) async fn add(
+        &self,
+        mut tx: Tx,
+        approval: &Approval,
+        live_max: u32,
+    ) -> Result<bool, ApprovalFault> {
+        let subject = &approval.subject;
+        if rows::live(&mut tx, &subject.caller()).await? >= live_max.into() {
+            return Err(ApprovalFault::TooMany { live_max });
+        }
+        if !rows::insert(&mut tx, subject_key(subject), approval).await? {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        self.changes.tell(&approval.id);
+        Ok(true)
     }
 
     /// Applies an act to the approval as it is by then.
@@ -139,7 +153,7 @@ impl Approvals {
 }
 
 /// Under what a subject is looked for: SHA-256 of all its parts.
-pub(super) fn subject_key(subject: &Subject) -> Digest {
+fn subject_key(subject: &Subject) -> Digest {
     // Parts stand in JSON, so that none can reach into the next.
     let text = serde_json::to_vec(subject).unwrap_or_default();
     Digest::from_bytes(Sha256::digest(text).into())

@@ -125,7 +125,7 @@ impl Channel {
         }
         open.sort_by_key(|approval| approval.asked_at);
         let known: HashSet<_> = open.iter().map(|approval| approval.id.clone()).collect();
-        for approval in open.into_iter().filter(is_open) {
+        for approval in open.into_iter().filter(is_told) {
             if self.told.has(&approval.id) {
                 continue;
             }
@@ -146,7 +146,7 @@ impl Channel {
             }
             match self.approvals.get(&id, (self.now)()).await {
                 // More are open than are listed at once.
-                Ok(approval) if is_open(&approval) => continue,
+                Ok(approval) if is_told(&approval) => continue,
                 Ok(approval) => self.way.settle(&approval, &receipt).await?,
                 Err(ApprovalFault::Unknown) => {}
                 Err(fault) => return Err(DeliverFault::Later(fault.to_string())),
@@ -159,7 +159,7 @@ impl Channel {
 }
 
 /// Whether people are told of it: it waits for them, or was just taken without asking.
-const fn is_open(approval: &Approval) -> bool {
+const fn is_told(approval: &Approval) -> bool {
     matches!(approval.state, State::Pending | State::Emergency { .. })
 }
 

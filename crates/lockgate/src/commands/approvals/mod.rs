@@ -1,7 +1,7 @@
 //! `lockgate approvals`: answer calls that wait for a person, through the admin API and with one's own
 //! token: an answer is somebody's, and whoever owns the machine is nobody in particular.
 
-mod show;
+pub(super) mod show;
 
 use std::time::Duration;
 
@@ -137,13 +137,18 @@ fn print_list(list: &List, terminal: Terminal) -> Outcome {
     }
     let found = Api::open(&list.api)?.get(&query)?;
     let items = at(&found, "/items").as_array().cloned().unwrap_or_default();
+    print_all(&items, "nothing waits for you", terminal)
+}
+
+/// Prints approvals, or says that there are none.
+pub(super) fn print_all(items: &[Value], none: &str, terminal: Terminal) -> Outcome {
     if terminal.json {
         terminal.json(&items)?;
         return Ok(Exit::Ok);
     }
     items.iter().for_each(|item| terminal.data(line(item, terminal)));
     if items.is_empty() {
-        terminal.talk("nothing waits for you");
+        terminal.talk(none);
     }
     Ok(Exit::Ok)
 }

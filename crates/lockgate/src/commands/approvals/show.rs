@@ -14,11 +14,6 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         return terminal.json(content);
     }
     let approval = at(content, "/approval");
-    let text = |value: &Value| inert(value.as_str().unwrap_or_default());
-    let words = |value: &Value| {
-        let words: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
-        words.join(", ")
-    };
     let caller = format!("{}/{}", text(at(approval, "/issuer")), text(at(approval, "/subject")));
     let what = format!("{}/{}", text(at(approval, "/connection")), what(approval));
     let before = format!(
@@ -67,6 +62,15 @@ pub(super) fn print(content: &Value, terminal: Terminal) -> Result<(), Failure> 
         None => terminal.talk("warning: the arguments can't be read on this node"),
     }
     Ok(())
+}
+
+fn text(value: &Value) -> String {
+    inert(value.as_str().unwrap_or_default())
+}
+
+/// A list of texts as one.
+pub(in crate::commands) fn words(value: &Value) -> String {
+    value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn token(age_s: &Value) -> String {
