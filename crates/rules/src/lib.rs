@@ -4,4 +4,5 @@
 //! [`policy`] is the only room of the house that knows Cedar.
 
 pub mod guard;
+pub mod mask;
 pub mod policy;
