@@ -115,6 +115,20 @@ pub enum Action {
     SetLogLevel,
     /// Lets the server ask the client for something: sampling, elicitation, roots.
     ServerRequest(String),
+    /// Shows values of a data class in what comes from a tool, resource or prompt.
+    Reveal {
+        /// The class, such as `pii.email`.
+        class: String,
+        /// The tool, resource or prompt.
+        target: String,
+    },
+    /// Puts a value of a data class back in place of its token, in what a tool is called with.
+    Restore {
+        /// The class, such as `pii.email`.
+        class: String,
+        /// The tool, resource or prompt.
+        target: String,
+    },
     /// Speaks the protocol itself: `initialize`, `server/discover`, `ping`, lists, notifications,
     /// the end of a session. Granted to every verified identity of the connection.
     Protocol,
@@ -136,6 +150,8 @@ impl Action {
             Self::Task(_) => "task",
             Self::SetLogLevel => "set_log_level",
             Self::ServerRequest(_) => "server_request",
+            Self::Reveal { .. } => "reveal",
+            Self::Restore { .. } => "restore",
             Self::Protocol => "protocol",
         }
     }
@@ -152,7 +168,9 @@ impl Action {
             | Self::ListPrompt(target)
             | Self::Complete(target)
             | Self::Task(target)
-            | Self::ServerRequest(target) => target,
+            | Self::ServerRequest(target)
+            | Self::Reveal { target, .. }
+            | Self::Restore { target, .. } => target,
             Self::Subscribe | Self::SetLogLevel | Self::Protocol => "",
         }
     }

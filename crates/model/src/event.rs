@@ -7,6 +7,9 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{Digest, Era, Reason, RequestId, Timestamp, Verdict};
 
+/// The fact that a credential stands in a call's arguments, which are recorded without it.
+pub const SECRET_IN_ARGUMENTS: &str = "secret.in_arguments";
+
 /// One record of the journal. The journal itself adds sequence number, time and chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +58,8 @@ pub enum Event {
     Viewed(ViewedEvent),
     /// Somebody changed what is kept of the recording; on record before it takes effect.
     Kept(KeptEvent),
+    /// Somebody changes the vault; on record before it takes effect.
+    Vault(VaultEvent),
 }
 
 impl Event {
@@ -73,7 +78,8 @@ impl Event {
             | Self::Refused(_)
             | Self::Pins { .. }
             | Self::Viewed(_)
-            | Self::Kept(_) => None,
+            | Self::Kept(_)
+            | Self::Vault(_) => None,
         }
     }
 }
@@ -232,6 +238,54 @@ pub enum KeptChange {
     },
 }
 
+/// A change of the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultEvent {
+    /// Who: `issuer/subject`, or `local:user`.
+    pub by: String,
+    /// What.
+    pub change: VaultChange,
+}
+
+/// What changes in the vault. Names only; a value is in no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultChange {
+    /// A secret gets a value: its first, or another one.
+    Set {
+        /// The secret.
+        secret: String,
+        /// The version that it gets.
+        version: u64,
+        /// The one connection that may use it; any where absent.
+        connection: Option<String>,
+    },
+    /// A secret goes.
+    Remove {
+        /// The secret.
+        secret: String,
+        /// Its last version.
+        version: u64,
+    },
+    /// From now on another key seals, and everything is wrapped under it.
+    RotateKey {
+        /// The id of the key before.
+        from: String,
+        /// The id of the key that seals.
+        to: String,
+    },
+    /// A key that nothing is sealed under any more goes.
+    ForgetKey {
+        /// Its id.
+        key: String,
+    },
+    /// A change that was put on the record just before did not take effect.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
 /// A request that never became a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalEvent {
@@ -296,7 +350,10 @@ pub struct IntentEvent {
     pub body_digest: Digest,
     /// The pinned definition that it was decided on.
     pub definition: Option<Digest>,
-    /// What the arguments would do, as hierarchical labels.
+    /// Where tokens in the arguments became values before the call was judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<RestoredValue>,
+    /// What the arguments would do, as hierarchical labels; and [`SECRET_IN_ARGUMENTS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
     /// The verdict with the deciding policies.
@@ -344,6 +401,15 @@ pub struct OutcomeEvent {
     /// The answer, where it is one JSON document; messages of a stream stand in their own events.
     /// `None` with a digest where it is large and kept apart.
     pub body: Option<Box<RawValue>>,
+}
+
+/// A value that was put back in place of its token; never the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredValue {
+    /// Its data class.
+    pub class: String,
+    /// Where in the arguments: a JSON pointer (RFC 6901), and more of them for JSON within strings.
+    pub pointer: String,
 }
 
 /// The end of a call in one word.

@@ -13,6 +13,7 @@ mod event;
 mod identity;
 mod limits;
 mod refusal;
+mod secret;
 mod text;
 mod time;
 mod verdict;
@@ -28,11 +29,13 @@ pub use connection::{ConnectionName, NameFault};
 pub use digest::Digest;
 pub use event::{
     ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, KeptEvent, MessageEvent,
-    OpenedEvent, OutcomeEvent, OutcomeStatus, RefusalEvent, ViewedEvent,
+    OpenedEvent, OutcomeEvent, OutcomeStatus, RefusalEvent, RestoredValue, SECRET_IN_ARGUMENTS,
+    VaultChange, VaultEvent, ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;
 pub use refusal::{Reason, Refusal};
+pub use secret::{SecretName, SecretNameFault};
 pub use text::{inert, is_hidden};
 pub use time::Timestamp;
 pub use verdict::{Ask, Deny, Verdict};

@@ -153,6 +153,12 @@ reasons! {
     // arm, send
     /// The credential for the upstream can't be had.
     CredentialUnavailable = "credential.unavailable",
+    /// No secret of this name is sealed in the vault.
+    CredentialMissing = "credential.missing",
+    /// The vault can't be asked for the credential.
+    CredentialUnreachable = "credential.unreachable",
+    /// The vault's secret is not for this connection, or does not open.
+    CredentialRefused = "credential.refused",
     /// The upstream's address is not allowed.
     EgressDenied = "egress.denied",
     /// The upstream can't be reached.
@@ -169,6 +175,13 @@ reasons! {
     UpstreamEnded = "upstream.ended",
     /// The stdio child can't be started, or crashed too often.
     ChildUnavailable = "child.unavailable",
+    // answer
+    /// The answer could not be searched to its end for what must be masked.
+    MaskFailed = "mask.failed",
+    /// A token in the arguments can't become a value: it stands for nothing here, or a header mirrors it.
+    TokenUnplaced = "mask.token",
+    /// No policy lets the caller send the value of a token there.
+    RestoreForbidden = "mask.restore",
     // streams
     /// The token expired while a stream was open.
     StreamExpired = "stream.expired",

@@ -92,6 +92,12 @@ impl Facts {
         self.list.iter().any(|fact| is_within(&fact.label, label))
     }
 
+    /// Notes a credential of this data class among the arguments.
+    pub fn secret(&mut self, class: &str) {
+        let note = format!("a credential stands in the arguments ({class})");
+        self.add(labels::SECRET, &Place::default(), 0..0, note);
+    }
+
     pub(super) fn add(
         &mut self,
         label: impl Into<Cow<'static, str>>,

@@ -28,6 +28,9 @@ pub enum Weight {
     Danger,
 }
 
+/// A credential among the arguments: found by the mask, not by the guard.
+pub(super) use lockgate_model::SECRET_IN_ARGUMENTS as SECRET;
+
 /// Whether the starter policies forbid this label, or one above it, in production.
 pub fn is_danger(label: &str) -> bool {
     let below = || dangers().any(|danger| super::fact::is_within(label, danger));
@@ -263,4 +266,6 @@ pub const LABELS: &[Label] = &[
     label("custom.forbidden", Danger, "A rule of a pack matched that says so of itself."),
     label("guard.encoded", Note, "Something stood in an encoding and was read behind it."),
     label("guard.limit", Danger, "It is too large, too deep or too much to be read in full."),
+    label("secret", Note, "A credential is where it need not be."),
+    label(SECRET, Note, "A credential stands in the arguments; it is not recorded."),
 ];

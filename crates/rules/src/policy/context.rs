@@ -1,7 +1,7 @@
 //! One question in Cedar's terms: the caller as an entity, the call as a context record.
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, RestrictedExpression};
-use lockgate_model::{ClaimValue, Group, Identity, Timestamp};
+use lockgate_model::{Action, ClaimValue, Group, Identity, Timestamp};
 
 use super::{
     Question,
@@ -117,6 +117,13 @@ pub(super) fn context(
         pairs.add("approvals", || {
             let groups = approvals.iter().map(|group| types.group(group));
             Some(RestrictedExpression::new_set(groups.map(RestrictedExpression::new_entity_uid)))
+        });
+    }
+    if let Action::Reveal { class, .. } | Action::Restore { class, .. } = question.action {
+        pairs.add("classes", || {
+            let ends = class.match_indices('.').map(|(at, _)| at).chain([class.len()]);
+            let names = ends.filter_map(|end| class.get(..end));
+            Some(RestrictedExpression::new_set(names.map(text)))
         });
     }
     match &point.arguments {

@@ -16,6 +16,9 @@
 //! | `Action::"read_resource"` | likewise `subscribe_resource`, `get_prompt`, `complete`, `task` |
 //! | `Action::"subscribe"` | a stream of notifications; likewise `set_log_level` |
 //! | `Action::"server_request"` | the server asks the client: sampling, elicitation, roots |
+//! | `Action::"reveal"` | values of a data class are shown; only by a permit that names it |
+//! | `Action::"restore"` | likewise: a token in a call's arguments becomes its value again |
+//! | `context.classes` | of which: the class and all above it, `pii` and `pii.email` |
 //! | `context.arguments` | the tool's arguments, typed by its input schema |
 //! | `context.arguments_json` | all arguments as text: sorted keys, no spaces |
 //! | `context.target` | resource URI, prompt name, task id or method, where there is no tool |
@@ -45,6 +48,7 @@ use std::{
     sync::Arc,
 };
 
+use cedar_policy::Effect;
 use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
 use serde_json::Value;
 
@@ -114,6 +118,18 @@ impl Policies {
     ///   `ListResource` in [`Action`].
     pub fn judge(&self, question: &Question<'_>) -> Verdict {
         self.ruling(question).verdict
+    }
+
+    /// Whether some permit may show this caller what is masked on a connection: where none may, no class
+    /// has to be asked about.
+    pub fn may_reveal(&self, identity: &Identity, connection: &ConnectionName) -> bool {
+        let room = self.rooms.get(connection);
+        let point = room.and_then(|room| room.kinds.get(vocabulary::REVEAL));
+        let permits = point
+            .iter()
+            .flat_map(|point| point.slice.iter())
+            .filter(|rule| rule.effect == Effect::Permit);
+        permits.into_iter().any(|rule| rule.covers_caller(identity))
     }
 
     /// Decides one question and says why; for people, not for the path of a call.

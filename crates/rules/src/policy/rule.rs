@@ -17,7 +17,7 @@ use super::{
     fault::{File, PolicyFault},
     hold::Hold,
     reads::Reads,
-    vocabulary::{CALL_TOOL, tool_action},
+    vocabulary::{CALL_TOOL, ON_DATA, tool_action},
 };
 
 /// One policy, with all that compiling and judging need to know of it.
@@ -129,10 +129,11 @@ impl Rule {
         }
     }
 
-    /// Whether the action scope admits this kind of action.
+    /// Whether the action scope admits this kind of action. What a permit gives of masked data must be
+    /// said: one for every action gives none.
     pub(super) fn covers_kind(&self, kind: &str) -> bool {
         match &self.actions {
-            ActionScope::Any => true,
+            ActionScope::Any => !ON_DATA.contains(&kind) || self.effect == Effect::Forbid,
             ActionScope::These(ids, _) => ids.contains(kind),
         }
     }

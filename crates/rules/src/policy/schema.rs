@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ConnectionShape,
     shape::{self, Field},
-    vocabulary::{CALL_TOOL, KINDS, tool_action},
+    vocabulary::{CALL_TOOL, KINDS, ON_DATA, tool_action},
 };
 
 /// A connection with the argument types of its tools.
@@ -61,6 +61,10 @@ pub(super) fn json(
         let mut context = common_context();
         if has_target {
             context.insert("target".to_owned(), text.clone());
+        }
+        if ON_DATA.contains(&kind) {
+            let classes = json!({"type": "Set", "element": text});
+            context.insert("classes".to_owned(), classes);
         }
         actions.insert(kind.to_owned(), action(context, json!([])));
     }

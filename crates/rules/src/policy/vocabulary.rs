@@ -6,8 +6,17 @@ use lockgate_model::{ConnectionName, Group, Identity};
 /// The group of all tools.
 pub(super) const CALL_TOOL: &str = "call_tool";
 
+/// Showing values of a data class; `context.classes` says of which.
+pub(super) const REVEAL: &str = "reveal";
+
+/// Putting values of a data class back in place of their tokens.
+pub(super) const RESTORE: &str = "restore";
+
+/// The actions on values of a data class. Only a permit that names them permits them.
+pub(super) const ON_DATA: [&str; 2] = [REVEAL, RESTORE];
+
 /// The actions that are no tools, with `true` where `context.target` says on what.
-pub(super) const KINDS: [(&str, bool); 8] = [
+pub(super) const KINDS: [(&str, bool); 10] = [
     ("read_resource", true),
     ("subscribe_resource", true),
     ("get_prompt", true),
@@ -16,6 +25,8 @@ pub(super) const KINDS: [(&str, bool); 8] = [
     ("task", true),
     ("set_log_level", false),
     ("server_request", true),
+    (REVEAL, true),
+    (RESTORE, true),
 ];
 
 /// The entity types, parsed once.

@@ -55,6 +55,9 @@ struct What {
     /// What the action is about: a URI, a prompt, a task, a method
     #[arg(long, value_name = "TEXT", default_value = "")]
     target: String,
+    /// For `reveal` and `restore`: the data class, such as pii.email
+    #[arg(long, value_name = "NAME", default_value = "")]
+    class: String,
     /// What the caller did before, as CONNECTION/TOOL or CONNECTION; may be repeated
     #[arg(long, value_name = "NAME")]
     earlier: Vec<String>,
@@ -126,6 +129,13 @@ fn action(what: &What) -> Result<Action, Failure> {
         "task" => Action::Task(target),
         "set_log_level" => Action::SetLogLevel,
         "server_request" => Action::ServerRequest(target),
+        name @ ("reveal" | "restore") if what.class.is_empty() => {
+            let why =
+                format!("`{name}` is about a data class; name it with --class, such as pii.email");
+            return Err(Failure::usage_text(why));
+        }
+        "reveal" => Action::Reveal { class: what.class.clone(), target },
+        "restore" => Action::Restore { class: what.class.clone(), target },
         other => {
             let known = [
                 "call_tool",
@@ -140,6 +150,8 @@ fn action(what: &What) -> Result<Action, Failure> {
                 "task",
                 "set_log_level",
                 "server_request",
+                "reveal",
+                "restore",
             ];
             let help = crate::config::suggestion(other, &known);
             return Err(Failure::usage_text(format!("there is no action `{other}`; {help}")));

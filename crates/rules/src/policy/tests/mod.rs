@@ -4,6 +4,7 @@ mod faults;
 mod guard;
 mod lift;
 mod properties;
+mod reveal;
 mod verdicts;
 
 use std::net::{IpAddr, Ipv4Addr};
