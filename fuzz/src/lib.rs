@@ -8,9 +8,11 @@ pub mod envelope;
 pub mod framing;
 pub mod guard;
 pub mod headers;
+pub mod mask;
 pub mod sse;
 pub mod token;
 pub mod uri;
+pub mod vault;
 
 /// One parser under test.
 pub struct Target {
@@ -21,16 +23,19 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "envelope", holds: envelope::holds },
     Target { name: "framing", holds: framing::holds },
     Target { name: "headers", holds: headers::holds },
+    Target { name: "mask", holds: mask::json },
+    Target { name: "mask_stream", holds: mask::stream },
     Target { name: "packs", holds: guard::packs },
     Target { name: "shell", holds: guard::shell },
     Target { name: "sql", holds: guard::sql },
     Target { name: "sse", holds: sse::holds },
     Target { name: "token", holds: token::holds },
     Target { name: "uri", holds: uri::holds },
+    Target { name: "vault", holds: vault::holds },
 ];
 
 /// The input without its first byte, cut in two where that byte says.

@@ -208,6 +208,7 @@ fn intent(call: u64, groups: Vec<String>) -> IntentEvent {
         arguments_digest: DIGEST,
         body_digest: DIGEST,
         definition: Some(DIGEST),
+        restored: Vec::new(),
         facts,
         verdict,
         snapshot: DIGEST,

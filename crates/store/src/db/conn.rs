@@ -273,6 +273,14 @@ impl Pools {
         .map_err(DbFault::database(doing))
     }
 
+    /// Takes what was removed out of the write-ahead log of a file too, unless somebody reads it just
+    /// then.
+    pub(crate) async fn flush(&self) -> Result<(), DbFault> {
+        let Self::Sqlite { writer, .. } = self else { return Ok(()) };
+        let flushed = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await;
+        flushed.map(drop).map_err(DbFault::database("flush the file"))
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {

@@ -111,5 +111,6 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Approval(_) => ("approval", false, None, None),
         Event::Viewed(_) => ("viewed", false, None, None),
         Event::Kept(_) => ("kept", false, None, None),
+        Event::Vault(_) => ("vault", false, None, None),
     }
 }

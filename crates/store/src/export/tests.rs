@@ -64,6 +64,7 @@ fn event(words: &str) -> Event {
             arguments_digest: none,
             body_digest: none,
             definition: None,
+            restored: Vec::new(),
             facts: Vec::new(),
             verdict: if kind == "deny" {
                 Verdict::Deny(Deny { reason: Reason::PolicyNoPermit, policies: Vec::new() })

@@ -161,7 +161,8 @@ impl Changes {
                 | Event::Snapshot { .. }
                 | Event::Pins { .. }
                 | Event::Viewed(_)
-                | Event::Kept(_) => {}
+                | Event::Kept(_)
+                | Event::Vault(_) => {}
             }
         }
         Ok(())

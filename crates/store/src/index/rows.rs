@@ -253,7 +253,8 @@ fn word<T: DeserializeOwned>(what: &'static str, found: String) -> Result<T, Ind
     T::deserialize(&Value::String(found.clone())).map_err(|_| IndexFault::Content { what, found })
 }
 
-fn masked(text: Option<String>) -> Result<BTreeMap<String, u32>, IndexFault> {
+/// What was masked in one call, as it stands in its column.
+pub(super) fn masked(text: Option<String>) -> Result<BTreeMap<String, u32>, IndexFault> {
     let Some(text) = text else { return Ok(BTreeMap::new()) };
     serde_json::from_str(&text)
         .map_err(|_| IndexFault::Content { what: "count of what was masked", found: text })

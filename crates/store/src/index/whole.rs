@@ -4,7 +4,7 @@ use lockgate_model::Event;
 
 use super::{IndexFault, Indexed, fold, kept, search, write};
 use crate::db::{
-    self, DbFault, DbPlace, Migration, Schema,
+    self, DbPlace, Migration, Schema,
     conn::{Pools, Sql, Tx},
 };
 
@@ -124,10 +124,7 @@ impl Index {
 
     /// Takes what was removed out of the write-ahead log of a file too.
     async fn flush(&self) -> Result<(), IndexFault> {
-        let Pools::Sqlite { writer, .. } = &self.pools else { return Ok(()) };
-        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let flushed = sqlx::query(sql).execute(writer).await;
-        Ok(flushed.map(drop).map_err(DbFault::database("flush the file"))?)
+        Ok(self.pools.flush().await?)
     }
 }
 

@@ -32,6 +32,7 @@ struct Inner {
     wrapping: Key,
     wrapping_id: String,
     signing: Ed25519KeyPair,
+    masking: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -71,8 +72,19 @@ impl Keys {
         let wrapping_id = id.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let signing = Ed25519KeyPair::from_seed_unchecked(signing)
             .map_err(|_| fault(&folder.join(SIGNING), "it is no Ed25519 seed"))?;
+        let mut about = b"lockgate masking key".to_vec();
+        about.extend_from_slice(wrapping);
+        let derived = digest(&SHA256, &Zeroizing::new(about));
+        let mut masking = Zeroizing::new([0; 32]);
+        masking.iter_mut().zip(derived.as_ref()).for_each(|(to, from)| *to = *from);
         let wrapping = Key::from_bytes(*wrapping);
-        Ok(Self(Arc::new(Inner { wrapping, wrapping_id, signing })))
+        Ok(Self(Arc::new(Inner { wrapping, wrapping_id, signing, masking })))
+    }
+
+    /// What hashes and tokens in masked answers are made with: derived, so that it stays the same
+    /// and tells nothing of the recording's key.
+    pub fn masking(&self) -> [u8; 32] {
+        *self.0.masking
     }
 
     /// The key under which keys are wrapped.

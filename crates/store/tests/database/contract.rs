@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
-use crate::{approvals, cases, cluster::Cluster, kept, pages, search};
+use crate::{approvals, cases, cluster::Cluster, kept, pages, search, secrets};
 
 /// An empty index.
 pub(crate) struct Fresh {
@@ -78,6 +78,12 @@ contract! {
     search::words_phrases_and_beginnings,
     search::text_is_searched_up_to_its_limit,
     search::a_phrase_is_found_wherever_it_stands_in_a_long_text,
+    secrets::a_secret_comes_back_as_it_was_put,
+    secrets::only_the_next_version_is_put,
+    secrets::what_is_removed_is_gone_and_counts_on,
+    secrets::one_key_seals,
+    secrets::nothing_slips_behind_a_rotation,
+    secrets::pages_go_through_all_names,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

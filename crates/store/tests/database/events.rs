@@ -79,6 +79,7 @@ pub(crate) fn intent(number: u64, of: u64, arguments: Value) -> IntentEvent {
         arguments_digest: DIGEST,
         body_digest: DIGEST,
         definition: None,
+        restored: Vec::new(),
         facts: Vec::new(),
         verdict: Verdict::Allow { policies: vec!["p1".into()] },
         snapshot: DIGEST,

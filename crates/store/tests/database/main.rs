@@ -1,4 +1,4 @@
-//! Index and approvals as their users see them: the same cases on SQLite and on a real PostgreSQL.
+//! Index, approvals and sealed secrets as their users see them: the same cases on SQLite and on a real PostgreSQL.
 
 #[cfg(test)]
 mod approvals;
@@ -22,5 +22,7 @@ mod pages;
 mod property;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod sqlite;

@@ -182,6 +182,7 @@ fn intent(bed: &Bed, call: &str) -> u64 {
         arguments_digest: none,
         body_digest: none,
         definition: None,
+        restored: Vec::new(),
         facts: Vec::new(),
         verdict: Verdict::Allow { policies: Vec::new() },
         snapshot: none,
