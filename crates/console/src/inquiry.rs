@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 use lockgate_model::{
     Act, Approval, ApprovalEvent, ApprovalStep, ConnectionName, Digest, Event, Identity,
-    IntentEvent, Subject, ViewedEvent, is_hidden,
+    IntentEvent, SECRET_IN_ARGUMENTS, Subject, ViewedEvent, is_hidden,
 };
 use lockgate_store::approvals::{ApprovalFault, ApprovalFilter, Approvals, Counts};
 
@@ -137,9 +137,14 @@ pub(crate) fn may_answer(approval: &Approval, identity: &Identity) -> bool {
     identity.subject != approval.subject.subject && approval.terms.groups.iter().any(asked)
 }
 
-/// What is easily overlooked in a text.
-pub(crate) fn warnings(text: &str) -> Vec<String> {
+/// What is easily overlooked in a text, which stands for a call with these facts.
+pub(crate) fn warnings(text: &str, facts: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
+    if facts.iter().any(|fact| fact == SECRET_IN_ARGUMENTS) {
+        let masked =
+            "credentials in them are masked here; the call is made with those that were sent";
+        warnings.push(masked.to_owned());
+    }
     let hidden = text.chars().filter(|c| is_hidden(*c)).count();
     if hidden > 0 {
         warnings.push(format!(

@@ -30,7 +30,7 @@ const DECLINED: &str = "response";
 /// Records the refusal and, where the era has a way, answers the server with an error.
 ///
 /// # Errors
-/// `journal.unavailable`, or `credential.unavailable`
+/// `journal.unavailable`, or one of `credential.*`
 pub(crate) async fn decline(
     open: &OpenCall,
     request: &Request<'_>,
@@ -62,7 +62,7 @@ pub(crate) async fn decline(
     let outgoing = Outgoing {
         era: Era::Legacy,
         verb: Verb::Post,
-        headers: headers(open)?,
+        headers: headers(open).await?,
         body: body.into(),
         session: item.session.as_ref().map(|session| session.key.clone()),
     };
@@ -76,7 +76,7 @@ pub(crate) async fn decline(
     Ok(())
 }
 
-fn headers(open: &OpenCall) -> Result<HeaderMap, Refusal> {
+async fn headers(open: &OpenCall) -> Result<HeaderMap, Refusal> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -85,6 +85,6 @@ fn headers(open: &OpenCall) -> Result<HeaderMap, Refusal> {
             headers.insert(name, value.clone());
         }
     }
-    open.caller.connection.credential.arm(&mut headers)?;
+    open.caller.connection.credential.arm(&mut headers).await?;
     Ok(headers)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use lockgate_model::{Event, Reason, Refusal, Timestamp};
-use lockgate_rules::policy::PolicyFault;
+use lockgate_rules::{mask::MaskKey, policy::PolicyFault};
 use lockgate_store::{approvals::Approvals, journal::Journal};
 use tokio::sync::{Notify, watch};
 
@@ -22,6 +22,7 @@ use crate::{
     slots::Slots,
     snapshot::{Blueprint, BuildFault, Ground, Snapshot},
     stage::{authenticate::IssuerStatus, resolve::Caller},
+    tokens::Tokens,
     upstream::{Upstream, stdio::Launcher},
 };
 
@@ -50,6 +51,10 @@ pub struct Gateway {
     pub slots: Arc<Slots>,
     /// Counters.
     pub metrics: Metrics,
+    /// What hashes and tokens in masked answers are made with.
+    pub mask_key: MaskKey,
+    /// What tokens stand for.
+    pub tokens: Tokens,
     snapshot: ArcSwap<Snapshot>,
     /// Counts the snapshots, for those who wait for the next.
     version: watch::Sender<u64>,
@@ -99,15 +104,19 @@ impl Gateway {
         journal: Arc<Journal>,
         pins: PathBuf,
         launcher: Launcher,
+        mask_key: MaskKey,
     ) -> Result<Arc<Self>, BuildFault> {
-        let ground = Ground { launcher, pins, journal, changed: Arc::new(Notify::new()) };
+        let (vault, changed) = (Arc::default(), Arc::new(Notify::new()));
+        let ground = Ground { launcher, pins, journal, vault, changed };
         let snapshot = Snapshot::build(Arc::new(blueprint), &ground, None)?;
         let legs = Legs::new().map_err(|refusal| BuildFault::Settings(refusal.to_string()))?;
         let gateway = Arc::new(Self {
             metrics: Metrics::new(),
+            mask_key,
             sessions: Sessions::default(),
             recordings: Recordings::default(),
             history: History::default(),
+            tokens: Tokens::default(),
             approvals: OnceLock::new(),
             legs,
             slots: Arc::default(),
@@ -330,6 +339,7 @@ impl Gateway {
                 self.record_end(&recording, IDLE);
             }
             self.history.sweep(clock::now());
+            self.tokens.sweep(clock::now());
             self.metrics.sessions(self.sessions.count());
         }
     }

@@ -5,7 +5,7 @@
 //! each stage is one file under [`stage`], in the same order, and consumes the type that the stage
 //! before gave, so no stage can be left out. No MCP message is written or read here except through
 //! `lockgate-mcp`, no policy except through `lockgate-rules`, no file except through
-//! `lockgate-store`.
+//! `lockgate-store`, no sealed secret except through `lockgate-vault`.
 
 pub mod body;
 pub mod clearance;
@@ -22,6 +22,7 @@ pub mod legs;
 pub mod metrics;
 pub mod path;
 pub mod pin;
+pub mod recogniser;
 mod record;
 pub mod recording;
 pub mod secret;
@@ -33,4 +34,6 @@ mod slots;
 pub mod snapshot;
 pub mod stage;
 pub mod token;
+pub mod tokens;
 pub mod upstream;
+pub mod vault;

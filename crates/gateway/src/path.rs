@@ -110,7 +110,7 @@ async fn call(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Response<AnswerB
 
 /// A call that may be sent, to its answer.
 async fn go_on(right: Right) -> Result<Response<AnswerBody>, Stop> {
-    let armed = arm::arm(right)?;
+    let armed = arm::arm(right).await?;
     let sent = send::send(armed).await?;
     let answered = answer::answer(sent).await?;
     Ok(respond::respond(answered))

@@ -1,70 +1,74 @@
 //! Secrets and where they live. A [`Secret`] has no `Debug`, `Serialize` or `Clone`, so that no
 //! log, answer or record can take one by accident; a [`SecretRef`] names its place and is harmless.
 
-use std::{env, fmt, fs, path::PathBuf};
+use std::{env, fmt, fs::File, path::PathBuf, sync::Arc};
 
-use lockgate_model::{Reason, Refusal};
+use lockgate_model::{ConnectionName, Reason, Refusal, SecretName};
+pub use lockgate_vault::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::vault::Vault;
 
 /// What the reader of a configuration says where a secret itself may stand in place of its
 /// reference, so that the place is not quoted.
 pub const REFERENCE_WANTED: &str =
-    "a secret is named by reference: `env:NAME` or `file:/absolute/path`";
+    "a secret is named by reference: `env:NAME`, `file:/absolute/path` or `sealed:NAME`";
 
-/// The longest secret that is read, in bytes.
-const SECRET_MAX_BYTES: u64 = 64 * 1024;
-
-/// Where a secret lives: `env:NAME` or `file:/absolute/path`.
+/// Where a secret lives: `env:NAME`, `file:/absolute/path` or `sealed:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretRef {
     /// An environment variable of the gateway's own process.
     Env(String),
     /// A file; one trailing line break is not part of the secret.
     File(PathBuf),
+    /// The vault. Only connections' credentials may be there.
+    Sealed(SecretName),
 }
 
-/// The bytes of a secret, for the one place that sends them.
-pub struct Secret(Box<str>);
-
 impl SecretRef {
-    /// Reads `env:NAME` or `file:/absolute/path`; `None` for anything else.
+    /// Reads `env:NAME`, `file:/absolute/path` or `sealed:NAME`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(name) = text.strip_prefix("env:") {
             let fits = !name.is_empty() && !name.contains(['=', '\0']);
             return fits.then(|| Self::Env(name.to_owned()));
         }
+        if let Some(name) = text.strip_prefix("sealed:") {
+            return SecretName::new(name).ok().map(Self::Sealed);
+        }
         let path = PathBuf::from(text.strip_prefix("file:")?);
         path.is_absolute().then_some(Self::File(path))
     }
 
-    /// Fetches the secret from its place.
+    /// Fetches a connection's credential from its place.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`] where the place is empty or can't be read; the detail
-    /// names the place only.
-    pub fn resolve(&self) -> Result<Secret, Refusal> {
-        let text = match self {
-            Self::Env(name) => env::var(name).ok(),
-            Self::File(path) => fs::metadata(path)
-                .ok()
-                .filter(|meta| meta.len() <= SECRET_MAX_BYTES)
-                .and_then(|_| fs::read_to_string(path).ok()),
-        };
-        let text = text.unwrap_or_default();
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if text.is_empty() {
-            let detail = format!("nothing to read at `{self}`");
-            return Err(Refusal::new(Reason::CredentialUnavailable, detail));
+    /// As [`Self::resolve`] and [`Vault::fetch`].
+    pub async fn fetch(
+        &self,
+        vault: &Vault,
+        connection: &ConnectionName,
+    ) -> Result<Arc<Secret>, Refusal> {
+        match self {
+            Self::Sealed(name) => vault.fetch(connection, name).await,
+            Self::Env(_) | Self::File(_) => self.resolve().map(Arc::new),
         }
-        Ok(Secret(text.into()))
     }
-}
 
-impl Secret {
-    /// The secret itself. Call it only where the bytes leave for the upstream.
-    pub fn expose(&self) -> &str {
-        &self.0
+    /// Reads the secret from its place outside the vault.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialUnavailable`] where the place is empty or can't be read, or is the vault; the
+    /// detail names the place only.
+    pub fn resolve(&self) -> Result<Secret, Refusal> {
+        let read = match self {
+            Self::Env(name) => env::var(name).ok().and_then(|text| Secret::of_text(text).ok()),
+            Self::File(path) => File::open(path).ok().and_then(|file| Secret::read(file).ok()),
+            Self::Sealed(_) => None,
+        };
+        read.ok_or_else(|| {
+            let detail = format!("nothing to read at `{self}`");
+            Refusal::new(Reason::CredentialUnavailable, detail)
+        })
     }
 }
 
@@ -73,6 +77,7 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Sealed(name) => write!(f, "sealed:{name}"),
         }
     }
 }
@@ -99,10 +104,20 @@ mod tests {
 
     #[test]
     fn only_references_are_read() {
-        for good in ["env:TOKEN", "file:/run/secrets/token"] {
+        for good in ["env:TOKEN", "file:/run/secrets/token", "sealed:staff-token"] {
             assert_eq!(SecretRef::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "hunter2", "env:", "env:A=B", "file:", "file:relative", "vault:x"] {
+        for bad in [
+            "",
+            "hunter2",
+            "env:",
+            "env:A=B",
+            "file:",
+            "file:relative",
+            "vault:x",
+            "sealed:",
+            "sealed:a b",
+        ] {
             assert_eq!(SecretRef::parse(bad), None, "{bad}");
         }
     }

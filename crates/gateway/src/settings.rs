@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use lockgate_model::{ConnectionName, Era, Limits};
+use lockgate_rules::mask::{MaskSettings, detect};
 use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -40,6 +41,91 @@ pub struct GatewaySettings {
     /// How calls wait for a person's approval.
     #[serde(default)]
     pub approvals: ApprovalSettings,
+    /// How secrets and personal data are found in what servers answer.
+    #[serde(default)]
+    pub detection: detect::Settings,
+    /// Services outside that find names of people and places; connections say which they use.
+    #[serde(default)]
+    pub recognisers: Vec<RecogniserSettings>,
+}
+
+/// A service that reads language, spoken to as Presidio's analyzer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RecogniserSettings {
+    /// Its name for connections, reports and records.
+    pub name: String,
+    /// Where it is asked: `http://127.0.0.1:5002/analyze`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub url: Url,
+    /// Allows private and loopback addresses, and `http:`.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// PEM file of the certificate authorities to trust instead of the public ones.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The language of the texts, as the service names it.
+    #[serde(default = "RecogniserSettings::default_language")]
+    pub language: String,
+    /// The data class of each of its entities; it is asked for no others.
+    #[serde(default = "RecogniserSettings::default_classes")]
+    pub classes: BTreeMap<String, String>,
+    /// What is less sure is no finding, in percent.
+    #[serde(default = "RecogniserSettings::default_score_min")]
+    pub score_min: u8,
+    /// It must have answered within this time, in milliseconds.
+    #[serde(default = "RecogniserSettings::default_wait_max_ms")]
+    pub wait_max_ms: u32,
+    /// A message with more text than this is not asked about, in bytes.
+    #[serde(default = "RecogniserSettings::default_request_max_bytes")]
+    pub request_max_bytes: u32,
+    /// Questions that are open at a time; others wait.
+    #[serde(default = "RecogniserSettings::default_in_flight_max")]
+    pub in_flight_max: u16,
+    /// What becomes of an answer that it could not be asked about.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of an answer that a recogniser could not be asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum OnFailure {
+    /// The caller gets none of it.
+    #[default]
+    Refuse,
+    /// It is masked by the detectors alone.
+    Pass,
+}
+
+impl RecogniserSettings {
+    fn default_language() -> String {
+        "en".to_owned()
+    }
+
+    fn default_classes() -> BTreeMap<String, String> {
+        [("PERSON", "pii.name"), ("LOCATION", "pii.address")]
+            .map(|(entity, class)| (entity.to_owned(), class.to_owned()))
+            .into()
+    }
+
+    const fn default_score_min() -> u8 {
+        50
+    }
+
+    const fn default_wait_max_ms() -> u32 {
+        2_000
+    }
+
+    const fn default_request_max_bytes() -> u32 {
+        64 * 1024
+    }
+
+    const fn default_in_flight_max() -> u16 {
+        8
+    }
 }
 
 /// How calls wait for a person's approval. Which calls, and whose approval, policies say.
@@ -153,6 +239,12 @@ pub struct ConnectionSettings {
     /// How the command guard reads the arguments of its tools.
     #[serde(default)]
     pub guard: GuardSettings,
+    /// What is masked in what it answers, and how. Who sees which class all the same, policies say.
+    #[serde(default)]
+    pub masking: MaskSettings,
+    /// Recognisers that are asked about its texts too.
+    #[serde(default)]
+    pub recognisers: Vec<String>,
     /// Web origins whose pages may call it; without any, a request with `Origin` is refused.
     #[serde(default)]
     pub allowed_origins: Vec<String>,

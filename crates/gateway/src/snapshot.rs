@@ -18,16 +18,21 @@ use check::{check, is_loopback};
 pub use connection::{Connection, Tool, tool_shapes};
 pub use guard::Guard;
 use lockgate_model::{ConnectionName, Digest, Limits};
-use lockgate_rules::policy::{ConnectionShape, Policies, PolicyErrors, PolicyFault, Source};
+use lockgate_rules::{
+    mask::Detectors,
+    policy::{ConnectionShape, Policies, PolicyErrors, PolicyFault, Source},
+};
 use lockgate_store::journal::Journal;
 use tokio::sync::Notify;
 
 use crate::{
     egress::EgressFault,
     host,
+    recogniser::Recogniser,
     settings::GatewaySettings,
     stage::authenticate::{Authenticator, IssuerFault},
     upstream::stdio::Launcher,
+    vault::Vault,
 };
 
 /// What an operator wrote: the input of a [`Snapshot`].
@@ -49,6 +54,10 @@ pub struct Snapshot {
     pub policies: Policies,
     /// Verifies callers.
     pub authenticator: Arc<Authenticator>,
+    /// What finds secrets and personal data in answers.
+    pub detectors: Arc<Detectors>,
+    /// Who is asked besides.
+    pub recognisers: Vec<Arc<Recogniser>>,
     /// Every connection, in the order of the configuration.
     pub connections: Vec<Arc<Connection>>,
     /// What an operator should look at.
@@ -74,6 +83,8 @@ pub struct Ground {
     pub pins: PathBuf,
     /// Where everything is recorded.
     pub journal: Arc<Journal>,
+    /// Where sealed credentials are fetched.
+    pub vault: Arc<Vault>,
     /// Notified when accepted definitions changed, so that a new snapshot is due.
     pub changed: Arc<Notify>,
 }
@@ -138,6 +149,8 @@ impl Snapshot {
             policies: compiled.policies,
             warnings: compiled.warnings,
             authenticator: Arc::new(authenticator),
+            detectors: detectors(settings, previous)?,
+            recognisers: recognisers(settings, previous)?,
             hosts: hosts(settings, &connections),
             routes: routes(&connections)?,
             connections,
@@ -194,6 +207,33 @@ fn routes(connections: &[Arc<Connection>]) -> Result<HashMap<String, Route>, Bui
         }
     }
     Ok(routes)
+}
+
+fn detectors(
+    settings: &GatewaySettings,
+    previous: Option<&Snapshot>,
+) -> Result<Arc<Detectors>, BuildFault> {
+    let same = previous.filter(|one| one.blueprint.settings.detection == settings.detection);
+    if let Some(same) = same {
+        return Ok(Arc::clone(&same.detectors));
+    }
+    let new = Detectors::new(&settings.detection);
+    new.map(Arc::new).map_err(|fault| BuildFault::Settings(format!("detection: {fault}")))
+}
+
+fn recognisers(
+    settings: &GatewaySettings,
+    previous: Option<&Snapshot>,
+) -> Result<Vec<Arc<Recogniser>>, BuildFault> {
+    let before = || previous.into_iter().flat_map(|previous| &previous.recognisers);
+    let made = settings.recognisers.iter().map(|one| {
+        if let Some(same) = before().find(|before| before.settings == *one) {
+            return Ok(Arc::clone(same));
+        }
+        let new = Recogniser::new(one).map(Arc::new);
+        new.map_err(|fault| BuildFault::Settings(format!("recogniser `{}`: {fault}", one.name)))
+    });
+    made.collect()
 }
 
 /// Over everything that can change a decision.

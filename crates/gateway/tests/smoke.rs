@@ -20,7 +20,7 @@ use lockgate_gateway::{
     snapshot::Blueprint,
     upstream::stdio::Launcher,
 };
-use lockgate_rules::policy::Source;
+use lockgate_rules::{mask::MaskKey, policy::Source};
 use lockgate_store::journal::{Journal, JournalOptions, Keys, read};
 use serde_json::{Value, json};
 use tokio::{
@@ -73,7 +73,8 @@ impl Rig {
         let (journal, _) = Journal::open(&journal, &keys, JournalOptions::default()).unwrap();
         let launcher = Launcher { program: "/bin/false".into(), arguments: Vec::new() };
         let pins = data.path().join("pins");
-        let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher).unwrap();
+        let key = MaskKey::new(keys.masking());
+        let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher, key).unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };

@@ -166,6 +166,19 @@ impl<'a> Request<'a> {
         format!("{before}{{{}}}{after}", kept.join(",")).into_bytes()
     }
 
+    /// The request's bytes with another JSON text as `arguments`; everything else stays as it was
+    /// written.
+    pub fn with_arguments(&self, arguments: &str) -> Vec<u8> {
+        let text = self.document.text();
+        let Some(old) = self.params().and_then(|params| params.get("arguments")) else {
+            return text.as_bytes().to_vec();
+        };
+        let span = old.value_span();
+        let before = text.get(..span.start).unwrap_or_default();
+        let after = text.get(span.end..).unwrap_or_default();
+        [before, arguments, after].concat().into_bytes()
+    }
+
     /// `_meta.progressToken`: text or a whole number.
     pub fn progress_token(&self) -> Option<RequestId> {
         id_of(self.meta("progressToken")?)

@@ -13,6 +13,30 @@ use crate::{
     message::Response,
 };
 
+/// Members of a message, by their way from its top, that are the protocol's own: what they hold
+/// comes back to the server as it was, or names what is meant. `*` stands for any item of an array.
+pub const HANDLES: &[&[&str]] = &[
+    &["jsonrpc"],
+    &["id"],
+    &["method"],
+    &["params", "requestId"],
+    &["params", "taskId"],
+    &["params", "progressToken"],
+    &["params", "_meta", "progressToken"],
+    &["params", "_meta", "io.modelcontextprotocol/related-task", "taskId"],
+    &["params", "protocolVersion"],
+    &["result", "protocolVersion"],
+    &["result", "nextCursor"],
+    &["result", "requestState"],
+    &["result", "taskId"],
+    &["result", "task", "taskId"],
+    &["result", "tasks", "*", "taskId"],
+    &["result", "_meta", "io.modelcontextprotocol/related-task", "taskId"],
+    &["result", "tools", "*", "name"],
+    &["result", "prompts", "*", "name"],
+    &["result", "prompts", "*", "arguments", "*", "name"],
+];
+
 /// One request to the client inside an `input_required` result (modern era).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputRequest {

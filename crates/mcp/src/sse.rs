@@ -60,6 +60,17 @@ impl Event {
         }
     }
 
+    /// What it says beside the fields that the standard names: comments, and fields that nobody
+    /// reads.
+    pub fn beside(&self) -> Vec<u8> {
+        let known: [&[u8]; 4] = [b"data", b"id", b"event", b"retry"];
+        let lines = self.raw.split(|byte| matches!(byte, b'\r' | b'\n'));
+        let name = |line: &&[u8]| line.split(|byte| *byte == b':').next().unwrap_or_default().len();
+        let beside =
+            lines.filter(|line| line.get(..name(line)).is_none_or(|n| !known.contains(&n)));
+        beside.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b'\n')
+    }
+
     /// The MCP message that it carries: not that of a comment, a priming event or another type.
     pub fn message(&self) -> Option<&[u8]> {
         let named = self.name.as_deref().is_none_or(|name| name.is_empty() || name == "message");

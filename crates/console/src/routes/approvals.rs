@@ -124,10 +124,12 @@ pub(crate) struct VoteView {
 pub(crate) struct ApprovalContent {
     /// The question.
     pub(crate) approval: ApprovalView,
-    /// The arguments as they were sent; null where the record of the call can't be read.
+    /// The arguments as they are recorded: as they were sent, but for credentials, which are masked.
+    /// Null where the record of the call can't be read.
     #[schema(value_type = Value)]
     pub(crate) arguments: Option<Value>,
-    /// The same in their canonical form (RFC 8785): what the digest covers, every byte of it.
+    /// The same in their canonical form (RFC 8785). The digest covers every byte of it; of masked
+    /// arguments, every byte of what was sent.
     pub(crate) canonical: Option<String>,
     /// What in the arguments is easily overlooked: characters that hide or turn text, and length.
     pub(crate) warnings: Vec<String>,
@@ -293,13 +295,14 @@ pub(crate) async fn content(
     let issued = intent.as_ref().and_then(|intent| intent.token_issued_at);
     // A token of an issuer whose clock is ahead is new.
     let age_s = issued.map(|at| (approval.asked_at.millis_since(at) / 1000).max(0).unsigned_abs());
+    let facts = intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default();
     Ok(ApprovalContent {
-        warnings: text.as_deref().map(inquiry::warnings).unwrap_or_default(),
+        warnings: text.as_deref().map(|text| inquiry::warnings(text, &facts)).unwrap_or_default(),
         changed,
         changed_own,
         canonical: text,
         description,
-        facts: intent.as_ref().map(|intent| intent.facts.clone()).unwrap_or_default(),
+        facts,
         caller_groups,
         token_age_s: age_s,
         arguments,

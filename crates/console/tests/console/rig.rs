@@ -392,6 +392,7 @@ pub(crate) fn intent(n: u32, of: u32, connection: &str, text: &str) -> Event {
         arguments_digest: digest(),
         body_digest: digest(),
         definition: None,
+        restored: Vec::new(),
         facts: vec!["sql.write".into()],
         verdict: Verdict::Allow { policies: vec!["staff".into()] },
         snapshot: digest(),

@@ -30,6 +30,13 @@ pub(super) fn check(settings: &GatewaySettings) -> Result<(), BuildFault> {
         {
             return fault(format!("connection `{name}`: no issuer is named `{unknown}`"));
         }
+        if let Some(unknown) = one
+            .recognisers
+            .iter()
+            .find(|name| settings.recognisers.iter().all(|known| known.name != **name))
+        {
+            return fault(format!("connection `{name}`: no recogniser is named `{unknown}`"));
+        }
         if one.development_anonymous && !loopback {
             return fault(format!(
                 "connection `{name}`: `development_anonymous` needs a loopback address and URL"

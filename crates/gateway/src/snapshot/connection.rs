@@ -83,7 +83,10 @@ impl Connection {
         });
         let credential = match same {
             Some(same) => same.credential.renewed(&settings.upstream),
-            None => Credential::of(&settings.upstream),
+            None => {
+                let vault = Arc::clone(&ground.vault);
+                Credential::of(settings.name.clone(), &settings.upstream, vault)
+            }
         };
         let stale = before.map_or_else(Stale::default, |before| before.stale.clone());
         let upstream = match same {
@@ -173,6 +176,7 @@ fn upstream(
             limits,
             ground.launcher.clone(),
             stale.clone(),
+            Arc::clone(&ground.vault),
         )
         .map(Upstream::Stdio)
         .map_err(|fault| BuildFault::Connection { connection, fault: fault.to_string() }),

@@ -67,14 +67,15 @@ async fn document(
     if !status.is_success() && !is_error(&open, &body) {
         return nothing(open, status, &headers).await;
     }
-    let inspected = open
-        .awaited()
-        .ok_or_else(|| Refusal::new(Reason::Internal, "an answer to no request"))
-        .and_then(|awaited| inspect(&open, &awaited, &headers, body));
+    let inspected = match open.awaited() {
+        Some(awaited) => inspect(&open, &awaited, &headers, body).await,
+        None => Err(Refusal::new(Reason::Internal, "an answer to no request")),
+    };
     let inspected = match inspected {
         Ok(inspected) => inspected,
         Err(refusal) => return Err(open.fail(refusal)),
     };
+    open.note_masked(inspected.masked);
     if let Err(refusal) = open.close(inspected.status, inspected.body.clone()).await {
         return Err(Stop::from(refusal).of(&open.item));
     }

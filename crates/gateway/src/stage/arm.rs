@@ -1,19 +1,20 @@
 //! Puts the service's own credential on a cleared call. The client's never comes this far, and this
 //! one never comes back: it lives between here and the upstream's socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_mcp::headers;
-use lockgate_model::{Reason, Refusal};
+use lockgate_model::{ConnectionName, Reason, Refusal, SecretName};
 
 use super::{clear::Right, outcome::OpenCall, parse::Part, respond::Stop};
 use crate::{
     clearance::Clearance,
-    secret::Secret,
+    secret::{Secret, SecretRef},
     settings::UpstreamSettings,
     upstream::{Outgoing, Verb},
+    vault::Vault,
 };
 
 /// A call as it will leave.
@@ -28,19 +29,35 @@ pub struct Armed {
 
 /// The credential headers of one upstream. Clones share the one secret, and its renewal.
 #[derive(Clone)]
-pub struct Credential(Arc<ArcSwap<Held>>);
+pub struct Credential(Arc<Inner>);
 
-type Held = Result<Vec<(HeaderName, Secret)>, Refusal>;
+struct Inner {
+    connection: ConnectionName,
+    vault: Arc<Vault>,
+    held: ArcSwap<Held>,
+    /// Why the vault refused last; `None` where it did not.
+    refused: Mutex<Option<Refusal>>,
+}
+
+type Held = Result<Vec<(HeaderName, Value)>, Refusal>;
+
+/// What a header gets.
+enum Value {
+    /// Read when the settings were.
+    Read(Secret),
+    /// Fetched from the vault at each use.
+    Sealed(SecretName),
+}
 
 /// Dresses the call for its upstream.
 ///
 /// # Errors
-/// [`Reason::CredentialUnavailable`]
-pub fn arm(right: Right) -> Result<Armed, Stop> {
+/// As [`Credential::arm`].
+pub async fn arm(right: Right) -> Result<Armed, Stop> {
     let Right { open, clearance } = right;
     let item = &open.item;
     let mut headers = headers::toward_upstream(&open.caller.headers, item.call.era);
-    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers) {
+    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers).await {
         return Err(open.refuse(refusal));
     }
     let outgoing = Outgoing {
@@ -58,37 +75,53 @@ pub fn arm(right: Right) -> Result<Armed, Stop> {
 }
 
 impl Credential {
-    /// Reads the credential of an HTTP upstream from its places; a child process gets its own
-    /// through its environment. What can't be read is refused at each call, so that one missing
-    /// secret stops one connection only.
-    pub fn of(upstream: &UpstreamSettings) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(read(upstream))))
+    /// Reads the credential of an HTTP upstream from its places outside the vault; a child process
+    /// gets its own through its environment. What can't be read is refused at each call, so that one
+    /// missing secret stops one connection only.
+    pub fn of(connection: ConnectionName, upstream: &UpstreamSettings, vault: Arc<Vault>) -> Self {
+        let (held, refused) = (ArcSwap::from_pointee(read(upstream)), Mutex::default());
+        Self(Arc::new(Inner { connection, vault, held, refused }))
     }
 
     /// The same credential, read again from its places.
     #[must_use]
     pub fn renewed(&self, upstream: &UpstreamSettings) -> Self {
-        self.0.store(Arc::new(read(upstream)));
+        self.0.held.store(Arc::new(read(upstream)));
         self.clone()
     }
 
     /// Puts the credential into the headers of a message to the upstream.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`]
-    pub fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        for (name, secret) in self.0.load().as_ref().as_ref().map_err(Refusal::clone)? {
-            headers.insert(name.clone(), value(secret)?);
+    /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`].
+    pub async fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        let held = self.0.held.load_full();
+        let armed = self.put(&held, headers).await;
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = armed.clone().err();
+        armed
+    }
+
+    async fn put(&self, held: &Held, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        for (name, secret) in held.as_ref().map_err(Refusal::clone)? {
+            let value = match secret {
+                Value::Read(secret) => value(secret)?,
+                Value::Sealed(secret) => {
+                    value(&*self.0.vault.fetch(&self.0.connection, secret).await?)?
+                }
+            };
+            headers.insert(name.clone(), value);
         }
         Ok(())
     }
 
-    /// Why calls are refused at this stage, where they are.
+    /// Why calls are refused at this stage, where they are; of the vault, what it said last.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`]
+    /// As [`Self::arm`].
     pub fn check(&self) -> Result<(), Refusal> {
-        self.0.load().as_ref().as_ref().map(|_| ()).map_err(Refusal::clone)
+        self.0.held.load().as_ref().as_ref().map_err(Refusal::clone)?;
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        refused.map_or(Ok(()), Err)
     }
 }
 
@@ -97,9 +130,12 @@ fn read(upstream: &UpstreamSettings) -> Held {
     let headers = http.headers.iter().map(|(name, place)| {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| unavailable("a credential header's name is no header name"))?;
+        if let SecretRef::Sealed(secret) = place {
+            return Ok((name, Value::Sealed(secret.clone())));
+        }
         let secret = place.resolve()?;
         value(&secret)?;
-        Ok((name, secret))
+        Ok((name, Value::Read(secret)))
     });
     headers.collect()
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::{
     judge::{ask, state_key},
+    mask::{self, Counts, mask},
     outcome::OpenCall,
     resolve::Caller,
 };
@@ -26,8 +27,8 @@ use crate::{
     upstream::SessionKey,
 };
 
-/// The longest time for which a client may keep a list, in milliseconds.
-const LIST_TTL_MAX_MS: u64 = 60_000;
+/// The longest time for which a client may keep an answer, in milliseconds.
+const TTL_MAX_MS: u64 = 60_000;
 
 /// A response that the client may see.
 pub struct Inspected {
@@ -35,6 +36,8 @@ pub struct Inspected {
     pub body: Bytes,
     /// What kind of end it is.
     pub status: OutcomeStatus,
+    /// What was masked in it.
+    pub masked: Counts,
 }
 
 /// Looks at the response `body` to `awaited`. `headers` are those of the HTTP answer that carries
@@ -42,8 +45,9 @@ pub struct Inspected {
 ///
 /// # Errors
 /// [`Reason::UpstreamInvalid`] where it is no answer to this request;
-/// [`Reason::ServerRequestDenied`] where it asks the client for what no policy permits.
-pub fn inspect(
+/// [`Reason::ServerRequestDenied`] where it asks the client for what no policy permits;
+/// [`Reason::MaskFailed`] where it can't be searched for what must be masked.
+pub async fn inspect(
     open: &OpenCall,
     awaited: &Awaited,
     headers: &HeaderMap,
@@ -59,7 +63,8 @@ pub fn inspect(
     }
     check_era(awaited, &response)?;
     if response.result().is_none() {
-        return Ok(Inspected { body: body.clone(), status: OutcomeStatus::Error });
+        let (body, masked) = mask(open, body.clone()).await?;
+        return Ok(Inspected { body, status: OutcomeStatus::Error, masked });
     }
     if let Some(task) = outcome::task_id(&response, limits)? {
         open.gateway.sessions.bind(Handle::Task, &task, owner(caller));
@@ -76,6 +81,9 @@ pub fn inspect(
     }
     let failed = awaited.method == "tools/call" && outcome::is_tool_error(&response);
     let status = if failed { OutcomeStatus::Error } else { OutcomeStatus::Result };
+    let may_be_kept = response
+        .result()
+        .is_some_and(|result| result.get("cacheScope").or(result.get("ttlMs")).is_some());
     drop(response);
     let body = match Kind::of_method(&awaited.method) {
         Some(kind) => filter(open, awaited.era, kind, &body)?,
@@ -83,9 +91,14 @@ pub fn inspect(
             let pins = &caller.connection.pins;
             pin::screen(&body, limits, |digest| pins.admits_instructions(digest))?.body
         }
+        // What this caller may see of it, another may not.
+        None if may_be_kept && mask::is_on(open) => {
+            list::make_private(&body, ttl_max_ms(caller), limits)?.into()
+        }
         None => body,
     };
-    Ok(Inspected { body, status })
+    let (body, masked) = mask(open, body).await?;
+    Ok(Inspected { body, status, masked })
 }
 
 /// Whether policy lets the server ask the client for this.
@@ -135,9 +148,17 @@ fn filter(open: &OpenCall, era: Era, kind: Kind, body: &[u8]) -> Result<Bytes, R
         };
         fits && connection.pins.shows(pinned, &item.name, json::digest(&definition))
     };
+    let kept = list::filter(body, kind, era, ttl_max_ms(caller), connection.json, keep)?;
+    if kind == Kind::Tool && mask::is_on(open) {
+        return Ok(list::loosen_outputs(&kept, connection.json)?.into());
+    }
+    Ok(kept.into())
+}
+
+/// How long the caller may keep an answer: at most as long as its token is good.
+fn ttl_max_ms(caller: &Caller) -> u64 {
     let left = caller.identity.token.refused_from.millis_since(clock::now());
-    let ttl_max_ms = u64::try_from(left).unwrap_or(0).min(LIST_TTL_MAX_MS);
-    Ok(list::filter(body, kind, era, ttl_max_ms, connection.json, keep)?.into())
+    u64::try_from(left).unwrap_or(0).min(TTL_MAX_MS)
 }
 
 /// Binds the session that this `initialize` opened to its caller.

@@ -17,6 +17,8 @@ use super::{
     parse::{Item, Parsed},
     resolve::Caller,
     respond::Stop,
+    restore::restore,
+    secrets,
 };
 use crate::{clock, gateway::Gateway, session::Handle, snapshot::Snapshot};
 
@@ -48,9 +50,14 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         drop(caller.connection.pins.refresh().await);
     }
     let snapshot = gateway.settled(&caller).await?;
+    let restored = restore(gateway, &snapshot, &caller, &mut item);
     item.facts = guard::read(&snapshot, &caller, &item);
+    let searched = restored.and(secrets::search(gateway, &snapshot, &caller, &mut item));
     item.earlier = gateway.history.earlier(&caller.identity, clock::now());
-    let mut verdict = decide(&snapshot, &caller, &item);
+    let mut verdict = match searched {
+        Ok(()) => decide(&snapshot, &caller, &item),
+        Err(refusal) => Verdict::Deny(Deny { reason: refusal.reason, policies: Vec::new() }),
+    };
     if verdict.is_allow()
         && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
     {

@@ -11,6 +11,8 @@ pub mod parse;
 pub mod guard;
 pub mod hold;
 pub mod judge;
+pub mod restore;
+pub mod secrets;
 
 pub mod intent;
 
@@ -23,7 +25,9 @@ pub mod send;
 
 pub mod answer;
 pub mod inspect;
+pub mod mask;
 pub mod outcome;
+pub mod pieces;
 pub mod relay;
 
 mod reason;

@@ -1,7 +1,7 @@
 //! How a call ends, recorded before the client sees it. A call that was sent is an [`OpenCall`]
 //! until its end is recorded; one that is dropped is recorded as cancelled.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lockgate_model::{Digest, Event, MessageEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal};
@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     intent::unavailable,
+    mask::Counts,
     parse::{Item, Part},
     resolve::Caller,
     respond::Stop,
@@ -38,6 +39,8 @@ pub struct OpenCall {
     pub gateway: Arc<Gateway>,
     call: Arc<str>,
     closed: bool,
+    /// What was masked so far in its messages.
+    masked: Mutex<Counts>,
 }
 
 impl OpenCall {
@@ -51,7 +54,8 @@ impl OpenCall {
         item: Item,
         call: Arc<str>,
     ) -> Result<Self, Stop> {
-        let mut open = Self { caller, item, gateway, call, closed: false };
+        let mut open =
+            Self { caller, item, gateway, call, closed: false, masked: Mutex::default() };
         if let (Some(session), Some(awaited)) = (&open.item.session, open.awaited())
             && let Err(refusal) = session.begin_call(awaited)
         {
@@ -72,6 +76,15 @@ impl OpenCall {
     /// The legacy session that it belongs to.
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.item.session.as_ref()
+    }
+
+    /// Notes what was masked in something that the client is about to see.
+    pub fn note_masked(&self, counts: Counts) {
+        let mut masked = self.masked.lock().unwrap_or_else(PoisonError::into_inner);
+        for (class, count) in counts {
+            let sum = masked.entry(class).or_default();
+            *sum = sum.saturating_add(count);
+        }
     }
 
     /// Records one message of a stream, as the client is about to see it.
@@ -164,7 +177,7 @@ impl OpenCall {
             elapsed_us: u64::try_from(elapsed).unwrap_or(u64::MAX),
             bytes: bytes as u64,
             body_digest: body.as_ref().map(|body| body.digest),
-            masked: BTreeMap::new(),
+            masked: self.masked.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             body: body.and_then(|body| body.inline),
         }))
     }

@@ -10,8 +10,10 @@ use lockgate_mcp::{
     message::{self, Body, Message, Request, TASKS_EXTENSION},
     uri,
 };
-use lockgate_model::{Action, Call, Era, Group, Reason, Refusal, RequestId, Revision};
-use lockgate_rules::guard::Facts;
+use lockgate_model::{
+    Action, Call, Era, Group, Reason, Refusal, RequestId, RestoredValue, Revision,
+};
+use lockgate_rules::{guard::Facts, mask::KnownValue};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -62,6 +64,15 @@ pub struct Item {
     pub nth: Option<usize>,
     /// What its arguments would do; found by the guard before it is judged.
     pub facts: Facts,
+    /// Its arguments as they are recorded, where that is not how they are sent: without secrets, and with
+    /// the tokens that the client sent.
+    pub recorded: Option<Value>,
+    /// Where tokens became values.
+    pub restored: Vec<RestoredValue>,
+    /// Which values: they are masked in the answer, whatever names them there.
+    pub put_back: Vec<KnownValue>,
+    /// Its target as it is recorded, where that holds a secret.
+    pub recorded_target: Option<String>,
     /// How often its client came back to a call that waits for approval.
     pub leg: u32,
     /// How its client wants to hear that it is still being worked on.
@@ -285,6 +296,10 @@ impl Reader<'_> {
             knows_tasks: true,
             nth: None,
             facts: Facts::default(),
+            recorded: None,
+            restored: Vec::new(),
+            put_back: Vec::new(),
+            recorded_target: None,
             earlier: Arc::default(),
             leg: 0,
             progress: None,

@@ -18,6 +18,8 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
             | Reason::PinNew
             | Reason::PinChanged
             | Reason::ServerRequestDenied
+            | Reason::TokenUnplaced
+            | Reason::RestoreForbidden
     )
 }
 
@@ -67,11 +69,14 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         R::Draining | R::IssuerUnavailable | R::CatalogueMissing | R::JournalUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        R::CredentialUnavailable | R::ChildUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::CredentialUnavailable | R::CredentialMissing | R::CredentialUnreachable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        R::CredentialRefused | R::ChildUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::EgressDenied | R::UpstreamUnreachable | R::UpstreamUnauthorized | R::UpstreamInvalid => {
             StatusCode::BAD_GATEWAY
         }
-        R::UpstreamTooLarge | R::UpstreamEnded => StatusCode::BAD_GATEWAY,
+        R::UpstreamTooLarge | R::UpstreamEnded | R::MaskFailed => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         R::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         R::PolicyNoPermit | R::PolicyForbidden | R::PolicyError | R::ApprovalUnavailable => {
@@ -79,6 +84,7 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         }
         R::ApprovalPending | R::ApprovalRejected | R::ApprovalVoid => StatusCode::OK,
         R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
+        R::TokenUnplaced | R::RestoreForbidden => StatusCode::OK,
         R::StreamExpired | R::StreamAge => StatusCode::OK,
     }
 }
@@ -124,11 +130,19 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::JournalUnavailable => "nothing can be recorded, so nothing is forwarded",
         Reason::IssuerUnavailable => "tokens can't be verified at the moment",
         Reason::CatalogueMissing => "none of the server's tools is accepted yet",
-        Reason::CredentialUnavailable | Reason::ChildUnavailable => "the server is not available",
+        Reason::CredentialUnavailable | Reason::CredentialMissing => "the server is not available",
+        Reason::CredentialUnreachable | Reason::CredentialRefused | Reason::ChildUnavailable => {
+            "the server is not available"
+        }
         Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
         Reason::UpstreamTimeout => "the server did not answer in time",
         Reason::UpstreamUnauthorized => "the server refused the gateway's credential",
         Reason::UpstreamInvalid | Reason::UpstreamEnded => "the server gave no valid answer",
+        Reason::MaskFailed => "it could not be searched for data to be masked",
+        Reason::TokenUnplaced => {
+            "a token in the arguments stands for nothing here; read the value again"
+        }
+        Reason::RestoreForbidden => "no policy lets the value of a token be sent there",
         Reason::UpstreamTooLarge => "the server's answer is too large",
         Reason::StreamExpired => "the token expired",
         Reason::StreamAge => "the stream reached its maximum age",

@@ -20,8 +20,10 @@ use tokio::{
 use super::{
     inspect::{inspect, invalid, permit_request},
     judge::decide,
+    mask::{self, Counts},
     outcome::OpenCall,
     parse::Part,
+    pieces::{Piece, Pieces},
     respond,
 };
 use crate::{body::AnswerBody, clock, decline, gateway::Phase, upstream::EventStream};
@@ -43,6 +45,8 @@ struct Relay {
     at_deadline: Reason,
     /// Whether the client has an event id from which it can resume.
     resumable: bool,
+    /// Notifications that wait for what comes after them.
+    pieces: Pieces,
 }
 
 /// How a stream came to its end.
@@ -71,6 +75,7 @@ pub fn start(open: OpenCall, headers: HeaderMap, events: EventStream) -> AnswerB
         deadline,
         at_deadline,
         resumable: false,
+        pieces: Pieces::default(),
     };
     tokio::spawn(relay.run());
     AnswerBody::Stream(pieces)
@@ -122,6 +127,12 @@ impl Relay {
                     ControlFlow::Continue(()) => continue,
                     ControlFlow::Break(end) => return end,
                 },
+                () = due(self.pieces.due()) => {
+                    if let Err(refusal) = self.let_go().await {
+                        return End::Failed(refusal);
+                    }
+                    continue;
+                }
                 event = self.events.next() => event,
             };
             drop(client);
@@ -167,9 +178,17 @@ impl Relay {
     async fn event(&mut self, event: sse::Event) -> Result<ControlFlow<()>, Refusal> {
         let Some(data) = event.message() else {
             // Comments and priming events pass; data of another type is nothing that MCP has.
+            self.let_go().await?;
             if event.data().is_none_or(<[u8]>::is_empty) {
                 self.note_id(&event);
-                self.give(event.raw.into()).await;
+                let quiet = mask::is_quiet(&self.open, &event);
+                let silent = || {
+                    Bytes::from(match &event.id {
+                        Some(id) => sse::encode(b"", Some(id)),
+                        None => sse::comment(""),
+                    })
+                };
+                self.give(if quiet { event.raw.into() } else { silent() }).await;
             }
             return Ok(ControlFlow::Continue(()));
         };
@@ -201,9 +220,11 @@ impl Relay {
     ) -> Result<ControlFlow<()>, Refusal> {
         let bytes = match message {
             Message::Response(response) => {
+                self.let_go().await?;
                 return self.response(event, response.id.as_ref(), data, alone).await;
             }
             Message::Request(request) => {
+                self.let_go().await?;
                 if !self.may_ask(request).await? {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -213,13 +234,49 @@ impl Relay {
                 if crate::pin::tells_of_change(&notification.method) {
                     self.open.caller.connection.stale.mark();
                 }
+                if let Some(short) = Pieces::may_wait(&self.open, data).filter(|_| alone) {
+                    let pieces = self.pieces.push(&self.open, event.clone(), data, short).await?;
+                    self.pass(pieces).await?;
+                    return Ok(ControlFlow::Continue(()));
+                }
+                self.let_go().await?;
                 data
             }
         };
-        self.open.message(bytes).await?;
-        self.note_id(event);
-        self.give(framed(event, bytes, alone)).await;
+        let (shown, masked) = mask::mask(&self.open, bytes.clone()).await?;
+        let unchanged = alone && shown == *bytes;
+        self.show(event, &shown, masked, unchanged).await?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Lets every notification go that waits.
+    async fn let_go(&mut self) -> Result<(), Refusal> {
+        let pieces = self.pieces.take(&self.open, true)?;
+        self.pass(pieces).await
+    }
+
+    async fn pass(&mut self, pieces: Vec<Piece>) -> Result<(), Refusal> {
+        for Piece { event, shown, masked } in pieces {
+            let unchanged = event.message().is_some_and(|message| *message == *shown);
+            self.show(&event, &shown, masked, unchanged).await?;
+        }
+        Ok(())
+    }
+
+    /// Records a message and hands it on.
+    async fn show(
+        &mut self,
+        event: &sse::Event,
+        shown: &Bytes,
+        masked: Counts,
+        unchanged: bool,
+    ) -> Result<(), Refusal> {
+        let as_it_came = unchanged && mask::is_quiet(&self.open, event);
+        self.open.note_masked(masked);
+        self.open.message(shown).await?;
+        self.note_id(event);
+        self.give(framed(event, shown, as_it_came)).await;
+        Ok(())
     }
 
     /// A request of the server: noted, so that its answer finds its way, or declined.
@@ -269,8 +326,9 @@ impl Relay {
             },
             _ => return Err(invalid("an answer to a request that nobody made")),
         };
-        let inspected = inspect(&self.open, &awaited, &self.headers, data.clone())?;
+        let inspected = inspect(&self.open, &awaited, &self.headers, data.clone()).await?;
         let unchanged = inspected.body == *data;
+        self.open.note_masked(inspected.masked);
         if resumed {
             self.open.message(&inspected.body).await?;
             session.iter().for_each(|session| session.end_call(&awaited.id));
@@ -278,7 +336,8 @@ impl Relay {
             self.open.close(inspected.status, inspected.body.clone()).await?;
         }
         self.note_id(event);
-        self.give(framed(event, &inspected.body, alone && unchanged)).await;
+        let as_it_came = alone && unchanged && mask::is_quiet(&self.open, event);
+        self.give(framed(event, &inspected.body, as_it_came)).await;
         Ok(if resumed { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 
@@ -309,6 +368,10 @@ impl Relay {
     }
 
     async fn finish(mut self, end: End) {
+        let cancelled = matches!(end, End::Cancelled);
+        if !cancelled && let Err(refusal) = self.let_go().await {
+            return self.last_words(OutcomeStatus::Failed, &refusal).await;
+        }
         match end {
             End::Answered => {
                 self.client = None;
@@ -345,6 +408,14 @@ impl Relay {
         };
         self.deadline = Instant::now() + LINGER;
         self.give(sse::encode(&words, None).into()).await;
+    }
+}
+
+/// At this time, or never.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

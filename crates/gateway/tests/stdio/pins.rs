@@ -41,9 +41,15 @@ impl Shop {
         };
         let stale = Stale::default();
         let settings = UpstreamSettings::Stdio(stdio.clone());
-        let upstream =
-            StdioUpstream::new(name(), stdio, Limits::default(), launcher(), stale.clone())
-                .unwrap();
+        let upstream = StdioUpstream::new(
+            name(),
+            stdio,
+            Limits::default(),
+            launcher(),
+            stale.clone(),
+            Arc::default(),
+        )
+        .unwrap();
         let place = folder.path().join("journal");
         let keys = Keys::open_or_create(&folder.path().join("keys"), &place).unwrap();
         let (journal, _) = Journal::open(&place, &keys, JournalOptions::default()).unwrap();
@@ -65,7 +71,7 @@ impl Shop {
     }
 
     fn lister(&self, era: EraSetting) -> Lister {
-        let credential = Credential::of(&self.settings);
+        let credential = Credential::of(name(), &self.settings, Arc::default());
         let (upstream, journal) = (Arc::clone(&self.upstream), Arc::clone(&self.journal));
         Lister::new(name(), upstream, credential, era, Limits::default(), journal)
     }

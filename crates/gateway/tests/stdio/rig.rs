@@ -49,8 +49,15 @@ impl Rig {
         let keys = Keys::open_or_create(&folder.path().join("keys"), &place).unwrap();
         let (journal, _) = Journal::open(&place, &keys, JournalOptions::default()).unwrap();
         let name = ConnectionName::new("test").unwrap();
-        let upstream =
-            StdioUpstream::new(name, settings, limits, launcher(), Stale::default()).unwrap();
+        let upstream = StdioUpstream::new(
+            name,
+            settings,
+            limits,
+            launcher(),
+            Stale::default(),
+            Arc::default(),
+        )
+        .unwrap();
         Self { upstream: Arc::new(upstream), _folder: folder, journal }
     }
 
@@ -120,6 +127,7 @@ impl Rig {
             arguments_digest: none,
             body_digest: none,
             definition: None,
+            restored: Vec::new(),
             facts: Vec::new(),
             verdict: Verdict::Allow { policies: Vec::new() },
             snapshot: none,

@@ -2,7 +2,7 @@
 
 use lockgate_model::Era;
 
-use super::{filter, make_private};
+use super::{filter, loosen_outputs, make_private};
 use crate::{definition::Kind, json::JsonLimits};
 
 fn without(body: &str, era: Era, hidden: &[&str]) -> String {
@@ -79,4 +79,54 @@ fn other_results_become_private_where_they_can_be_cached() {
     );
     let call = r#"{"id":1,"result":{"content":[]}}"#;
     assert_eq!(private(call), call);
+}
+
+#[test]
+fn masked_answers_satisfy_loosened_output_schemas() {
+    let loosened = |schema: serde_json::Value| {
+        let tool = serde_json::json!({ "name": "t", "inputSchema": {}, "outputSchema": schema });
+        let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": [tool] } });
+        let out = loosen_outputs(body.to_string().as_bytes(), JsonLimits::default()).unwrap();
+        let out: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        out["result"]["tools"][0]["outputSchema"].clone()
+    };
+    let text = serde_json::json!({ "type": "string" });
+    let number = serde_json::json!({ "type": ["number", "string"] });
+    for (row, schema, expected) in [
+        (
+            "a form",
+            serde_json::json!({ "type": "string", "format": "email", "minLength": 3 }),
+            text.clone(),
+        ),
+        ("a number", serde_json::json!({ "type": "number", "maximum": 9 }), number.clone()),
+        (
+            "members of that name",
+            serde_json::json!({ "type": "object", "required": ["format"],
+                "properties": { "format": { "type": "number" }, "pattern": { "const": 1, "type": "string" } } }),
+            serde_json::json!({ "type": "object", "required": ["format"],
+                "properties": { "format": number, "pattern": text } }),
+        ),
+        (
+            "alternatives",
+            serde_json::json!({ "oneOf": [{ "const": 1 }, { "type": "string" }] }),
+            serde_json::json!({ "anyOf": [{}, { "type": "string" }] }),
+        ),
+        (
+            "closed objects, and items",
+            serde_json::json!({ "additionalProperties": false, "items": { "pattern": "x" } }),
+            serde_json::json!({ "items": {} }),
+        ),
+        (
+            "what would turn around",
+            serde_json::json!({ "not": { "const": 1 }, "if": {}, "then": {}, "title": "T" }),
+            serde_json::json!({ "title": "T" }),
+        ),
+        ("anything", serde_json::json!(true), serde_json::json!(true)),
+    ] {
+        assert_eq!(loosened(schema), expected, "{row}");
+    }
+    // All else stays as it was.
+    let body = r#"{ "jsonrpc":"2.0", "id":1, "result":{ "tools":[ {"name":"a", "inputSchema":{"pattern" : 1.0}} ] } }"#;
+    let out = loosen_outputs(body.as_bytes(), JsonLimits::default()).unwrap();
+    assert_eq!(out, body.as_bytes());
 }

@@ -78,7 +78,7 @@ impl Lister {
         let began = Instant::now();
         let clearance = self.clearance(&question).await?;
         let call = clearance.call().to_string();
-        let outcome = match self.outgoing(question) {
+        let outcome = match self.outgoing(question).await {
             Ok(outgoing) => self.upstream.send(clearance, outgoing).await,
             Err(refusal) => Err(refusal),
         };
@@ -132,6 +132,7 @@ impl Lister {
             arguments_digest: none,
             body_digest: Digest::from_bytes(Sha256::digest(&question.body).into()),
             definition: None,
+            restored: Vec::new(),
             facts: Vec::new(),
             verdict: Verdict::Allow { policies: Vec::new() },
             snapshot: none,
@@ -139,7 +140,7 @@ impl Lister {
         Entry::record(&self.journal, clock::now(), intent).await?.clear()
     }
 
-    fn outgoing(&self, question: Question) -> Result<Outgoing, Refusal> {
+    async fn outgoing(&self, question: Question) -> Result<Outgoing, Refusal> {
         let Question { era, verb, method, body, revision, session } = question;
         let fits = |text: &str| {
             HeaderValue::from_str(text)
@@ -157,7 +158,7 @@ impl Lister {
         if let Some(session) = &session {
             headers.insert(headers::SESSION_ID, fits(session.as_str())?);
         }
-        self.credential.arm(&mut headers)?;
+        self.credential.arm(&mut headers).await?;
         Ok(Outgoing { era, verb, headers, body: body.into(), session })
     }
 }

@@ -20,7 +20,7 @@ use super::{
     process::Process,
     router::{Routed, Router},
 };
-use crate::{pin::Stale, settings::StdioSettings};
+use crate::{pin::Stale, settings::StdioSettings, vault::Vault};
 
 /// Lines in a row that are no messages, after which a child counts as broken.
 const GARBAGE_MAX: u32 = 1_000;
@@ -32,6 +32,7 @@ pub(super) struct Host {
     limits: Limits,
     launcher: Launcher,
     stale: Stale,
+    vault: Arc<Vault>,
     backoff: Mutex<Backoff>,
 }
 
@@ -61,8 +62,10 @@ impl Host {
         limits: Limits,
         launcher: Launcher,
         stale: Stale,
+        vault: Arc<Vault>,
     ) -> Self {
-        Self { connection, settings, limits, launcher, stale, backoff: Mutex::default() }
+        let backoff = Mutex::default();
+        Self { connection, settings, limits, launcher, stale, vault, backoff }
     }
 
     pub(super) fn json_limits(&self) -> JsonLimits {
@@ -89,9 +92,14 @@ impl Child {
             return Err(Refusal::new(Reason::ChildUnavailable, detail));
         }
         let line_max_bytes = host.limits.answer_max_bytes as usize;
-        let (process, output) =
-            Process::spawn(&host.launcher, &host.settings, &host.connection, line_max_bytes)
-                .await?;
+        let (process, output) = Process::spawn(
+            &host.launcher,
+            &host.settings,
+            &host.connection,
+            &host.vault,
+            line_max_bytes,
+        )
+        .await?;
         let child = Arc::new(Self {
             host: Arc::clone(host),
             process,

@@ -1,7 +1,7 @@
 //! A child's standard error in the gateway's log: a bounded number of bounded lines, inert, and
 //! without the child's own secrets.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lockgate_model::ConnectionName;
 use tokio::{io::AsyncReadExt as _, process::ChildStderr, time::Instant};
@@ -26,7 +26,7 @@ pub(super) async fn follow(
     mut stderr: ChildStderr,
     connection: ConnectionName,
     pid: u32,
-    secrets: Vec<Secret>,
+    secrets: Vec<Arc<Secret>>,
 ) {
     let mut lines = Lines::default();
     let mut window = Window::new(Instant::now());
@@ -104,7 +104,7 @@ impl Window {
 }
 
 /// The line with secrets hidden and everything that could act on a terminal written out.
-fn inert(text: &Text, secrets: &[Secret]) -> String {
+fn inert(text: &Text, secrets: &[Arc<Secret>]) -> String {
     let mut line = String::from_utf8_lossy(&text.kept).into_owned();
     // A secret of several lines reaches the log line by line.
     let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
@@ -140,17 +140,17 @@ fn hide_prefix(line: &mut String, secret: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{io::Write as _, sync::Arc};
 
     use tokio::time::Instant;
 
     use super::{LINE_MAX_BYTES, Lines, Text, WINDOW, WINDOW_MAX_BYTES, Window, inert};
     use crate::secret::{Secret, SecretRef};
 
-    fn secret(value: &str) -> Secret {
+    fn secret(value: &str) -> Arc<Secret> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(value.as_bytes()).unwrap();
-        SecretRef::File(file.path().to_owned()).resolve().unwrap()
+        Arc::new(SecretRef::File(file.path().to_owned()).resolve().unwrap())
     }
 
     #[test]

@@ -25,7 +25,7 @@ use self::{
     queue::queue,
 };
 use super::{Answer, EventStream, Outgoing, SessionKey, Verb};
-use crate::{clearance::Clearance, clock, pin::Stale, settings::StdioSettings};
+use crate::{clearance::Clearance, clock, pin::Stale, settings::StdioSettings, vault::Vault};
 
 mod backoff;
 mod child;
@@ -64,9 +64,10 @@ impl StdioUpstream {
         limits: Limits,
         launcher: Launcher,
         stale: Stale,
+        vault: Arc<Vault>,
     ) -> Result<Self, Refusal> {
         command::check(&settings.command)?;
-        let host = Host::new(connection, settings, limits, launcher, stale);
+        let host = Host::new(connection, settings, limits, launcher, stale, vault);
         Ok(Self { host: Arc::new(host), sessions: Arc::default(), shared: Default::default() })
     }
 

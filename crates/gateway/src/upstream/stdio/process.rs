@@ -7,7 +7,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     process::Stdio,
-    sync::{LazyLock, mpsc as blocking},
+    sync::{Arc, LazyLock, mpsc as blocking},
     thread,
     time::Duration,
 };
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{command, launcher::Launcher, log, output::Output};
-use crate::{secret::Secret, settings::StdioSettings};
+use crate::{secret::Secret, settings::StdioSettings, vault::Vault};
 
 /// Lines that wait for a child that does not read; further senders wait themselves.
 const QUEUE_MAX: usize = 16;
@@ -45,15 +45,16 @@ impl Process {
     ///
     /// # Errors
     /// [`Reason::ChildUnavailable`] where the command must not or can't be run,
-    /// [`Reason::CredentialUnavailable`] where its environment can't be had.
+    /// as [`Vault::fetch`] where its environment can't be had.
     pub(super) async fn spawn(
         launcher: &Launcher,
         settings: &StdioSettings,
         connection: &ConnectionName,
+        vault: &Vault,
         line_max_bytes: usize,
     ) -> Result<(Self, Output), Refusal> {
         command::check(&settings.command)?;
-        let (command, secrets) = prepare(launcher, settings)?;
+        let (command, secrets) = prepare(launcher, settings, connection, vault).await?;
         let (mut child, exit) = start(command).await.map_err(not_started)?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take(), child.id());
         let (Some(stdin), Some(stdout), Some(stderr), Some(id)) = streams else {
@@ -118,10 +119,12 @@ fn not_started(error: io::Error) -> Refusal {
 
 /// The whole command line and environment. The secrets come back as well, because the child's log
 /// must not show them.
-fn prepare(
+async fn prepare(
     launcher: &Launcher,
     settings: &StdioSettings,
-) -> Result<(Command, Vec<Secret>), Refusal> {
+    connection: &ConnectionName,
+    vault: &Vault,
+) -> Result<(Command, Vec<Arc<Secret>>), Refusal> {
     let mut command = Command::new(&launcher.program);
     command
         .args(&launcher.arguments)
@@ -137,7 +140,7 @@ fn prepare(
         .kill_on_drop(true);
     let mut secrets = Vec::with_capacity(settings.env.len());
     for (name, place) in &settings.env {
-        let secret = place.resolve()?;
+        let secret = place.fetch(vault, connection).await?;
         command.env(name, secret.expose());
         secrets.push(secret);
     }
