@@ -1,5 +1,6 @@
 // The TypeScript SDK v1, as its users use it. Prints one line of JSON: what it saw.
-// Usage: node client-v1.mjs URL TOKEN TOOL ARGUMENTS
+// Usage: node client-v1.mjs URL TOKEN TOOL ARGUMENTS; with `*` as TOOL, ARGUMENTS is a list of calls, each
+// a tool with its arguments.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
@@ -10,7 +11,15 @@ const seen = {};
 try {
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
   seen.tools = (await client.listTools()).tools.map((one) => one.name);
-  seen.result = await client.callTool({ name: tool, arguments: JSON.parse(args) });
+  if (tool === '*') {
+    seen.results = [];
+    for (const [name, values] of JSON.parse(args)) {
+      const call = client.callTool({ name, arguments: values });
+      seen.results.push(await call.catch((fault) => ({ fault: String(fault) })));
+    }
+  } else {
+    seen.result = await client.callTool({ name: tool, arguments: JSON.parse(args) });
+  }
   await client.close();
 } catch (fault) {
   seen.fault = String(fault);

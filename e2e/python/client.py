@@ -1,7 +1,7 @@
 """The Python SDK, as its users use it. Prints one line of JSON: what it saw.
 
 Usage: python client.py URL TOKEN TOOL ARGUMENTS ERA, where ERA is `legacy`, `auto` or a revision of
-the modern era.
+the modern era. With `*` as TOOL, ARGUMENTS is a list of calls, each a tool with its arguments.
 """
 
 import asyncio
@@ -13,6 +13,18 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 
+async def call(client: Client, tool: str, arguments: dict) -> dict:
+    result = await client.call_tool(tool, arguments)
+    return result.model_dump(mode="json", by_alias=True)
+
+
+async def called(client: Client, tool: str, arguments: dict) -> dict:
+    try:
+        return await call(client, tool, arguments)
+    except Exception as fault:
+        return {"fault": repr(fault)}
+
+
 async def main(url: str, token: str, tool: str, arguments: str, era: str) -> dict:
     seen = {}
     try:
@@ -21,8 +33,11 @@ async def main(url: str, token: str, tool: str, arguments: str, era: str) -> dic
             transport = streamable_http_client(url, http_client=http)
             async with Client(transport, mode=era) as client:
                 seen["tools"] = [one.name for one in (await client.list_tools()).tools]
-                result = await client.call_tool(tool, json.loads(arguments))
-                seen["result"] = result.model_dump(mode="json", by_alias=True)
+                if tool == "*":
+                    calls = json.loads(arguments)
+                    seen["results"] = [await called(client, *one) for one in calls]
+                else:
+                    seen["result"] = await call(client, tool, json.loads(arguments))
     except BaseException as fault:  # an ExceptionGroup is what a refused connection looks like
         seen["fault"] = repr(fault)
     return seen

@@ -30,12 +30,26 @@ pub fn prepare() -> anyhow::Result<()> {
         // The locked versions, or an error; never newer ones.
         run(Command::new("npm").args(["ci", "--no-fund", "--no-audit"]).current_dir(folder))
     })?;
-    install("python", &["requirements.txt"], |folder| {
-        run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder))?;
-        run(Command::new(folder.join("venv/bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"])
-            .current_dir(folder))
-    })
+    install("python", &["requirements.txt"], packages)
+}
+
+/// Installs Presidio's analyzer, which one test needs.
+///
+/// # Errors
+/// In one sentence, what could not be installed.
+pub fn presidio() -> anyhow::Result<()> {
+    fs::create_dir_all(folder())?;
+    let lock = File::create(folder().join("lock-presidio"))?;
+    lock.lock()?;
+    install("presidio", &["requirements.txt"], packages)
+}
+
+/// A virtual environment with what `requirements.txt` beside it names.
+fn packages(folder: &Path) -> anyhow::Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder))?;
+    run(Command::new(folder.join("venv/bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"])
+        .current_dir(folder))
 }
 
 /// Programs that the tests of broken disks and of pages start, with the Debian packages that hold them.

@@ -131,6 +131,17 @@ pub fn python(name: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
+/// Presidio's analyzer behind HTTP, and its URL.
+///
+/// # Errors
+/// Where it can't be installed or started.
+pub fn presidio() -> anyhow::Result<(Tool, String)> {
+    prepare::presidio()?;
+    let mut command = Command::new(prepare::folder().join("presidio/venv/bin/python"));
+    command.arg(repository().join("e2e/presidio/analyzer.py"));
+    Tool::start(command)
+}
+
 /// The fixture server of the conformance suite, on a free port.
 ///
 /// # Errors

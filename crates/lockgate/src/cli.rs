@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Say what a command would do, and test rules of your own
     #[command(subcommand)]
     Guard(commands::guard::Command),
+    /// Say what an answer would look like to somebody who may not see all of it
+    #[command(subcommand)]
+    Mask(commands::mask::Command),
     /// Answer calls that wait for a person
     #[command(subcommand)]
     Approvals(Box<commands::approvals::Command>),
@@ -51,6 +54,12 @@ pub(crate) enum Command {
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),
+    /// Put credentials for servers into the vault
+    #[command(subcommand)]
+    Secret(Box<commands::secret::Command>),
+    /// Look after the keys under which secrets are sealed
+    #[command(subcommand)]
+    Vault(commands::vault::Command),
     /// Find and read sessions
     #[command(subcommand)]
     Sessions(Box<commands::sessions::Command>),

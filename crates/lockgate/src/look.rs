@@ -11,6 +11,7 @@ use lockgate_gateway::{
     settings::ConnectionSettings,
     snapshot::{Blueprint, Ground, Snapshot},
     upstream::{catalogue::Lister, stdio::Launcher},
+    vault::Vault,
 };
 use lockgate_model::{ConnectionName, Event};
 use lockgate_store::{
@@ -19,7 +20,9 @@ use lockgate_store::{
 };
 use tokio::sync::Notify;
 
-use crate::{config::Loaded, failure::Failure, offline, serve::process, terminal::inert};
+use crate::{
+    config::Loaded, failure::Failure, offline, serve::process, terminal::inert, vault::OpenVault,
+};
 
 /// What was seen, and where.
 pub(crate) struct Look {
@@ -109,6 +112,15 @@ fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Fai
     Ok(Look { pins, source: Source::Gateway, journal: None })
 }
 
+/// What a connection's credential may be fetched from; nothing is made for it.
+async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
+    let vault = Arc::new(Vault::default());
+    if let Some(OpenVault { secrets, source, keys }) = OpenVault::existing(loaded).await? {
+        vault.open(Arc::new(secrets), source, keys);
+    }
+    Ok(vault)
+}
+
 async fn list(
     loaded: &Loaded,
     settings: &ConnectionSettings,
@@ -123,6 +135,7 @@ async fn list(
         launcher: Launcher::this_program(),
         pins: offline::pins_folder(&loaded.settings.data),
         journal: Arc::clone(&journal),
+        vault: vault(loaded).await?,
         changed: Arc::new(Notify::new()),
     };
     let snapshot = Snapshot::build(blueprint, &ground, None).map_err(Failure::usage_text)?;

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod exchange;
 mod failure;
+mod lines;
 mod look;
 mod moment;
 mod offline;
@@ -17,6 +18,7 @@ mod plain_http;
 mod record;
 mod serve;
 mod terminal;
+mod vault;
 
 use std::{env, process::ExitCode};
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_gateway::{
+    secret::SecretRef,
     settings::ConnectionSettings,
     snapshot::{issuer_names, tool_shapes},
 };
@@ -14,7 +15,9 @@ use lockgate_store::{
     db::DbPlace,
     journal::{Journal, JournalFault, JournalOptions, Keys, Recovery},
     pins::{PinFolder, Pins},
+    secrets::Secrets,
 };
+use lockgate_vault::KeySource;
 
 use crate::{
     config::{Loaded, read_policies},
@@ -62,6 +65,37 @@ pub(crate) fn index_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
 /// Where the reference to the database's URL leads nowhere.
 pub(crate) fn approvals_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
     place(loaded, loaded.settings.data.join("approvals.sqlite"))
+}
+
+/// Where sealed secrets are kept: as approvals are.
+///
+/// # Errors
+/// Where the reference to the database's URL leads nowhere.
+pub(crate) fn vault_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("vault.sqlite"))
+}
+
+/// The sealed secrets; `None` where they would be in a file that is not there.
+///
+/// # Errors
+/// Where the database can't be opened.
+pub(crate) async fn existing_secrets(loaded: &Loaded) -> Result<Option<Secrets>, Failure> {
+    match vault_place(loaded)? {
+        DbPlace::Sqlite(file) if !file.exists() => Ok(None),
+        place => Secrets::open(&place).await.map(Some).map_err(Failure::unreachable),
+    }
+}
+
+/// Where the vault's keys are: a file beside the recording's where the configuration says nothing.
+pub(crate) fn vault_keys(loaded: &Loaded) -> KeySource {
+    match &loaded.settings.vault.keys {
+        Some(SecretRef::Env(name)) => KeySource::Env(name.clone()),
+        Some(SecretRef::File(file)) => KeySource::File(file.clone()),
+        // Not in the vault itself: the configuration is checked for that.
+        Some(SecretRef::Sealed(_)) | None => {
+            KeySource::File(keys_folder(&loaded.settings.data).join("vault.key"))
+        }
+    }
 }
 
 fn place(loaded: &Loaded, file: PathBuf) -> Result<DbPlace, Failure> {

@@ -1,4 +1,4 @@
-//! What a person on the machine does to the recording, or looks at in it, put on the record itself: by
+//! What a person on the machine does to the recording or the vault, or looks at, put on the record: by
 //! this process where no gateway runs, else by the gateway, which finds the order in a folder of the
 //! data folder.
 //!
@@ -113,7 +113,7 @@ pub(crate) async fn take_orders(journal: Arc<Journal>, data: PathBuf) {
 async fn take(journal: &Journal, order: &Path) -> Result<(), String> {
     let bytes = fs::read(order).map_err(|error| error.to_string())?;
     match serde_json::from_slice(&bytes) {
-        Ok(event @ (Event::Viewed(_) | Event::Kept(_))) => {
+        Ok(event @ (Event::Viewed(_) | Event::Kept(_) | Event::Vault(_))) => {
             record(journal, event).await.map_err(|fault| fault.to_string())
         }
         _ => Err("it is no order".to_owned()),

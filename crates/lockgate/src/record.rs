@@ -3,7 +3,7 @@
 
 use lockgate_model::{
     ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent,
-    RefusalEvent, Verdict,
+    RefusalEvent, VaultChange, VaultEvent, Verdict,
 };
 use lockgate_store::journal::Record;
 
@@ -57,6 +57,7 @@ fn words(event: &Event) -> String {
         Event::Kept(kept) => {
             format!("kept     {} by {}: {}", change(&kept.change), kept.by, kept.reason)
         }
+        Event::Vault(VaultEvent { by, change }) => format!("vault    {} by {by}", vault(change)),
         Event::Message(message) => {
             let body = message.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
             format!("message  {} {body}", short(&message.call))
@@ -100,6 +101,21 @@ fn change(change: &KeptChange) -> String {
     }
 }
 
+fn vault(change: &VaultChange) -> String {
+    match change {
+        VaultChange::Set { secret, version, connection: None } => {
+            format!("set {secret}, version {version}")
+        }
+        VaultChange::Set { secret, version, connection: Some(only) } => {
+            format!("set {secret}, version {version}, for {only} alone")
+        }
+        VaultChange::Remove { secret, version } => format!("remove {secret}, version {version}"),
+        VaultChange::RotateKey { from, to } => format!("rotate from key {from} to {to}"),
+        VaultChange::ForgetKey { key } => format!("forget key {key}"),
+        VaultChange::Failed { why } => format!("the change before did not take effect: {why};"),
+    }
+}
+
 fn refusal(refused: &RefusalEvent) -> String {
     let who = refused.identity.as_deref().unwrap_or("nobody known");
     let connection = refused.connection.as_deref().unwrap_or("no connection");
@@ -124,16 +140,29 @@ fn decision(intent: &IntentEvent) -> String {
         target if intent.arguments.is_null() => format!("{} {target}", intent.method),
         target => format!("{} {target} {}", intent.method, excerpt(&intent.arguments.to_string())),
     };
+    let restored: Vec<&str> = intent.restored.iter().map(|one| one.class.as_str()).collect();
+    let restored = match restored.as_slice() {
+        [] => String::new(),
+        restored => format!(", put back {}", restored.join(", ")),
+    };
     let IntentEvent { call, issuer, subject, connection, .. } = intent;
-    format!("{word:<8} {} {issuer}/{subject} at {connection}: {what}{why}", short(call))
+    let call = short(call);
+    format!("{word:<8} {call} {issuer}/{subject} at {connection}: {what}{why}{restored}")
 }
 
 fn end(outcome: &OutcomeEvent) -> String {
     let status = format!("{:?}", outcome.status).to_lowercase();
     let reason = outcome.reason.map(|reason| format!(" {}", reason.code())).unwrap_or_default();
     let body = outcome.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
-    let OutcomeEvent { call, elapsed_us, bytes, .. } = outcome;
-    format!("end      {} {status}{reason} in {elapsed_us} us, {bytes} bytes {body}", short(call))
+    let OutcomeEvent { call, elapsed_us, bytes, masked, .. } = outcome;
+    let masked: Vec<String> =
+        masked.iter().map(|(class, count)| format!("{class} {count}")).collect();
+    let masked = match masked.as_slice() {
+        [] => String::new(),
+        masked => format!(", masked {}", masked.join(", ")),
+    };
+    let call = short(call);
+    format!("end      {call} {status}{reason} in {elapsed_us} us, {bytes} bytes{masked} {body}")
 }
 
 /// Enough of an id to tell two calls apart by eye.

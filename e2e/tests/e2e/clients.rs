@@ -13,6 +13,8 @@ use lockgate_e2e::{
 };
 use serde_json::{Value, json};
 
+mod masked;
+
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Engineers may do everything; contractors may not read the environment, or write.
@@ -93,6 +95,9 @@ impl House {
         let filesystem = packages().join("@modelcontextprotocol/server-filesystem/dist/index.js");
         let stdio = json!({ "stdio": { "command": node_path(),
             "args": [filesystem, files.path()] } });
+        let dbhub = packages().join("@bytebase/dbhub/dist/index.js");
+        let people = json!({ "stdio": { "command": node_path(),
+            "args": [dbhub, "--demo", "--transport", "stdio"] } });
         let connection = |name: &str, upstream: Value| json!({ "name": name, "issuers": ["idp"], "pins": "on_first_use", "upstream": upstream });
         let settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
@@ -100,12 +105,13 @@ impl House {
                 connection("both", http(&both)),
                 connection("everything", http(&format!("http://{everything}/mcp"))),
                 connection("files", stdio),
+                connection("people", people),
             ],
         });
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::start(&plan)?;
         let house = Self { issuer, gateway, _servers: vec![fixture, server], files };
-        for name in ["both", "everything", "files"] {
+        for name in ["both", "everything", "files", "people"] {
             let token = house.issuer.token("engineer", &house.gateway.url(name))?;
             house.wait_for_tools(name, &token)?;
         }

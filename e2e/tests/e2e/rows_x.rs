@@ -42,7 +42,8 @@ fn class_x() {
 
 fn stdio(name: &str, arguments: &[&str]) -> Value {
     json!({
-        "name": name, "issuers": ["idp"], "pins": "on_first_use",
+        // The child says what its environment is, and the test wants to see all of it.
+        "name": name, "issuers": ["idp"], "pins": "on_first_use", "masking": { "mask": [] },
         "upstream": { "stdio": { "command": tools::beside("stdio-fixture").unwrap(),
             "args": arguments, "env": { "CHILD_SECRET": "env:ROWS_CHILD_SECRET" } } },
     })

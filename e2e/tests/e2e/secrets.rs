@@ -58,13 +58,10 @@ fn i10_secrets_stand_nowhere() {
     files(&room.gateway.data(), &mut places);
     places.push(("the log".to_owned(), room.gateway.log().into_bytes()));
 
-    // Every disguise is ASCII, so that nothing is lost where other bytes are not UTF-8.
-    let places: Vec<_> =
-        places.iter().map(|(place, bytes)| (place, String::from_utf8_lossy(bytes))).collect();
     let mut hits = Vec::new();
     for secret in &secrets {
-        for (how, disguise) in disguises(secret) {
-            let found = places.iter().filter(|(_, text)| text.contains(&disguise));
+        for (how, disguise) in disguises(secret.as_bytes()) {
+            let found = places.iter().filter(|(_, text)| contains(text, &disguise));
             hits.extend(found.map(|(place, _)| format!("{secret} as {how} in {place}")));
         }
     }
@@ -86,8 +83,12 @@ fn i10_the_search_finds_what_is_there() {
         let bytes = text.as_bytes();
         let escaped: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        for hidden in [text.clone(), STANDARD_NO_PAD.encode(bytes), encode(bytes), hex, escaped] {
-            let found = disguises(COOKIE).iter().any(|(_, one)| hidden.contains(one));
+        let json: String = bytes.iter().map(|byte| format!("\\u{byte:04x}")).collect();
+        let reversed: String = text.chars().rev().collect();
+        let coded = STANDARD_NO_PAD.encode(bytes);
+        for hidden in [text.clone(), coded, encode(bytes), hex, escaped, json, reversed] {
+            let disguises = disguises(COOKIE.as_bytes());
+            let found = disguises.iter().any(|(_, one)| contains(hidden.as_bytes(), one));
             assert!(found, "{hidden}");
         }
     }
@@ -183,7 +184,8 @@ fn heard(room: &Room) {
     }
 }
 
-fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
+/// Reads every file below `folder`.
+pub(crate) fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -195,23 +197,31 @@ fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
 }
 
 /// A secret as it might stand somewhere, within other text.
-fn disguises(secret: &str) -> Vec<(&'static str, String)> {
-    let bytes = secret.as_bytes();
-    let each = |form: &dyn Fn(u8) -> String| bytes.iter().map(|byte| form(*byte)).collect();
+pub(crate) fn disguises(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let each = |form: &dyn Fn(u8) -> String| {
+        bytes.iter().flat_map(|byte| form(*byte).into_bytes()).collect::<Vec<u8>>()
+    };
     let mut forms = vec![
-        ("it is", secret.to_owned()),
+        ("it is", bytes.to_vec()),
+        ("reversed", bytes.iter().rev().copied().collect()),
         ("hex", each(&|byte| format!("{byte:02x}"))),
         ("HEX", each(&|byte| format!("{byte:02X}"))),
         ("URL-encoded", each(&|byte| format!("%{byte:02X}"))),
         ("url-encoded", each(&|byte| format!("%{byte:02x}"))),
+        ("JSON-escaped", each(&|byte| format!("\\u{byte:04x}"))),
     ];
     // Within base64 it depends on what stands before; the letters at both ends also on that.
     for before in 0..3 {
         let text = [&b"xx"[..before], bytes].concat();
         let (start, end) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
-        let letters = |all: String| all[start..end].to_owned();
+        let letters = |all: String| all.as_bytes()[start..end].to_vec();
         forms.push(("base64", letters(STANDARD_NO_PAD.encode(&text))));
         forms.push(("base64url", letters(URL_SAFE_NO_PAD.encode(&text))));
     }
     forms
+}
+
+/// Whether `part` stands in `text`.
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
 }

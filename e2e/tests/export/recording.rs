@@ -86,6 +86,7 @@ impl Recording {
             arguments_digest: digest,
             body_digest: digest,
             definition: Some(digest),
+            restored: Vec::new(),
             facts: vec!["sql.read".into()],
             verdict,
             snapshot: digest,

@@ -82,6 +82,8 @@ enum What {
     },
     /// The command guard: calls, statements, scripts, the worst texts, against a set of patterns
     Guard,
+    /// Sealed credentials: sealing, fetching, and 100,000 of them
+    Vault,
 }
 
 /// Runs the bench; tells whether every answer was right.
@@ -96,6 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         }
         Some(What::Approvals { optimised: true }) => return approvals::run().map(|()| true),
         Some(What::Guard) => return bench("lockgate-rules", "guard", &[]),
+        Some(What::Vault) => return bench("lockgate-gateway", "vault", &[]),
         None => {}
     }
     if !options.optimised {

@@ -17,10 +17,12 @@ const OWNERS: [(&str, &str); 5] = [
 const PURE: [&str; 3] = ["lockgate-model", "lockgate-mcp", "lockgate-rules"];
 
 /// What the pure rooms may use: values, text, parsers.
-const PURE_LIBRARIES: [&str; 21] = [
+const PURE_LIBRARIES: [&str; 23] = [
+    "aho-corasick",
     "base64",
     "bytes",
     "cedar-policy",
+    "hmac",
     "http",
     "indexmap",
     "ipnet",

@@ -4,11 +4,12 @@ use lockgate_gateway::snapshot::Guard;
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigArgs, load},
+    config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome, summary},
     offline,
-    serve::build_failure,
+    serve::{build_failure, runtime},
     terminal::{Style, Terminal},
+    vault,
 };
 
 /// Check the configuration and the policies, without a network
@@ -33,6 +34,8 @@ struct Report {
     policy_files: usize,
     /// Connections whose tools are not pinned yet, so that policies naming them can't be checked.
     without_pins: Vec<String>,
+    /// Sealed secrets that connections refer to and can't use.
+    unusable_secrets: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -54,6 +57,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
         issuers: loaded.gateway.issuers.len(),
         policy_files: sources.map_err(Failure::usage)?.len(),
         without_pins: unpinned.map(|shape| shape.name.to_string()).collect(),
+        unusable_secrets: unusable_secrets(&loaded)?,
         warnings,
     };
     if terminal.json {
@@ -70,10 +74,24 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
             "note: the tools of `{name}` are not pinned; its policies are checked in part"
         ));
     }
+    for secret in &report.unusable_secrets {
+        terminal.talk(format_args!("note: {secret}"));
+    }
     let words = format!(
         "{} is good: {} connections, {} issuers, {} policy files",
         report.config, report.connections, report.issuers, report.policy_files
     );
     terminal.data(terminal.styled(Style::Good, &words));
     Ok(Exit::Ok)
+}
+
+/// Looked up where that needs no network, and where there is something to look up.
+fn unusable_secrets(loaded: &Loaded) -> Result<Vec<String>, Failure> {
+    if vault::references(&loaded.gateway).is_empty() || loaded.settings.recording.index.is_some() {
+        return Ok(Vec::new());
+    }
+    runtime()?.block_on(async {
+        let secrets = offline::existing_secrets(loaded).await?;
+        vault::unusable(secrets.as_ref(), &loaded.gateway).await.map_err(Failure::unreachable)
+    })
 }

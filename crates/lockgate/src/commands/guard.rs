@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, Read as _},
+    io::{self, Read as _},
     path::PathBuf,
 };
 
@@ -11,10 +11,11 @@ use lockgate_rules::{
     guard::{Dialect, Facts, Kind, PACK_MAX_BYTES, Pack, inspect_text, labels, with_packs},
     policy::Production,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
+    lines,
     terminal::{Style, Terminal, inert},
 };
 
@@ -201,29 +202,15 @@ fn as_text(facts: &Facts, destructive: bool, terminal: Terminal) {
 
 /// One object a line.
 fn lines(args: &Explain, judge: &Judge, terminal: Terminal) -> Outcome {
-    let input: Box<dyn io::BufRead> = match args.text.as_deref() {
-        None | Some("-") => Box::new(io::stdin().lock()),
-        Some(file) => Box::new(io::BufReader::new(fs::File::open(file).map_err(|error| {
-            Failure::unreachable(format_args!("can't read `{file}`: {error}"))
-        })?)),
-    };
-    for (number, line) in input.lines().enumerate() {
-        let line = line.map_err(Failure::unreachable)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let wrong = |why: &str| Failure::usage_text(format_args!("line {}: {why}", number + 1));
-        let mut object: Map<String, Value> =
-            serde_json::from_str(&line).map_err(|error| wrong(&error.to_string()))?;
-        let text = object.get("text").and_then(Value::as_str).ok_or_else(|| wrong("no `text`"))?;
+    lines::each(args.text.as_deref(), terminal, |object| {
+        let text = object.get("text").and_then(Value::as_str).ok_or("no `text`")?;
         let kind = object.get("kind").and_then(Value::as_str).unwrap_or(&args.kind);
         let read = judge.read(text, kind);
-        let (facts, destructive) = read.ok_or_else(|| wrong(&format!("no kind `{kind}`")))?;
+        let (facts, destructive) = read.ok_or_else(|| format!("no kind `{kind}`"))?;
         object.insert("facts".to_owned(), facts.labels().into());
         object.insert("destructive".to_owned(), destructive.into());
-        terminal.data(Value::Object(object));
-    }
-    Ok(Exit::Ok)
+        Ok(())
+    })
 }
 
 fn print_labels(terminal: Terminal) -> Outcome {

@@ -12,11 +12,14 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod guard;
 pub(crate) mod journal;
+pub(crate) mod mask;
 pub(crate) mod pins;
 pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sessions;
+pub(crate) mod vault;
 
 use crate::{cli::Command, failure::Outcome, terminal::Terminal};
 
@@ -28,9 +31,12 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Config(command) => config::run(command, terminal),
         Command::Policy(command) => policy::run(command, terminal),
         Command::Guard(command) => guard::run(command, terminal),
+        Command::Mask(command) => mask::run(command, terminal),
         Command::Approvals(command) => approvals::run(*command, terminal),
         Command::Access(command) => access::run(*command, terminal),
         Command::Pins(command) => pins::run(command, terminal),
+        Command::Secret(command) => secret::run(*command, terminal),
+        Command::Vault(command) => vault::run(command, terminal),
         Command::Journal(command) => journal::run(command, terminal),
         Command::Sessions(command) => sessions::run(*command, terminal),
         Command::Replay(args) => replay::run(&args, terminal),

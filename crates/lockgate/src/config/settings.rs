@@ -9,9 +9,11 @@ use lockgate_gateway::{
     secret::SecretRef,
     settings::{
         ApprovalSettings, ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
+        RecogniserSettings,
     },
 };
 use lockgate_model::Limits;
+use lockgate_rules::mask::detect;
 use lockgate_store::{deliver::DeliverySettings, retain::RetentionRule, ship::ShipSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,9 @@ pub(crate) struct Settings {
     /// The admin API over the recording; none where absent.
     #[serde(default)]
     pub(crate) admin_api: Option<ApiSettings>,
+    /// Where the keys of sealed secrets are.
+    #[serde(default)]
+    pub(crate) vault: VaultSettings,
     /// The log on stderr.
     #[serde(default)]
     pub(crate) log: LogSettings,
@@ -66,6 +71,12 @@ pub(crate) struct Settings {
     /// How calls wait for a person's approval.
     #[serde(default)]
     pub(crate) approvals: ApprovalSettings,
+    /// How secrets and personal data are found in what servers answer.
+    #[serde(default)]
+    pub(crate) detection: detect::Settings,
+    /// Services outside that find names of people and places; connections say which they use.
+    #[serde(default)]
+    pub(crate) recognisers: Vec<RecogniserSettings>,
 }
 
 /// The listener for operators. It has no authentication: keep it on loopback or behind a network
@@ -92,6 +103,17 @@ pub(crate) struct RecordingSettings {
     pub(crate) ship: Option<ShipSettings>,
     /// What is kept, as whole segments; everything where absent. Sessions on hold stay.
     pub(crate) retention: RetentionRule,
+}
+
+/// The vault, in which sealed secrets are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VaultSettings {
+    /// The keys under which secrets are sealed: `file:/absolute/path` of a file that this program
+    /// keeps, or `env:NAME` of a variable that its operator keeps. `keys/vault.key` in the data folder
+    /// where absent.
+    #[schemars(with = "Option<String>")]
+    pub(crate) keys: Option<SecretRef>,
 }
 
 /// What the log says, and how.
@@ -155,6 +177,8 @@ impl Settings {
             issuers: self.issuers.clone(),
             connections: self.connections.clone(),
             approvals: self.approvals.clone(),
+            detection: self.detection.clone(),
+            recognisers: self.recognisers.clone(),
         })
     }
 }

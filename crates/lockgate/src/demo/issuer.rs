@@ -1,4 +1,4 @@
-//! A development OIDC issuer on loopback: discovery, keys, logins, and tokens for four made-up people.
+//! A development OIDC issuer on loopback: discovery, keys, logins, and tokens for made-up people.
 //!
 //! It exists only inside `lockgate demo`: its key is drawn at start and kept in memory, and it
 //! hands a token to whoever asks from this machine.
@@ -39,6 +39,8 @@ pub(crate) enum Persona {
     Contractor,
     /// A machine that reads payments.
     CiJob,
+    /// Reads employees, and sees their e-mails.
+    FraudAnalyst,
     /// Looks at everything, changes nothing.
     Reviewer,
 }
@@ -64,8 +66,8 @@ pub(crate) struct Issuer {
 
 impl Persona {
     /// Everyone, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Engineer, Self::Contractor, Self::CiJob, Self::Reviewer];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Engineer, Self::Contractor, Self::CiJob, Self::FraudAnalyst, Self::Reviewer];
 
     /// The name in URLs and in the story; the token's `sub`.
     pub(crate) const fn name(self) -> &'static str {
@@ -73,6 +75,7 @@ impl Persona {
             Self::Engineer => "engineer",
             Self::Contractor => "contractor",
             Self::CiJob => "ci-job",
+            Self::FraudAnalyst => "fraud-analyst",
             Self::Reviewer => "reviewer",
         }
     }
@@ -88,6 +91,7 @@ impl Persona {
             Self::Engineer => "engineers",
             Self::Contractor => "contractors",
             Self::CiJob => "ci",
+            Self::FraudAnalyst => "fraud",
             Self::Reviewer => "reviewers",
         }
     }

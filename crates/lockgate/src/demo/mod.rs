@@ -141,6 +141,7 @@ impl Demo {
                 "pins": "on_first_use",
                 "labels": { "env": "prod" },
                 "guard": { "dialect": "postgres" },
+                "masking": { "operators": { "pci.card": { "last": 4 } } },
                 "upstream": { "http": {
                     "url": format!("http://{server}/mcp"),
                     "allow_private": true,

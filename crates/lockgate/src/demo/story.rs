@@ -35,6 +35,8 @@ enum Told {
     Shows(&'static [&'static str]),
     /// A result with this text in it.
     Answers(&'static str),
+    /// A result with the first texts in it, and none of the others.
+    Masks(&'static [&'static str], &'static [&'static str]),
     /// The answer that an unknown tool gets; the record names this policy.
     Hides(&'static str),
     /// A tool error whose text and record name this policy.
@@ -81,11 +83,21 @@ const STEPS: &[Step] = &[
         told: Told::Shows(ALL_TOOLS),
     },
     Step {
-        title: "The engineer reads rows",
+        title: "The engineer reads rows: cards and e-mails are masked on the way",
         who: Persona::Engineer,
         life: Life::Usual,
-        ask: Ask::CallTool("query_employees", r#"{"department":"engineering"}"#),
-        told: Told::Answers("Mei Castellanos"),
+        ask: ENGINEERING,
+        told: Told::Masks(
+            &["Mei Castellanos", "[pii.email]", "****5619"],
+            &["mei@example.com", "4716044839205619"],
+        ),
+    },
+    Step {
+        title: "A fraud analyst reads the same rows: a policy shows them the e-mails",
+        who: Persona::FraudAnalyst,
+        life: Life::Usual,
+        ask: ENGINEERING,
+        told: Told::Masks(&["mei@example.com", "****5619"], &["4716044839205619"]),
     },
     Step {
         title: "Even an engineer may not delete the board: a policy looks at the arguments",
@@ -176,6 +188,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
+const ENGINEERING: Ask = Ask::CallTool("query_employees", r#"{"department":"engineering"}"#);
 const DELETE: Ask = Ask::CallTool("delete_employee", r#"{"employee_id":4}"#);
 
 /// Tells the story. Returns the titles of the steps that did not come out as told.
@@ -220,7 +233,9 @@ async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), Strin
     let hits = stage.server.hits() - hits;
     let why = why(&records(stage.data, begin)?);
     let word = match step.told {
-        Told::Shows(_) | Told::Answers(_) => terminal.styled(Style::Good, "ALLOWED"),
+        Told::Shows(_) | Told::Answers(_) | Told::Masks(..) => {
+            terminal.styled(Style::Good, "ALLOWED")
+        }
         Told::Waits(_) => terminal.styled(Style::Bold, "HELD"),
         _ => terminal.styled(Style::Bad, "REFUSED"),
     };
@@ -268,6 +283,12 @@ impl Told {
         let good = match self {
             Self::Shows(tools) => answer.tools() == tools,
             Self::Answers(part) => !answer.is_tool_error() && text.contains(part) && hits == 1,
+            Self::Masks(shown, hidden) => {
+                let (all, whole) = (|part: &&str| text.contains(*part), answer.body.to_string());
+                shown.iter().all(all)
+                    && !hidden.iter().any(|part| whole.contains(part))
+                    && hits == 1
+            }
             Self::Hides(policy) => {
                 answer.code() == Some(UNKNOWN_TOOL) && named(policy) && hits == 0
             }

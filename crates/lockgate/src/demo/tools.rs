@@ -1,4 +1,4 @@
-//! The sample server's rows and the four tools over them. Made-up people, kept in memory only.
+//! The sample server's rows and the four tools over them. Made-up people and cards, kept in memory only.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,8 @@ struct Employee {
     id: u64,
     name: &'static str,
     department: &'static str,
+    email: &'static str,
+    card: &'static str,
     salary: u64,
 }
 
@@ -76,14 +78,42 @@ pub(super) fn definitions() -> Value {
 impl Rows {
     /// Four people and their pay.
     pub(super) fn sample() -> Self {
-        let employee = |id, name, department, salary| Employee { id, name, department, salary };
+        let employee = |id, name, department, email, card, salary| Employee {
+            id,
+            name,
+            department,
+            email,
+            card,
+            salary,
+        };
         let payment = |employee, day, amount| Payment { employee, day, amount };
         Self {
             employees: vec![
-                employee(1, "Ines Okafor", "board", 180_000),
-                employee(2, "Tomasz Lind", "engineering", 96_000),
-                employee(3, "Mei Castellanos", "engineering", 104_000),
-                employee(4, "Ravi Brandt", "sales", 71_000),
+                employee(
+                    1,
+                    "Ines Okafor",
+                    "board",
+                    "ines@example.com",
+                    "4539578763621486",
+                    180_000,
+                ),
+                employee(
+                    2,
+                    "Tomasz Lind",
+                    "engineering",
+                    "tomasz@example.com",
+                    "5425233430109903",
+                    96_000,
+                ),
+                employee(
+                    3,
+                    "Mei Castellanos",
+                    "engineering",
+                    "mei@example.com",
+                    "4716044839205619",
+                    104_000,
+                ),
+                employee(4, "Ravi Brandt", "sales", "ravi@example.com", "6011552733019420", 71_000),
             ],
             payments: vec![
                 payment(1, "2026-10-30", 15_000),
@@ -118,8 +148,15 @@ impl Rows {
             .filter(|row| department.is_none_or(|only| row.department == only))
             .take(limit)
             .map(|row| {
-                let Employee { id, name, department, salary } = row;
-                json!({ "id": id, "name": name, "department": department, "salary": salary })
+                let Employee { id, name, department, email, card, salary } = row;
+                json!({
+                    "id": id,
+                    "name": name,
+                    "department": department,
+                    "email": email,
+                    "card": card,
+                    "salary": salary,
+                })
             })
             .collect()
     }

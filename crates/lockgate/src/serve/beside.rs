@@ -28,7 +28,7 @@ use super::{
     ask,
     channels::{Channels, Running},
     keep::{self, Shipping},
-    login,
+    login, vault,
 };
 use crate::{
     config::{Loaded, Settings},
@@ -50,6 +50,8 @@ pub(crate) struct Beside {
 pub(super) struct Parts {
     index: Mutex<Option<IndexState>>,
     pub(super) approvals: Mutex<Option<String>>,
+    /// Why no sealed secret can be had.
+    pub(super) vault: Mutex<Option<String>>,
     /// Emergencies in force, or not yet looked at.
     pub(super) emergencies: AtomicU64,
     pub(super) channels: Mutex<Vec<Running>>,
@@ -107,6 +109,10 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
+        let (place, source) = (offline::vault_place(loaded)?, offline::vault_keys(loaded));
+        // Before servers are looked at, which takes their credentials.
+        let first = vault::open(&ground, &place, &source).await;
+        tasks.spawn(vault::keep(ground.clone(), place, source, first));
         let channels = Channels::new(&loaded.settings.approvals)?;
         let slack = channels.slack();
         tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, channels));
@@ -133,6 +139,7 @@ impl Beside {
     pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
         let approvals = lock(&self.parts.approvals).clone();
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
+        parts.push(part("vault", lock(&self.parts.vault).clone()));
         let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
         parts.push(part("break-glass", (emergencies > 0).then(|| ask::loudly(emergencies))));
         for channel in lock(&self.parts.channels).iter() {

@@ -16,6 +16,7 @@ pub(crate) mod process;
 mod retention;
 mod service;
 mod tls;
+mod vault;
 mod watch;
 
 use tokio::runtime::{Builder, Runtime};

@@ -10,7 +10,8 @@ use lockgate_gateway::{
     upstream::stdio::Launcher,
 };
 use lockgate_model::Event;
-use lockgate_store::pins::PinFolder;
+use lockgate_rules::mask::MaskKey;
+use lockgate_store::{journal::Keys, pins::PinFolder};
 use tracing::warn;
 
 use crate::{
@@ -38,7 +39,9 @@ pub(super) fn open(loaded: &Loaded) -> Result<Arc<Gateway>, Failure> {
     let pins = offline::pins_folder(data);
     // Made here, because it is watched.
     PinFolder::open(&pins).map_err(Failure::unreachable)?;
-    let gateway = Gateway::open(blueprint, Arc::new(journal), pins, Launcher::this_program())
+    let keys = Keys::open(&offline::keys_folder(data)).map_err(Failure::unreachable)?;
+    let (journal, key) = (Arc::new(journal), MaskKey::new(keys.masking()));
+    let gateway = Gateway::open(blueprint, journal, pins, Launcher::this_program(), key)
         .map_err(build_failure)?;
     for warning in &gateway.snapshot().warnings {
         warn!("{}", summary(warning));

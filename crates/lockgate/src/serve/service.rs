@@ -239,6 +239,7 @@ impl Service {
             ("data", old.data != new.data),
             ("node", old.node != new.node),
             ("recording", old.recording != new.recording),
+            ("vault", old.vault != new.vault),
             ("admin_api", old.admin_api.is_some() != new.admin_api.is_some()),
             ("admin_api.login", login(old) != login(new)),
             ("log", old.log != new.log),

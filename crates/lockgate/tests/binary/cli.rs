@@ -78,6 +78,9 @@ fn help_begins_with_two_examples() {
         "guard labels",
         "guard rules",
         "guard rules test",
+        "mask",
+        "mask try",
+        "mask report",
         "approvals",
         "approvals list",
         "approvals show",
@@ -96,6 +99,15 @@ fn help_begins_with_two_examples() {
         "journal export",
         "journal reindex",
         "journal key",
+        "secret",
+        "secret set",
+        "secret rotate",
+        "secret list",
+        "secret remove",
+        "vault",
+        "vault status",
+        "vault rotate",
+        "vault forget",
         "sessions",
         "sessions list",
         "sessions show",
@@ -159,6 +171,30 @@ fn login(issuer: &str, url: &str) -> String {
     )
 }
 
+const DETECTION: &str = r#"detection:
+  off: [pii.ips]
+  custom:
+    - name: badge
+      class: pii.badge
+      regex: ['(']
+connections:"#;
+const RECOGNISERS: &str = "recognisers:
+  - name: presidio
+    url: http://127.0.0.1:5002/analyze
+    score_min: 101
+    in_flight_max: 0
+connections:";
+
+#[test]
+fn a_file_is_masked_as_a_connection_does() {
+    let masking = "masking: { mask: [pii.email], operators: { pii: { last: 4 } } }";
+    let folder = with("labels: { env: production }", masking);
+    folder.write("answer.json", r#"["jane.roe@globex.com", "+1 415 555 2671"]"#);
+    let output = folder.run(&["mask", "try", "answer.json", "--connection", "staff"]);
+    assert!(output.contains(r#"["****xcom", "+1 415 555 2671"]"#), "{output}");
+    insta::assert_snapshot!(folder.run(&["mask", "try", "answer.json", "--connection", "stuff"]));
+}
+
 #[test]
 fn faults_of_the_configuration_are_pointed_at() {
     for (name, old, new) in [
@@ -179,6 +215,10 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("anonymous", "labels: { env: production }", "development_anonymous: true"),
         ("webhooks", "connections:", WEBHOOKS),
         ("telling", "connections:", TELLING),
+        ("masking-class", "labels: { env: production }", "masking: { mask: [pii.emial] }"),
+        ("masking-recogniser", "labels: { env: production }", "recognisers: [presidio]"),
+        ("detection", "connections:", DETECTION),
+        ("recognisers", "connections:", RECOGNISERS),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {

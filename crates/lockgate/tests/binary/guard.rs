@@ -1,14 +1,10 @@
 //! `lockgate guard`: what people and their scripts see of it.
 
-use std::{
-    io::Write as _,
-    path::Path,
-    process::{Output, Stdio},
-};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::folder::Folder;
+use crate::folder::{Folder, fed};
 
 const PACK: &str = "\
 pack: payroll
@@ -20,15 +16,6 @@ rules:
     match: [SELECT * FROM payroll]
     no_match: [SELECT 1]
 ";
-
-/// Runs the binary with this on its standard input.
-fn fed(folder: &Folder, arguments: &[&str], input: &str) -> Output {
-    let mut command = folder.command();
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
 
 #[test]
 fn facts_are_shown_with_their_places() {

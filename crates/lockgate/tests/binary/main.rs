@@ -6,4 +6,6 @@ mod cli;
 mod demo;
 mod folder;
 mod guard;
+mod mask;
 mod serve;
+mod vault;

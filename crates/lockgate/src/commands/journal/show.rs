@@ -115,7 +115,8 @@ impl Filter<'_> {
             | Event::Closed { .. }
             | Event::Approval(_)
             | Event::Viewed(_)
-            | Event::Kept(_) => self.is_open_to_all(),
+            | Event::Kept(_)
+            | Event::Vault(_) => self.is_open_to_all(),
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }

@@ -4,6 +4,7 @@
 //! Pure: looks at the settings and nothing else, so the same answer comes offline and in service.
 
 mod channels;
+mod masking;
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
@@ -11,6 +12,7 @@ use http::HeaderName;
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     egress::{EgressRules, check_url},
+    secret::SecretRef,
     settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
     token::{Rules, RulesFault},
 };
@@ -68,6 +70,8 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         admin_api(api, settings, &mut found);
     }
     channels::check(settings, &mut found);
+    not_sealed(settings, &mut found);
+    masking::check(settings, &mut found);
     let mut names = BTreeSet::new();
     for (index, connection) in settings.connections.iter().enumerate() {
         let name = connection.name.as_str();
@@ -75,6 +79,21 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         check_connection(connection, index, settings, &mut Section { path, found: &mut found });
     }
     found
+}
+
+/// What the vault needs itself can't be in it.
+fn not_sealed(settings: &Settings, found: &mut Vec<Finding>) {
+    let mut section = Section { path: Vec::new(), found };
+    let places =
+        [("recording.index", &settings.recording.index), ("vault.keys", &settings.vault.keys)];
+    for (key, place) in places {
+        section.check(
+            !matches!(place, Some(SecretRef::Sealed(_))),
+            key,
+            "the vault can't hold what it is opened with",
+            "name it as `env:NAME` or `file:/absolute/path`",
+        );
+    }
 }
 
 /// The admin API must be opened by tokens that were meant for it.
@@ -236,6 +255,7 @@ fn check_connection(
         "name at least one of `issuers`",
     );
     check_anonymous(connection, all, at);
+    masking::connection(connection, all, at);
     if let (Some(own), Some(_)) = (&connection.public_url, &connection.path) {
         let same = own.path() == path;
         at.check(same, "public_url", "its path is not `path`", "give both the same path");

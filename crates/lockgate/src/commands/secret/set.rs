@@ -1,0 +1,187 @@
+//! `lockgate secret set` and `rotate`: a value goes in.
+
+use lockgate_gateway::clock;
+use lockgate_model::{ConnectionName, SecretName, VaultChange};
+use lockgate_store::secrets::{NewSecret, SecretRow};
+use lockgate_vault::{About, KeyId, Purpose, Sealed, Secret};
+
+use super::value::From;
+use crate::{
+    config::{ConfigArgs, Loaded, load, suggestion},
+    failure::{Exit, Failure, Outcome},
+    orders,
+    serve::{process, runtime},
+    terminal::Terminal,
+    vault::{OpenVault, on_record},
+};
+
+/// Longest description, in characters.
+const DESCRIPTION_MAX: usize = 200;
+
+/// Seal a new secret, read from standard input or a file
+///
+/// The value never stands on the command line, and no command gives it back. A connection uses it by
+/// the reference `sealed:NAME` in its headers or environment.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  \
+    lockgate secret set staff-token --connection staff < token\n  \
+    lockgate secret set staff-token --from-file /run/secrets/token --description 'until May'")]
+pub(crate) struct Set {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Its name
+    #[arg(value_name = "NAME", value_parser = SecretName::new)]
+    name: SecretName,
+    #[command(flatten)]
+    from: From,
+    /// Only this connection may use it
+    #[arg(long, value_name = "CONNECTION", value_parser = ConnectionName::new)]
+    connection: Option<ConnectionName>,
+    /// What it is for; whoever lists secrets reads it
+    #[arg(long, value_name = "TEXT", value_parser = description)]
+    description: Option<String>,
+}
+
+/// Seal another value of a secret, as its next version
+///
+/// A running gateway uses it within 5 s; a stdio server gets it when it is started next. What the
+/// secret is for stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  \
+    lockgate secret rotate staff-token < token\n  \
+    lockgate secret rotate staff-token --from-file /run/secrets/token")]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Its name
+    #[arg(value_name = "NAME", value_parser = SecretName::new)]
+    name: SecretName,
+    #[command(flatten)]
+    from: From,
+}
+
+/// A version that is sealed and waits to be put.
+struct Ready {
+    name: SecretName,
+    version: u64,
+    connection: Option<String>,
+    description: String,
+    key: KeyId,
+    sealed: Sealed,
+}
+
+/// Seals a new one.
+pub(super) fn run(set: &Set, terminal: Terminal) -> Outcome {
+    process::prepare()?;
+    let loaded = load(&set.config).map_err(Failure::usage)?;
+    let name = &set.name;
+    if let Some(connection) = &set.connection {
+        known(&loaded, connection)?;
+    }
+    let value = set.from.read(terminal)?;
+    put(&loaded, name, &value, terminal, |row| match row {
+        Some(SecretRow { sealed: Some(_), .. }) => Err(Failure::no(format_args!(
+            "the secret `{name}` is there already; `lockgate secret rotate {name}` gives it another \
+             value"
+        ))),
+        _ => Ok((
+            set.connection.as_ref().map(ToString::to_string),
+            set.description.clone().unwrap_or_default(),
+        )),
+    })
+}
+
+/// Seals the next version.
+pub(super) fn rotate(rotate: &Rotate, terminal: Terminal) -> Outcome {
+    process::prepare()?;
+    let loaded = load(&rotate.config).map_err(Failure::usage)?;
+    let value = rotate.from.read(terminal)?;
+    put(&loaded, &rotate.name, &value, terminal, |row| match row {
+        Some(SecretRow { sealed: Some(_), connection, description, .. }) => {
+            Ok((connection.clone(), description.clone()))
+        }
+        _ => Err(unknown(&rotate.name)),
+    })
+}
+
+/// There is no such secret.
+pub(super) fn unknown(name: &SecretName) -> Failure {
+    Failure::no(format_args!("there is no secret `{name}` in the vault"))
+}
+
+/// Seals a value as the next version of what is there; `terms` says for what connection and with which
+/// description, or why not.
+fn put(
+    loaded: &Loaded,
+    name: &SecretName,
+    value: &Secret,
+    terminal: Terminal,
+    terms: impl FnOnce(Option<&SecretRow>) -> Result<(Option<String>, String), Failure>,
+) -> Outcome {
+    let runtime = runtime()?;
+    let (vault, ready) = runtime.block_on(async {
+        let vault = OpenVault::of(loaded).await?;
+        let row = vault.secrets.find(name.as_str()).await.map_err(Failure::unreachable)?;
+        let (connection, description) = terms(row.as_ref())?;
+        let key = vault.sealing().await?;
+        let version = row.map_or(0, |row| row.version) + 1;
+        let about = About {
+            purpose: Purpose::Credential,
+            connection: connection.as_deref(),
+            name: name.as_str(),
+            version,
+        };
+        let sealed = vault.keys.seal(key, &about, value).map_err(Failure::unreachable)?;
+        let name = name.clone();
+        Ok((vault, Ready { name, version, connection, description, key, sealed }))
+    })?;
+    let change = VaultChange::Set {
+        secret: ready.name.to_string(),
+        version: ready.version,
+        connection: ready.connection.clone(),
+    };
+    on_record(loaded, change, || runtime.block_on(ready.put(&vault)))?;
+    let Ready { name, version, .. } = ready;
+    if terminal.json {
+        terminal.json(&serde_json::json!({ "name": name, "version": version }))?;
+    } else {
+        terminal.data(format_args!("sealed {name}, version {version}"));
+    }
+    Ok(Exit::Ok)
+}
+
+impl Ready {
+    async fn put(&self, vault: &OpenVault) -> Result<(), Failure> {
+        let new = NewSecret {
+            name: self.name.as_str(),
+            version: self.version,
+            connection: self.connection.as_deref(),
+            sealing_key: &self.key.to_string(),
+            sealed: &self.sealed.to_text(),
+            description: &self.description,
+            author: &orders::local_user(),
+            now: clock::now(),
+        };
+        vault.secrets.put(&new).await.map_err(Failure::unreachable)?;
+        vault.secrets.close().await;
+        Ok(())
+    }
+}
+
+fn known(loaded: &Loaded, connection: &ConnectionName) -> Result<(), Failure> {
+    let known: Vec<&str> = loaded.gateway.connections.iter().map(|c| c.name.as_str()).collect();
+    if known.contains(&connection.as_str()) {
+        return Ok(());
+    }
+    let help = suggestion(connection.as_str(), &known);
+    Err(Failure::usage_text(format!("there is no connection named `{connection}`; {help}")))
+}
+
+fn description(text: &str) -> Result<String, String> {
+    let fits = text.chars().count() <= DESCRIPTION_MAX && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("write at most {DESCRIPTION_MAX} characters on one line"))
+    }
+}

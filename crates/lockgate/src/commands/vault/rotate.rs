@@ -1,0 +1,124 @@
+//! `lockgate vault rotate`: a new key seals, and everything is wrapped under it.
+//!
+//! Each step leaves every secret readable, wherever it is cut off: the new key is in the file before
+//! anything is sealed under it, and the old one stays. Run again, it goes on where it was.
+
+use lockgate_model::VaultChange;
+use lockgate_store::secrets::{Rewrapped, SecretRow};
+use lockgate_vault::{KeyId, KeySource, Sealed};
+
+use crate::{
+    config::{ConfigArgs, Loaded, load},
+    failure::{Exit, Failure, Outcome},
+    serve::{process, runtime},
+    terminal::Terminal,
+    vault::{OpenVault, on_record},
+};
+
+/// Seal under a new key from now on, and wrap everything under it
+///
+/// A running gateway goes on meanwhile. Cut off at any moment, everything still opens; run it again
+/// and it goes on. Keys of before stay until `lockgate vault forget`. Where somebody put a new key
+/// behind the others already, as on several gateways or with keys in a variable, that one is used.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  \
+    lockgate vault rotate\n  \
+    lockgate vault rotate --json")]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Rotates, or goes on with what was begun.
+pub(super) fn run(rotate: &Rotate, terminal: Terminal) -> Outcome {
+    process::prepare()?;
+    let loaded = load(&rotate.config).map_err(Failure::usage)?;
+    let runtime = runtime()?;
+    let (mut vault, from, left) = runtime.block_on(begun(&loaded))?;
+    let goes_on = left > 0;
+    let to = if goes_on { from } else { next(&mut vault, from)? };
+    if !goes_on {
+        let change = VaultChange::RotateKey { from: from.to_string(), to: to.to_string() };
+        on_record(&loaded, change, || {
+            let (from, to) = (from.to_string(), to.to_string());
+            let named = runtime.block_on(vault.secrets.seal_under(&from, &to));
+            named.map_err(Failure::unreachable)
+        })?;
+    }
+    let done = runtime.block_on(async {
+        let done = rewrap(&vault, to, terminal).await?;
+        vault.secrets.close().await;
+        Ok::<_, Failure>(done)
+    })?;
+    if terminal.json {
+        terminal.json(&serde_json::json!({ "key": to.to_string(), "rewrapped": done }))?;
+        return Ok(Exit::Ok);
+    }
+    terminal.data(format_args!("the key {to} seals; {done} secrets were wrapped under it"));
+    for old in vault.keys.ids().into_iter().filter(|key| *key != to) {
+        terminal.talk(format_args!(
+            "note: nothing here needs the key {old} any more; backups of before do. `lockgate vault \
+             forget {old}` takes it out"
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The vault, the key that seals, and how many secrets are not under it.
+async fn begun(loaded: &Loaded) -> Result<(OpenVault, KeyId, usize), Failure> {
+    let vault = OpenVault::existing(loaded).await?;
+    let vault = vault.ok_or_else(|| Failure::no("nothing was ever sealed in the vault"))?;
+    let sealing = vault.sealing().await?;
+    let left = vault.secrets.not_under(&sealing.to_string()).await.map_err(Failure::unreachable)?;
+    Ok((vault, sealing, left.len()))
+}
+
+/// The key that follows: one that is there already, or a new one.
+fn next(vault: &mut OpenVault, sealing: KeyId) -> Result<KeyId, Failure> {
+    if vault.keys.newest() == sealing {
+        vault.keys = vault.source.add().map_err(|fault| match vault.source {
+            KeySource::Env(_) => Failure::usage_text(fault),
+            KeySource::File(_) => Failure::unreachable(fault),
+        })?;
+    }
+    Ok(vault.keys.newest())
+}
+
+/// Wraps everything under `to`; gives how many it were.
+async fn rewrap(vault: &OpenVault, to: KeyId, terminal: Terminal) -> Result<u64, Failure> {
+    let key = to.to_string();
+    let counts = vault.secrets.keys().await.map_err(Failure::unreachable)?;
+    let total = counts.iter().filter(|(id, _)| *id != key).map(|(_, count)| count).sum();
+    let bar = terminal.count_bar("wrapping", total);
+    let mut done = 0;
+    loop {
+        let rows = vault.secrets.not_under(&key).await.map_err(Failure::unreachable)?;
+        if rows.is_empty() {
+            bar.finish_and_clear();
+            return Ok(done);
+        }
+        let all = rows.iter().map(|row| again(vault, row, to, &key));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        // What somebody changed meanwhile was sealed under the new key, or is found again.
+        let put = vault.secrets.rewrap(&all).await.map_err(Failure::unreachable)?;
+        done += put;
+        bar.inc(put);
+    }
+}
+
+fn again<'a>(
+    vault: &OpenVault,
+    row: &'a SecretRow,
+    to: KeyId,
+    key: &'a str,
+) -> Result<Rewrapped<'a>, Failure> {
+    let sealed = Sealed::parse(row.sealed.as_deref().unwrap_or_default());
+    let sealed = sealed.and_then(|sealed| vault.keys.rewrap(&sealed, to)).map_err(|fault| {
+        let name = &row.name;
+        Failure::unreachable(format_args!(
+            "the secret `{name}` can't be wrapped anew: {fault}; `lockgate secret rotate {name}` or \
+             `remove` it, and go on"
+        ))
+    })?;
+    Ok(Rewrapped { before: row, sealing_key: key, sealed: sealed.to_text() })
+}

@@ -1,0 +1,55 @@
+//! The vault beside the calls: opened as soon as it can be had, and swept.
+
+use std::{sync::Arc, time::Duration};
+
+use lockgate_store::db::DbPlace;
+use lockgate_vault::KeySource;
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::beside::{Ground, lock};
+use crate::vault::{OpenFault, OpenVault};
+
+/// A vault that is away is tried again this often.
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+/// How often what was opened and is not in use any more is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Tries to let the gateway fetch sealed secrets.
+///
+/// # Errors
+/// Why it can't be opened yet.
+pub(super) async fn open(
+    ground: &Ground,
+    place: &DbPlace,
+    source: &KeySource,
+) -> Result<(), OpenFault> {
+    let opened = OpenVault::open(place, source.clone()).await;
+    *lock(&ground.parts.vault) = opened.as_ref().err().map(ToString::to_string);
+    let OpenVault { secrets, source, keys } = opened?;
+    ground.gateway.ground.vault.open(Arc::new(secrets), source, keys);
+    Ok(())
+}
+
+/// Opens it where `first`, the first try, failed, and sweeps it. Runs until the gateway ends.
+pub(super) async fn keep(
+    ground: Ground,
+    place: DbPlace,
+    source: KeySource,
+    first: Result<(), OpenFault>,
+) {
+    let mut tried = first;
+    let mut known = None;
+    while let Err(fault) = tried {
+        let why = fault.to_string();
+        if known.replace(why.clone()).as_ref() != Some(&why) {
+            warn!(%why, "the vault can't be opened; it is tried again");
+        }
+        sleep(OPEN_EVERY).await;
+        tried = open(&ground, &place, &source).await;
+    }
+    loop {
+        sleep(SWEEP_EVERY).await;
+        ground.gateway.ground.vault.sweep();
+    }
+}
