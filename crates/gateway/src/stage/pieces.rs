@@ -23,11 +23,9 @@ const KNOWN_MAX: usize = 8;
 #[derive(Default)]
 pub struct Pieces {
     held: Held,
-    /// Those that wait, oldest first.
-    waiting: VecDeque<sse::Event>,
+    /// Those that wait with when each came, oldest first.
+    waiting: VecDeque<(Instant, sse::Event)>,
     known: VecDeque<Vec<KnownValue>>,
-    /// When the oldest must go.
-    due: Option<Instant>,
 }
 
 /// A notification that need not wait any longer.
@@ -63,14 +61,13 @@ impl Pieces {
             self.known.pop_front();
         }
         self.held.push(&[], String::from_utf8_lossy(message).into_owned(), short);
-        self.waiting.push_back(event);
-        self.due.get_or_insert_with(|| Instant::now() + WAIT_MAX);
+        self.waiting.push_back((Instant::now(), event));
         self.take(open, false)
     }
 
-    /// When [`Self::take`] is due for all that wait.
-    pub const fn due(&self) -> Option<Instant> {
-        self.due
+    /// When the oldest that waits must go, and all with it.
+    pub fn due(&self) -> Option<Instant> {
+        self.waiting.front().map(|(came, _)| *came + WAIT_MAX)
     }
 
     /// Those that need not wait; `all` once the stream goes on with something else.
@@ -84,12 +81,8 @@ impl Pieces {
         let known = self.known.iter().flatten().cloned();
         let masked = mask::mask_held(open, &mut self.held, known, all)?;
         let pieces = masked.into_iter().filter_map(|(shown, masked)| {
-            self.waiting.pop_front().map(|event| Piece { event, shown, masked })
+            self.waiting.pop_front().map(|(_, event)| Piece { event, shown, masked })
         });
-        let pieces = pieces.collect();
-        if self.waiting.is_empty() {
-            self.due = None;
-        }
-        Ok(pieces)
+        Ok(pieces.collect())
     }
 }
