@@ -20,7 +20,7 @@ use lockgate_store::{
 use lockgate_vault::KeySource;
 
 use crate::{
-    config::{Loaded, read_policies},
+    config::{Loaded, read_policies, suggestion},
     failure::Failure,
 };
 
@@ -161,4 +161,20 @@ fn shape(connection: &ConnectionSettings, pins: Option<&Pins>) -> ConnectionShap
         labels: connection.labels.clone(),
         tools: pins.map(tool_shapes),
     }
+}
+
+/// The connection of this name.
+///
+/// # Errors
+/// With the nearest name where there is none.
+pub(crate) fn connection<'a>(
+    loaded: &'a Loaded,
+    name: &str,
+) -> Result<&'a ConnectionSettings, Failure> {
+    let connections = &loaded.gateway.connections;
+    connections.iter().find(|settings| settings.name.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = connections.iter().map(|c| c.name.as_str()).collect();
+        let help = suggestion(name, &known);
+        Failure::usage_text(format!("there is no connection named `{name}`; {help}"))
+    })
 }

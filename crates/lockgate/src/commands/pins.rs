@@ -1,14 +1,13 @@
 //! `lockgate pins`: which definitions of a server were accepted, what it shows now, and accepting
 //! that. What is not accepted is neither shown to clients nor callable.
 
-use lockgate_gateway::settings::ConnectionSettings;
 use lockgate_model::Digest;
 use lockgate_store::pins::{Change, ChangeKind, PinFolder, Pins, diff};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ConfigArgs, Loaded, load, suggestion},
+    config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
     look::{Look, Source},
     offline,
@@ -100,7 +99,8 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
 
 fn print_accepted(list: &List, terminal: Terminal) -> Outcome {
     let loaded = load(&list.config).map_err(Failure::usage)?;
-    let only = list.connection.as_deref().map(|name| connection(&loaded, name)).transpose()?;
+    let only =
+        list.connection.as_deref().map(|name| offline::connection(&loaded, name)).transpose()?;
     let mut rows = Vec::new();
     for settings in &loaded.gateway.connections {
         if only.is_some_and(|only| only.name != settings.name) {
@@ -146,7 +146,7 @@ fn differences(
     name: &str,
     terminal: Terminal,
 ) -> Result<(Look, Vec<Change>), Failure> {
-    let settings = connection(loaded, name)?;
+    let settings = offline::connection(loaded, name)?;
     let accepted = offline::load_pins(loaded, settings)?.unwrap_or_default();
     let look = runtime()?.block_on(Look::at(loaded, settings))?;
     terminal.talk(match look.source {
@@ -162,7 +162,7 @@ fn accept_changes(accept: &Accept, terminal: Terminal) -> Outcome {
     let name = &accept.one.connection;
     let (look, changes) = differences(&loaded, name, terminal)?;
     print_changes(&changes, &look.pins, terminal)?;
-    let settings = connection(&loaded, name)?;
+    let settings = offline::connection(&loaded, name)?;
     if changes.is_empty() && offline::load_pins(&loaded, settings)?.is_some() {
         return Ok(Exit::Ok);
     }
@@ -223,13 +223,4 @@ fn as_json(change: &Change) -> Value {
         ChangeKind::Changed(places) => ("changed", places.as_slice()),
     };
     json!({ "what": change.what, "name": change.name, "change": word, "places": places })
-}
-
-fn connection<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a ConnectionSettings, Failure> {
-    let connections = &loaded.gateway.connections;
-    connections.iter().find(|settings| settings.name.as_str() == name).ok_or_else(|| {
-        let known: Vec<&str> = connections.iter().map(|c| c.name.as_str()).collect();
-        let help = suggestion(name, &known);
-        Failure::usage_text(format!("there is no connection named `{name}`; {help}"))
-    })
 }

@@ -7,9 +7,9 @@ use lockgate_vault::{About, KeyId, Purpose, Sealed, Secret};
 
 use super::value::From;
 use crate::{
-    config::{ConfigArgs, Loaded, load, suggestion},
+    config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
-    orders,
+    offline, orders,
     serve::{process, runtime},
     terminal::Terminal,
     vault::{OpenVault, on_record},
@@ -76,7 +76,7 @@ pub(super) fn run(set: &Set, terminal: Terminal) -> Outcome {
     let loaded = load(&set.config).map_err(Failure::usage)?;
     let name = &set.name;
     if let Some(connection) = &set.connection {
-        known(&loaded, connection)?;
+        offline::connection(&loaded, connection.as_str())?;
     }
     let value = set.from.read(terminal)?;
     put(&loaded, name, &value, terminal, |row| match row {
@@ -166,15 +166,6 @@ impl Ready {
         vault.secrets.close().await;
         Ok(())
     }
-}
-
-fn known(loaded: &Loaded, connection: &ConnectionName) -> Result<(), Failure> {
-    let known: Vec<&str> = loaded.gateway.connections.iter().map(|c| c.name.as_str()).collect();
-    if known.contains(&connection.as_str()) {
-        return Ok(());
-    }
-    let help = suggestion(connection.as_str(), &known);
-    Err(Failure::usage_text(format!("there is no connection named `{connection}`; {help}")))
 }
 
 fn description(text: &str) -> Result<String, String> {
