@@ -15,7 +15,7 @@ use lockgate_rules::mask::{
 /// How much text each figure goes over, in bytes.
 const SIZE: usize = 4 * 1024 * 1024;
 /// Times that each figure is taken; the best counts, since others share the machine.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 /// A document as its reader takes it apart.
 #[derive(Default)]
@@ -151,14 +151,6 @@ fn figures(name: &str, size: usize, messages: &[String], mask: &dyn Fn(&String) 
     );
 }
 
-/// Seconds that this thread has run (proc(5)), so that others on the machine count little; elsewhere those
-/// since `begun`.
-fn clock(begun: Instant) -> f64 {
-    let ran = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = ran.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    nanos.map_or_else(|| begun.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
-}
-
 /// Memory of this process in bytes, now and at most since the last time (proc(5), Linux only).
 fn memory() -> Option<(usize, usize)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -245,11 +237,10 @@ fn worst(detectors: &Detectors) {
 }
 
 fn best(mut run: impl FnMut() -> usize) -> f64 {
-    let begun = Instant::now();
     let once = |_| {
-        let start = clock(begun);
+        let start = Instant::now();
         black_box(run());
-        clock(begun) - start
+        start.elapsed().as_secs_f64()
     };
     (0..ROUNDS).map(once).fold(f64::MAX, f64::min)
 }

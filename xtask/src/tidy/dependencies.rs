@@ -17,7 +17,7 @@ const OWNERS: [(&str, &str); 5] = [
 const PURE: [&str; 3] = ["lockgate-model", "lockgate-mcp", "lockgate-rules"];
 
 /// What the pure rooms may use: values, text, parsers.
-const PURE_LIBRARIES: [&str; 23] = [
+const PURE_LIBRARIES: [&str; 24] = [
     "aho-corasick",
     "base64",
     "bytes",
@@ -41,6 +41,7 @@ const PURE_LIBRARIES: [&str; 23] = [
     "strsim",
     "thiserror",
     "url",
+    "wide",
 ];
 
 pub(super) fn check(packages: &[Package]) -> Vec<Finding> {

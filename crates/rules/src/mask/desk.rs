@@ -7,11 +7,13 @@ use std::ops::Range;
 
 use super::{
     Class, Finding, LEVELS_MAX, MaskFault, Masker, Operator, Text,
+    bits::Block,
     class::Name,
-    detect::Spot,
+    detect::{Hint, Spot, Tells},
     frame::Trail,
-    operator, plain,
+    operator,
     render::Issued,
+    sieve,
     token::{Seal, Word},
     view::{self, View},
     walk,
@@ -36,6 +38,8 @@ pub(super) struct Desk<'m> {
     pub(super) bare: bool,
     /// Objects so far.
     pub(super) objects: u32,
+    /// Whether more than the built-in detectors looks.
+    own: bool,
     budget: usize,
     findings: Vec<Finding>,
 }
@@ -72,6 +76,9 @@ pub(super) enum Place {
 pub(super) struct Scope<'s> {
     /// What names it.
     pub(super) key: Option<&'s str>,
+    /// What that says.
+    pub(super) hint: Hint,
+    pub(super) tells: Tells,
     /// The way back to the bytes of the message.
     pub(super) lens: Lens<'s>,
     /// How many decodings lie between.
@@ -93,9 +100,10 @@ pub(super) struct Lens<'s> {
 
 impl<'s> Scope<'s> {
     /// Of a whole message.
-    pub(super) const fn outermost() -> Self {
+    pub(super) fn outermost() -> Self {
         let lens = Lens { base: 0, view: None, up: None };
-        Self { key: None, lens, level: 0, quotes: 0, place: Place::Text, trail: None }
+        let (hint, tells) = (Hint::default(), Tells::Nothing);
+        Self { key: None, hint, tells, lens, level: 0, quotes: 0, place: Place::Text, trail: None }
     }
 
     /// The same place, seen through one more view.
@@ -120,25 +128,26 @@ impl Lens<'_> {
 
 impl<'m> Desk<'m> {
     /// For a message of `length` bytes.
-    pub(super) const fn new(masker: &Masker<'m>, length: usize) -> Self {
+    pub(super) fn new(masker: &Masker<'m>, length: usize) -> Self {
         let budget = length.saturating_mul(BUDGET_FACTOR).saturating_add(BUDGET_LEAST);
         Self::new_within(*masker, budget)
     }
 
-    const fn new_within(masker: Masker<'m>, budget: usize) -> Self {
+    fn new_within(masker: Masker<'m>, budget: usize) -> Self {
         Self {
             masker,
             hits: Vec::new(),
             issued: Vec::new(),
             bare: false,
             objects: 0,
+            own: masker.known.is_some() || !masker.detectors.is_standard(),
             budget,
             findings: Vec::new(),
         }
     }
 
     /// For a text that was decoded out of this message, and is masked on its own.
-    pub(super) const fn beside(&self) -> Self {
+    pub(super) fn beside(&self) -> Self {
         Self::new_within(self.masker, self.budget)
     }
 
@@ -153,13 +162,15 @@ impl<'m> Desk<'m> {
         Ok(())
     }
 
+    /// Whether nothing can be found in `block`, the first bytes of `text`, as is seen at a glance: what no name
+    /// tells of, the usual texts of machines tell nothing of.
+    #[inline]
+    pub(super) fn is_quiet(&self, text: &[u8], block: &Block, tells: Tells) -> bool {
+        !self.own && tells != Tells::Much && sieve::is_quiet(text, block, tells == Tells::Other)
+    }
+
     /// Looks at a text: as JSON where it is JSON, else as it stands and decoded.
     pub(super) fn text(&mut self, text: &str, scope: &Scope<'_>) -> Result<(), MaskFault> {
-        // What no name tells of, the usual values of machines tell nothing of.
-        let own = self.masker.known.is_some() || !self.masker.detectors.is_standard();
-        if scope.key.is_none() && !own && plain::is_plain(text) {
-            return Ok(());
-        }
         if scope.level < LEVELS_MAX && walk::may_be_json(text) && self.nested(text, scope)? {
             return Ok(());
         }
@@ -241,7 +252,8 @@ impl<'m> Desk<'m> {
 
     fn scan(&mut self, text: &str, scope: &Scope<'_>) {
         let mut findings = std::mem::take(&mut self.findings);
-        self.masker.detectors.scan(Text { text, key: scope.key }, &mut findings);
+        let text_here = Text { text, key: scope.key };
+        self.masker.detectors.scan_under(text_here, scope.hint, &mut findings);
         self.masker.known.scan(text, &mut findings);
         // Most texts hold nothing.
         if !findings.is_empty() {

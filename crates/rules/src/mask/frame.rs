@@ -2,9 +2,15 @@
 //!
 //! Never owns a text; knows which names are columns and which member names its neighbour.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
-use super::{json::Quoted, neighbours::Piece, view::View};
+use super::{
+    Detectors,
+    detect::{Hint, Tells},
+    json::{Quoted, Span},
+    neighbours::Piece,
+    view::View,
+};
 
 /// An object or array that has not ended.
 #[derive(Debug, Default)]
@@ -17,7 +23,7 @@ pub(super) struct Frame {
     /// The current member's key.
     pub(super) key: Option<Key>,
     /// The text of the member that names the one beside it: `{"name": …, "value": …}`.
-    pub(super) name: Option<Box<str>>,
+    pub(super) name: Option<Label>,
     /// The value that came before its name.
     pub(super) unnamed: Option<Quoted>,
     /// Columns of a table: of this array's items, or of the tables in this object.
@@ -34,14 +40,31 @@ pub(super) struct Frame {
 #[derive(Debug)]
 pub(super) struct Key {
     /// Without its quotes.
-    pub(super) span: Range<usize>,
+    pub(super) span: Span,
     /// Where it has escapes, what it stands for.
     pub(super) unescaped: Option<Box<str>>,
     /// Whether there is something in it that must not be shown.
     pub(super) hidden: bool,
-    /// Whether what stands under it may be another thing because of it.
-    pub(super) telling: bool,
+    /// What it says of what stands under it.
+    pub(super) hint: Hint,
+    pub(super) tells: Tells,
     pub(super) role: Role,
+}
+
+/// A string that names values elsewhere: a column, or the value beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    text: Box<str>,
+    hint: Hint,
+    pub(super) tells: Tells,
+}
+
+/// What names a leaf, where that tells something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named<'a> {
+    pub(super) key: Option<&'a str>,
+    pub(super) hint: Hint,
+    pub(super) tells: Tells,
 }
 
 /// Frames of a text, those of the text that it stands in, and so on.
@@ -100,16 +123,41 @@ impl Role {
 
 impl Key {
     pub(super) fn new(text: &str, quoted: Quoted) -> Self {
-        let inner = text.get(quoted.span.clone()).unwrap_or_default();
+        let inner = quoted.span.of(text);
         let unescaped: Option<Box<str>> = quoted.escaped.then(|| View::of_json(inner).text.into());
         let role = Role::of(unescaped.as_deref().unwrap_or(inner));
-        Self { span: quoted.span, unescaped, hidden: false, telling: true, role }
+        let hint = Hint::default();
+        Self { span: quoted.span, unescaped, hidden: false, hint, tells: Tells::Much, role }
+    }
+
+    /// What it says, where it tells something.
+    pub(super) fn named<'a>(&'a self, text: &'a str) -> Named<'a> {
+        Named::new(self.text(text), self.hint, self.tells)
     }
 
     /// What it stands for.
     pub(super) fn text<'a>(&'a self, text: &'a str) -> &'a str {
-        let inner = || text.get(self.span.clone()).unwrap_or_default();
+        let inner = || self.span.of(text);
         self.unescaped.as_deref().unwrap_or_else(inner)
+    }
+}
+
+impl<'a> Named<'a> {
+    fn new(key: &'a str, hint: Hint, tells: Tells) -> Self {
+        if tells == Tells::Nothing { Self::default() } else { Self { key: Some(key), hint, tells } }
+    }
+}
+
+impl Label {
+    pub(super) fn new(text: &str, quoted: Quoted, detectors: &Detectors) -> Self {
+        let key = Key::new(text, quoted);
+        let text: Box<str> = key.text(text).into();
+        let (hint, tells) = detectors.hint(&text);
+        Self { text, hint, tells }
+    }
+
+    pub(super) fn named(&self) -> Named<'_> {
+        Named::new(&self.text, self.hint, self.tells)
     }
 }
 

@@ -46,11 +46,11 @@ pub fn notification(message: &str) -> Option<bool> {
         match token {
             Token::Open { .. } => depth += 1,
             Token::Close => depth -= 1,
-            Token::Key(quoted) if depth == 1 => match message.get(quoted.span)? {
+            Token::Key(quoted) if depth == 1 => match quoted.span.of(message) {
                 "id" => return None,
                 key => is_notification |= key == "method",
             },
-            Token::Text(quoted) if depth > 1 => longest = longest.max(quoted.span.len()),
+            Token::Text(quoted) if depth > 1 => longest = longest.max(quoted.span.length()),
             _ => {}
         }
     }

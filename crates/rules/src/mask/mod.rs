@@ -10,7 +10,8 @@
 //! | [`json`] | walks a message's bytes |
 //! | [`view`] | shows a text as a person would read it, and the way back |
 //! | [`walk`] | which text stands under which key, in a message and in JSON within texts |
-//! | [`plain`] | values that are left at a glance |
+//! | [`sieve`] | texts that are left at a glance |
+//! | [`bits`] | bytes by kind, 64 at a time |
 //! | [`desk`] | looks at one text in all its views, within the message's budget |
 //! | [`known`] | finds values that somebody else says are there |
 //! | [`texts`] | gives the texts to somebody who can say |
@@ -32,6 +33,7 @@
 pub mod class;
 pub mod detect;
 
+mod bits;
 mod blob;
 mod desk;
 mod fault;
@@ -41,10 +43,10 @@ mod json;
 mod known;
 mod neighbours;
 mod operator;
-mod plain;
 mod render;
 mod restore;
 mod settings;
+mod sieve;
 mod stream;
 #[cfg(test)]
 mod tests;

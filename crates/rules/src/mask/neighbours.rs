@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     MaskFault, Operator,
+    bits::Block,
     desk::{Desk, Hit, Place, Scope},
     frame::{Frame, Role, Trail},
-    json::Quoted,
+    json::{Quoted, Span},
     operator,
     view::View,
 };
@@ -40,7 +41,7 @@ pub(super) struct Neighbours {
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    span: Range<usize>,
+    span: Span,
     escaped: bool,
     kind: Kind,
     /// Which strings belong together; 0 for one that has no neighbour yet.
@@ -76,12 +77,12 @@ impl Neighbours {
     }
 
     /// Takes a string with its place, where that counts.
-    pub(super) fn follow(&mut self, text: &str, quoted: &Quoted, place: impl FnOnce() -> String) {
+    pub(super) fn follow(&mut self, text: &str, quoted: Quoted, place: impl FnOnce() -> String) {
         let Some(mut all) = self.across.take() else { return };
-        let (place, Quoted { span, escaped, .. }) = (place(), quoted.clone());
+        let (place, Quoted { span, escaped }) = (place(), quoted);
         let mut piece = Piece { span, escaped, kind: Kind::Block, group: 0, index: 0 };
         // What is the same in both, such as a name, is no piece of a text.
-        let raw = |piece: &Piece| text.get(piece.span.clone()).unwrap_or_default();
+        let raw = |piece: &Piece| piece.span.of(text);
         if let Some(before) = all.remove(&place).filter(|before| raw(before) != raw(&piece)) {
             piece = self.link(before, piece);
         }
@@ -101,8 +102,13 @@ impl Neighbours {
         piece
     }
 
-    /// Takes the string that the frames lead to.
-    pub(super) fn add(&mut self, text: &str, frames: &mut [Frame], quoted: &Quoted) {
+    /// Takes the string that the frames lead to; `block` where it is short and has no escape.
+    pub(super) fn add(
+        &mut self,
+        frames: &mut [Frame],
+        quoted: Quoted,
+        block: Option<&Block>,
+    ) {
         let Some(last) = frames.last() else { return };
         let kind = match last.role() {
             _ if !last.object => Kind::Item,
@@ -114,12 +120,11 @@ impl Neighbours {
             Kind::Item | Kind::Field => frames.last_mut(),
         };
         let Some(holder) = holder else { return };
-        let raw = text.get(quoted.span.clone()).unwrap_or_default();
         let before = holder.tail.take();
-        if kind == Kind::Field && !is_part(raw) {
+        if kind == Kind::Field && !block.is_some_and(is_part) {
             return;
         }
-        let Quoted { span, escaped, .. } = quoted.clone();
+        let Quoted { span, escaped } = quoted;
         let mut piece = Piece { span, escaped, kind, group: 0, index: holder.index };
         if let Some(before) = before.filter(|it| it.kind == kind && it.index + 1 >= piece.index) {
             piece = self.link(before, piece);
@@ -129,18 +134,14 @@ impl Neighbours {
 }
 
 /// Whether a member may be a part of a number or key: short, one word, with digits.
-fn is_part(raw: &str) -> bool {
-    if raw.len() > FIELD_MAX {
+fn is_part(block: &Block) -> bool {
+    let digits = block.range(b'0', b'9');
+    if digits == 0 || block.all >> FIELD_MAX != 0 {
         return false;
     }
-    let (mut digits, mut before) = (false, b' ');
-    let mut fits = |byte: u8| {
-        let word = before.is_ascii_alphabetic();
-        before = byte;
-        digits |= byte.is_ascii_digit();
-        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || byte == b' ' && !word
-    };
-    raw.bytes().all(&mut fits) && digits
+    let (letters, spaces) = (block.letters(), block.one(b' '));
+    let word = letters | digits | block.one(b'_') | block.one(b'-');
+    word | spaces == block.all && spaces & letters << 1 == 0
 }
 
 /// Looks at what stands side by side in `text`, which stands at `scope`.
@@ -158,7 +159,7 @@ pub(super) fn join(
     for group in pieces.chunk_by(|a, b| a.group == b.group) {
         let mut run = Run::default();
         for (nth, piece) in group.iter().enumerate() {
-            let raw = text.get(piece.span.clone()).unwrap_or_default();
+            let raw = piece.span.of(text);
             if !run.parts.is_empty()
                 && !is_seam(&run.joined, group.get(nth..).unwrap_or_default(), text)
             {
@@ -184,7 +185,7 @@ fn is_seam(left: &str, right: &[&Piece], text: &str) -> bool {
     let mut near = left.as_bytes().get(from..).unwrap_or_default().to_vec();
     let most = near.len() + REACH;
     for piece in right {
-        let raw = text.get(piece.span.clone()).unwrap_or_default().as_bytes();
+        let raw = piece.span.of(text).as_bytes();
         near.extend(raw.iter().take(most - near.len()));
         if near.len() >= most {
             break;
@@ -229,7 +230,7 @@ struct Run {
 
 impl Run {
     fn push(&mut self, piece: &Piece, raw: &str, span: Range<usize>) {
-        let base = piece.span.start + span.start;
+        let base = piece.span.start() + span.start;
         let raw = raw.get(span).unwrap_or_default();
         let view = piece.escaped.then(|| View::of_json(raw));
         let start = self.joined.len();

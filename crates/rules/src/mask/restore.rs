@@ -13,7 +13,7 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     Class, LEVELS_MAX, MaskFault, MaskKey,
-    json::{Lexer, Quoted, Token},
+    json::{Lexer, Quoted, Span, Token},
     render::Issued,
     token::Seal,
     utf8,
@@ -108,7 +108,7 @@ impl Place<'_> {
             pointer.push('/');
             match &frame.key {
                 Some(key) => {
-                    let key = unescaped(self.text, key);
+                    let key = unescaped(self.text, *key);
                     pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
                 }
                 None => pointer.push_str(&frame.index.to_string()),
@@ -139,15 +139,15 @@ impl Restoring<'_> {
                 }
                 Token::Key(quoted) => {
                     if let Some(frame) = frames.last_mut() {
-                        frame.key = Some(quoted.clone());
+                        frame.key = Some(quoted);
                     }
                     let place = Place { text, above, frames: &frames };
-                    self.string(text, &quoted, &place, LEVELS_MAX, false, &mut edits)?;
+                    self.string(text, quoted, &place, LEVELS_MAX, false, &mut edits)?;
                     continue;
                 }
                 Token::Text(quoted) => {
                     let place = Place { text, above, frames: &frames };
-                    self.string(text, &quoted, &place, level, true, &mut edits)?;
+                    self.string(text, quoted, &place, level, true, &mut edits)?;
                 }
                 Token::Number(span) => {
                     self.number(text, span, &Place { text, above, frames: &frames }, &mut edits)?;
@@ -165,18 +165,19 @@ impl Restoring<'_> {
     fn string(
         &mut self,
         text: &str,
-        quoted: &Quoted,
+        quoted: Quoted,
         place: &Place<'_>,
         level: u8,
         alone: bool,
         edits: &mut Vec<Edit>,
     ) -> Result<(), RestoreFault> {
-        let raw = text.get(quoted.span.clone()).unwrap_or_default();
+        let raw = quoted.span.of(text);
         let view = quoted.escaped.then(|| View::of_json(raw));
         let inner = view.as_ref().map_or(raw, |view| &view.text);
+        let base = quoted.span.start();
         let source = |span: Range<usize>| {
             let span = view.as_ref().map_or(span.clone(), |view| view.source(span));
-            quoted.span.start + span.start..quoted.span.start + span.end
+            base + span.start..base + span.end
         };
         if let Some(nested) = self.nested(inner, place, level)? {
             edits.extend(nested.into_iter().map(|(span, new)| (source(span), escaped(&new))));
@@ -186,7 +187,7 @@ impl Restoring<'_> {
             let token = inner.get(word.span.clone()).unwrap_or_default();
             let issued = self.ask(token, word.sealed, place)?;
             if alone && issued.number && token.len() == inner.len() {
-                edits.push((quoted.span.start - 1..quoted.span.end + 1, issued.value));
+                edits.push((base - 1..base + raw.len() + 1, issued.value));
             } else {
                 edits.push((source(word.span), escaped(&issued.value)));
             }
@@ -220,11 +221,11 @@ impl Restoring<'_> {
     fn number(
         &mut self,
         text: &str,
-        span: Range<usize>,
+        span: Span,
         place: &Place<'_>,
         edits: &mut Vec<Edit>,
     ) -> Result<(), RestoreFault> {
-        let raw = text.get(span.clone()).unwrap_or_default();
+        let raw = span.of(text);
         let whole = walk::whole_number(raw);
         let digits = whole.as_deref().unwrap_or(raw);
         let is_whole = |range: &Range<usize>| *range == (0..digits.len());
@@ -234,7 +235,7 @@ impl Restoring<'_> {
         let issued = self.ask(digits, true, place)?;
         let is_number = serde_json::from_str::<serde_json::Number>(&issued.value).is_ok();
         let quote = if is_number { "" } else { "\"" };
-        edits.push((span, format!("{quote}{}{quote}", escaped(&issued.value))));
+        edits.push((span.range(), format!("{quote}{}{quote}", escaped(&issued.value))));
         Ok(())
     }
 
@@ -251,8 +252,8 @@ impl Restoring<'_> {
     }
 }
 
-fn unescaped<'t>(text: &'t str, quoted: &Quoted) -> Cow<'t, str> {
-    let raw = text.get(quoted.span.clone()).unwrap_or_default();
+fn unescaped<'t>(text: &'t str, quoted: Quoted) -> Cow<'t, str> {
+    let raw = quoted.span.of(text);
     if quoted.escaped { Cow::Owned(View::of_json(raw).text) } else { Cow::Borrowed(raw) }
 }
 

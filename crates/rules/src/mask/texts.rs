@@ -27,7 +27,7 @@ fn collect(
 ) -> Result<(), MaskFault> {
     while let Some(token) = lexer.next()? {
         let Token::Text(quoted) = token else { continue };
-        let raw = text.get(quoted.span).unwrap_or_default();
+        let raw = quoted.span.of(text);
         let leaf = if quoted.escaped { View::of_json(raw).text } else { raw.to_owned() };
         let before = found.len();
         if levels > 0 && may_be_json(&leaf) {

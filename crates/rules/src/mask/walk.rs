@@ -7,11 +7,13 @@
 use memchr::memchr3;
 
 use super::{
-    MaskFault, Masker, blob,
+    MaskFault, Masker,
+    bits::{BLOCK, Block},
+    blob,
     desk::{Desk, Lens, Place, Scope},
-    detect::{Spot, Step},
-    frame::{Frame, Key, Role, Trail},
-    json::{Lexer, Quoted, Token},
+    detect::{Hint, Spot, Step, Tells},
+    frame::{Frame, Key, Label, Named, Role, Trail},
+    json::{Lexer, Quoted, Span, Token},
     neighbours::{self, Neighbours},
     view::View,
 };
@@ -27,7 +29,7 @@ struct Walk<'s> {
     text: &'s str,
     scope: &'s Scope<'s>,
     frames: Vec<Frame>,
-    columns: Vec<Vec<Box<str>>>,
+    columns: Vec<Vec<Label>>,
     clean: [Clean; CLEAN_KEYS],
     neighbours: Neighbours,
 }
@@ -35,10 +37,40 @@ struct Walk<'s> {
 /// A key that holds nothing.
 #[derive(Clone, Copy, Default)]
 struct Clean {
-    start: usize,
-    end: usize,
-    telling: bool,
+    span: Span,
+    hint: Hint,
+    tells: Tells,
     role: Role,
+}
+
+/// What names a value.
+enum Namer<'w> {
+    Key(&'w Key),
+    Label(&'w Label),
+    /// What the text stands under.
+    Outside,
+    Nothing,
+}
+
+impl<'w> Namer<'w> {
+    #[inline]
+    fn tells(&self, scope: &Scope<'_>) -> Tells {
+        match self {
+            Self::Key(key) => key.tells,
+            Self::Label(label) => label.tells,
+            Self::Outside => scope.tells,
+            Self::Nothing => Tells::Nothing,
+        }
+    }
+
+    fn named(&self, text: &'w str, scope: &Scope<'w>) -> Named<'w> {
+        match self {
+            Self::Key(key) => key.named(text),
+            Self::Label(label) => label.named(),
+            Self::Outside => Named { key: scope.key, hint: scope.hint, tells: scope.tells },
+            Self::Nothing => Named::default(),
+        }
+    }
 }
 
 /// Looks at every leaf of `text`, which stands at `scope`: one JSON value, or `many` that follow each other.
@@ -78,11 +110,11 @@ pub(super) fn walk(
             Token::Text(_) | Token::Number(_) if walk.is_handle(desk) => {}
             Token::Text(quoted) => walk.string(desk, quoted)?,
             Token::Number(span) => {
-                let key = walk.name();
-                let raw = text.get(span.clone()).unwrap_or_default();
+                let named = walk.namer().named(text, scope);
+                let raw = span.of(text);
                 let trail = walk.trail();
                 let place = Place::Number(scope.quotes);
-                let leaf = walk.leaf(span.start, key, place, &trail);
+                let leaf = walk.leaf(span.start(), named, place, &trail);
                 desk.whole(raw, &walk.spots(desk.masker), &leaf);
                 desk.number(raw, &leaf);
                 walk.not_a_column();
@@ -135,12 +167,12 @@ impl<'s> Walk<'s> {
     }
 
     fn key(&mut self, desk: &mut Desk<'_>, quoted: Quoted) -> Result<(), MaskFault> {
-        let raw = self.text.get(quoted.span.clone()).unwrap_or_default();
+        let raw = quoted.span.of(self.text);
         let known = self.clean.get(slot(raw)).copied().unwrap_or_default();
-        let key = if !raw.is_empty() && self.text.get(known.start..known.end) == Some(raw) {
+        let key = if !raw.is_empty() && known.span.of(self.text) == raw {
             let unescaped = quoted.escaped.then(|| View::of_json(raw).text.into());
-            let Clean { telling, role, .. } = known;
-            Key { span: quoted.span, unescaped, hidden: false, telling, role }
+            let Clean { hint, tells, role, .. } = known;
+            Key { span: quoted.span, unescaped, hidden: false, hint, tells, role }
         } else {
             self.new_key(desk, quoted, slot(raw))?
         };
@@ -161,13 +193,14 @@ impl<'s> Walk<'s> {
         // The path of a key ends with the member before it, and would mislead.
         let frames = self.frames.split_last().map_or(&[][..], |(_, above)| above);
         let trail = Trail { frames, ..self.trail() };
-        self.look(desk, &quoted, &self.leaf(quoted.span.start, None, place, &trail))?;
+        self.look(desk, quoted, &self.leaf(quoted.span.start(), Named::default(), place, &trail))?;
         let hidden = desk.hits.len() > before;
         let key = Key::new(self.text, quoted);
-        let telling = desk.masker.detectors.is_telling(key.text(self.text));
-        let key = Key { hidden, telling, ..key };
+        let (hint, tells) = desk.masker.detectors.hint(key.text(self.text));
+        let key = Key { hidden, hint, tells, ..key };
         if let Some(clean) = self.clean.get_mut(slot).filter(|_| !hidden) {
-            *clean = Clean { start: key.span.start, end: key.span.end, telling, role: key.role };
+            let Key { span, role, .. } = &key;
+            *clean = Clean { span: *span, hint, tells, role: *role };
         }
         Ok(key)
     }
@@ -175,12 +208,17 @@ impl<'s> Walk<'s> {
     fn string(&mut self, desk: &mut Desk<'_>, quoted: Quoted) -> Result<(), MaskFault> {
         let own = self.frames.last().filter(|frame| frame.object);
         let role = own.map_or(Role::None, Frame::role);
-        {
+        let block = self.block(quoted);
+        let quiet = block.as_ref().is_some_and(|block| {
+            !role.is_blob() && self.is_quiet(desk, quoted, block, self.namer().tells(self.scope))
+        });
+        if !quiet || !desk.masker.detectors.spots().is_empty() {
             let trail = self.trail();
-            let leaf = self.leaf(quoted.span.start, self.name(), Place::Text, &trail);
-            let raw = self.text.get(quoted.span.clone()).unwrap_or_default();
-            if !(role.is_blob() && blob::look(desk, raw, quoted.escaped, &leaf)?) {
-                self.look(desk, &quoted, &leaf)?;
+            let named = self.namer().named(self.text, self.scope);
+            let leaf = self.leaf(quoted.span.start(), named, Place::Text, &trail);
+            let raw = quoted.span.of(self.text);
+            if !(quiet || role.is_blob() && blob::look(desk, raw, quoted.escaped, &leaf)?) {
+                self.look_closely(desk, quoted, &leaf)?;
             }
             let spots = self.spots(desk.masker);
             if !spots.is_empty() && !raw.is_empty() {
@@ -188,26 +226,39 @@ impl<'s> Walk<'s> {
                 desk.whole(&view.text, &spots, &leaf.through(&view, 0));
             }
         }
-        self.beside(desk, &quoted, role)?;
-        self.neighbours.add(self.text, &mut self.frames, &quoted);
+        self.beside(desk, quoted, role)?;
+        self.neighbours.add(&mut self.frames, quoted, block.as_ref());
         let trail = Trail { text: self.text, frames: &self.frames, up: self.scope.trail };
-        self.neighbours.follow(self.text, &quoted, || trail.path());
+        self.neighbours.follow(self.text, quoted, || trail.path());
         Ok(())
     }
 
+    /// A short string without escapes, to be looked at at a glance.
+    #[inline]
+    fn block(&self, quoted: Quoted) -> Option<Block> {
+        let length = quoted.span.length();
+        (!quoted.escaped && length <= BLOCK).then(|| Block::of(self.rest(quoted), length))
+    }
+
+    /// The text from the start of a string on.
+    #[inline]
+    fn rest(&self, quoted: Quoted) -> &'s [u8] {
+        self.text.as_bytes().get(quoted.span.start()..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn is_quiet(&self, desk: &Desk<'_>, quoted: Quoted, block: &Block, tells: Tells) -> bool {
+        desk.is_quiet(self.rest(quoted), block, tells)
+    }
+
     /// What a string tells of the values beside it: their name, or the next column.
-    fn beside(
-        &mut self,
-        desk: &mut Desk<'_>,
-        quoted: &Quoted,
-        role: Role,
-    ) -> Result<(), MaskFault> {
+    fn beside(&mut self, desk: &mut Desk<'_>, quoted: Quoted, role: Role) -> Result<(), MaskFault> {
         let text = self.text;
         let Some(depth) = self.frames.len().checked_sub(1) else { return Ok(()) };
         let Some(frame) = self.frames.get_mut(depth) else { return Ok(()) };
         let mut late = None;
         let naming = if role == Role::Name {
-            let name: Box<str> = Key::new(text, quoted.clone()).text(text).into();
+            let name = Label::new(text, quoted, desk.masker.detectors);
             late = frame.unnamed.take();
             frame.name = Some(name.clone());
             // `"columns": [{"name": …}, …]`
@@ -215,9 +266,9 @@ impl<'s> Walk<'s> {
             above.and_then(|array| array.naming).map(|at| (at, name))
         } else {
             if role.is_value() && frame.name.is_none() {
-                frame.unnamed = Some(quoted.clone());
+                frame.unnamed = Some(quoted);
             }
-            frame.naming.map(|at| (at, Key::new(text, quoted.clone()).text(text).into()))
+            frame.naming.map(|at| (at, Label::new(text, quoted, desk.masker.detectors)))
         };
         if let Some((at, name)) = naming
             && let Some(all) = self.columns.get_mut(at).filter(|all| all.len() < COLUMNS_MAX)
@@ -226,8 +277,9 @@ impl<'s> Walk<'s> {
         }
         if let Some(value) = late {
             let trail = self.trail();
-            let name = self.frames.last().and_then(|frame| frame.name.as_deref());
-            self.look(desk, &value, &self.leaf(value.span.start, name, Place::Text, &trail))?;
+            let name = self.frames.last().and_then(|frame| frame.name.as_ref()).map(Label::named);
+            let name = name.unwrap_or_default();
+            self.look(desk, value, &self.leaf(value.span.start(), name, Place::Text, &trail))?;
         }
         Ok(())
     }
@@ -257,13 +309,19 @@ impl<'s> Walk<'s> {
     }
 
     /// Looks at a key or a string.
-    fn look(
+    fn look(&self, desk: &mut Desk<'_>, quoted: Quoted, leaf: &Scope<'_>) -> Result<(), MaskFault> {
+        let quiet =
+            self.block(quoted).is_some_and(|block| self.is_quiet(desk, quoted, &block, leaf.tells));
+        if quiet { Ok(()) } else { self.look_closely(desk, quoted, leaf) }
+    }
+
+    fn look_closely(
         &self,
         desk: &mut Desk<'_>,
-        quoted: &Quoted,
+        quoted: Quoted,
         leaf: &Scope<'_>,
     ) -> Result<(), MaskFault> {
-        let raw = self.text.get(quoted.span.clone()).unwrap_or_default();
+        let raw = quoted.span.of(self.text);
         if quoted.escaped {
             let view = View::of_json(raw);
             desk.spend(view.text.len())?;
@@ -273,22 +331,24 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// What names the current value, where that tells something.
-    fn name(&self) -> Option<&str> {
+    /// What names the current value.
+    #[inline]
+    fn namer(&self) -> Namer<'_> {
         let mut frames = self.frames.iter().rev();
-        let Some(last) = frames.next() else { return self.scope.key };
+        let Some(last) = frames.next() else { return Namer::Outside };
         if last.row
             && let Some(columns) = last.columns.and_then(|at| self.columns.get(at))
             && let Some(column) = columns.get(last.index)
         {
-            return Some(column);
+            return Namer::Label(column);
         }
         let named = |frame: &'_ &Frame| frame.object;
-        let frame = std::iter::once(last).chain(frames).find(named);
-        let Some(frame) = frame else { return self.scope.key };
-        match frame.name.as_deref() {
-            Some(name) if frame.role().is_value() => Some(name),
-            _ => frame.key.as_ref().filter(|key| key.telling).map(|key| key.text(self.text)),
+        let Some(frame) = std::iter::once(last).chain(frames).find(named) else {
+            return Namer::Outside;
+        };
+        match &frame.name {
+            Some(name) if frame.role().is_value() => Namer::Label(name),
+            _ => frame.key.as_ref().map_or(Namer::Nothing, Namer::Key),
         }
     }
 
@@ -299,13 +359,14 @@ impl<'s> Walk<'s> {
     fn leaf<'l>(
         &'l self,
         base: usize,
-        key: Option<&'l str>,
+        named: Named<'l>,
         place: Place,
         trail: &'l Trail<'l>,
     ) -> Scope<'l> {
         let lens = Lens { base, view: None, up: Some(&self.scope.lens) };
         let Scope { level, quotes, .. } = *self.scope;
-        Scope { key, lens, level, quotes: quotes + 1, place, trail: Some(trail) }
+        let Named { key, hint, tells } = named;
+        Scope { key, hint, tells, lens, level, quotes: quotes + 1, place, trail: Some(trail) }
     }
 
     /// Whether the current value is one that is passed on unseen.

@@ -37,11 +37,32 @@ const WORD_MAX_BYTES: usize = 40;
 
 /// What a key says of what stands under it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hint {
+pub(in crate::mask) struct Hint {
     /// What numbers under it may be.
     pub(super) concepts: u128,
     /// What its whole value is, if it looks like that.
     pub(super) whole: Option<Whole>,
+}
+
+/// How much what is found in a text may depend on its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::mask) enum Tells {
+    /// Nothing does.
+    #[default]
+    Nothing,
+    /// The key tells that this is something else.
+    Other,
+    Much,
+}
+
+impl Hint {
+    pub(in crate::mask) const fn tells(self) -> Tells {
+        match self.concepts {
+            0 if self.whole.is_none() => Tells::Nothing,
+            c::OTHER if self.whole.is_none() => Tells::Other,
+            _ => Tells::Much,
+        }
+    }
 }
 
 /// What the whole value under a key is.

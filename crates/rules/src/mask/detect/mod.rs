@@ -47,11 +47,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(super) use context::{Hint, Tells};
 pub use settings::{Allow, Check, Custom, Settings, SettingsFault};
 pub(super) use spot::{Spot, Step};
 
 use self::{
-    context::Hint,
     custom::Rules,
     page::{Page, what},
 };
@@ -128,10 +128,10 @@ impl Detectors {
         self.rules.allows(text, finding)
     }
 
-    /// Whether what is found in a text may depend on this key.
-    pub(super) fn is_telling(&self, key: &str) -> bool {
+    /// What this key says, and how much depends on it.
+    pub(super) fn hint(&self, key: &str) -> (Hint, Tells) {
         let hint = context::of_key(key);
-        self.rules.has_own() || hint.concepts != 0 || hint.whole.is_some()
+        (hint, if self.rules.has_own() { Tells::Much } else { hint.tells() })
     }
 
     /// Whether only the built-in detectors look at a text.
@@ -141,8 +141,13 @@ impl Detectors {
 
     /// Finds what `text` holds, in order and without overlaps. Adds to `found`; linear in the text.
     pub fn scan(&self, text: Text<'_>, found: &mut Vec<Finding>) {
-        let first = found.len();
         let hint = text.key.map(context::of_key).unwrap_or_default();
+        self.scan_under(text, hint, found);
+    }
+
+    /// [`Self::scan`], where what the key says is known.
+    pub(super) fn scan_under(&self, text: Text<'_>, hint: Hint, found: &mut Vec<Finding>) {
+        let first = found.len();
         let mut page = Page::new(text.text, hint, &self.rules, found);
         whole(&mut page);
         walk::walk(&mut page, 0, text.text.len());

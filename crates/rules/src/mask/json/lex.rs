@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::text;
 use crate::mask::{DEPTH_MAX, MaskFault};
 
-/// One part of a JSON text. Spans of keys and strings are of what stands between their quotes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One part of a JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::mask) enum Token {
     /// `{` or `[`.
     Open {
@@ -20,20 +20,54 @@ pub(in crate::mask) enum Token {
     /// A string that is a value.
     Text(Quoted),
     /// A number, as it is written.
-    Number(Range<usize>),
+    Number(Span),
     /// `true`, `false` or `null`.
     Word,
 }
 
+/// A stretch of a text of at most [`super::super::TEXT_MAX`] bytes: small, because there is one in every token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::mask) struct Span {
+    start: u32,
+    end: u32,
+}
+
 /// What stands between two quotes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::mask) struct Quoted {
     /// Where, without the quotes.
-    pub(in crate::mask) span: Range<usize>,
+    pub(in crate::mask) span: Span,
     /// Whether it has an escape.
     pub(in crate::mask) escaped: bool,
-    /// Whether it has a byte beyond ASCII.
-    pub(in crate::mask) wide: bool,
+}
+
+impl Span {
+    #[inline]
+    fn new(start: usize, end: usize) -> Self {
+        let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: short(start), end: short(end) }
+    }
+
+    #[inline]
+    pub(in crate::mask) const fn start(self) -> usize {
+        self.start as usize
+    }
+
+    #[inline]
+    pub(in crate::mask) const fn length(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    #[inline]
+    pub(in crate::mask) const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// What stands there.
+    #[inline]
+    pub(in crate::mask) fn of(self, text: &str) -> &str {
+        text.get(self.range()).unwrap_or_default()
+    }
 }
 
 /// Reads one JSON value after the other, with white space between them.
@@ -41,8 +75,9 @@ pub(in crate::mask) struct Quoted {
 pub(in crate::mask) struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Whether each open container is an object; the innermost last.
-    open: Vec<bool>,
+    /// Whether each open container is an object; the innermost is the lowest bit.
+    open: u128,
+    depth: usize,
     expects: Expects,
     /// Whether more than one value may stand there.
     many: bool,
@@ -74,54 +109,53 @@ impl<'a> Lexer<'a> {
     }
 
     fn new(text: &'a str, many: bool) -> Self {
-        let open = Vec::with_capacity(16);
-        Self { bytes: text.as_bytes(), at: 0, open, expects: Expects::First, many }
+        let expects = Expects::First;
+        Self { bytes: text.as_bytes(), at: 0, open: 0, depth: 0, expects, many }
     }
 
     /// The next token; `None` at the end.
     ///
     /// # Errors
     /// [`MaskFault::Json`] and [`MaskFault::Depth`]; the lexer is of no use afterwards.
+    #[inline(always)]
     pub(in crate::mask) fn next(&mut self) -> Result<Option<Token>, MaskFault> {
         self.space();
-        match self.expects {
-            Expects::First | Expects::Value => self.value(),
-            Expects::Item if self.peek() == Some(b']') => Ok(Some(self.close())),
-            Expects::Item => self.value(),
-            Expects::Member if self.peek() == Some(b'}') => Ok(Some(self.close())),
-            Expects::Member => self.key(),
-            Expects::More => self.more(),
-        }
-    }
-
-    fn more(&mut self) -> Result<Option<Token>, MaskFault> {
-        let Some(&object) = self.open.last() else {
-            return match self.peek() {
-                None => Ok(None),
-                Some(_) if self.many => self.value(),
-                Some(_) => Err(self.fault("text after the end")),
-            };
-        };
-        match self.peek() {
-            Some(b',') => {
-                self.at += 1;
+        let key = match self.expects {
+            Expects::First | Expects::Value => false,
+            Expects::Item if self.peek() == Some(b']') => return Ok(Some(self.close())),
+            Expects::Item => false,
+            Expects::Member if self.peek() == Some(b'}') => return Ok(Some(self.close())),
+            Expects::Member => true,
+            Expects::More if self.depth == 0 => match self.peek() {
+                None => return Ok(None),
+                Some(_) if self.many => false,
+                Some(_) => return Err(self.fault("text after the end")),
+            },
+            Expects::More => {
+                let object = self.open & 1 == 1;
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') if object => return Ok(Some(self.close())),
+                    Some(b']') if !object => return Ok(Some(self.close())),
+                    _ => return Err(self.fault("expected a comma or the end")),
+                }
                 self.space();
-                if object { self.key() } else { self.value() }
+                object
             }
-            Some(b'}') if object => Ok(Some(self.close())),
-            Some(b']') if !object => Ok(Some(self.close())),
-            _ => Err(self.fault("expected a comma or the end")),
-        }
+        };
+        if key { self.key() } else { self.value() }
     }
 
     #[inline]
     fn close(&mut self) -> Token {
         self.at += 1;
-        self.open.pop();
+        self.open >>= 1;
+        self.depth -= 1;
         self.expects = Expects::More;
         Token::Close
     }
 
+    #[inline(always)]
     fn key(&mut self) -> Result<Option<Token>, MaskFault> {
         if self.peek() != Some(b'"') {
             return Err(self.fault("expected a key"));
@@ -136,6 +170,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(Token::Key(key)))
     }
 
+    #[inline(always)]
     fn value(&mut self) -> Result<Option<Token>, MaskFault> {
         let token = match self.peek() {
             Some(b'"') => Token::Text(self.quoted()?),
@@ -152,28 +187,27 @@ impl<'a> Lexer<'a> {
     }
 
     fn enter(&mut self, object: bool) -> Result<Option<Token>, MaskFault> {
-        if self.open.len() >= DEPTH_MAX {
+        if self.depth >= DEPTH_MAX {
             return Err(MaskFault::Depth { at: self.at });
         }
         self.at += 1;
-        self.open.push(object);
+        self.open = self.open << 1 | u128::from(object);
+        self.depth += 1;
         self.expects = if object { Expects::Member } else { Expects::Item };
         Ok(Some(Token::Open { object }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn quoted(&mut self) -> Result<Quoted, MaskFault> {
         self.at += 1;
         let start = self.at;
-        let (mut escaped, mut wide) = (false, false);
+        let mut escaped = false;
         loop {
-            let (length, beyond) = text::plain(self.bytes.get(self.at..).unwrap_or_default());
-            self.at += length;
-            wide |= beyond;
+            self.at += text::plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(Quoted { span: start..self.at - 1, escaped, wide });
+                    return Ok(Quoted { span: Span::new(start, self.at - 1), escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -240,7 +274,7 @@ impl<'a> Lexer<'a> {
             self.skip(|byte| matches!(byte, b'+' | b'-'), 1);
             self.digits()?;
         }
-        Ok(Token::Number(start..self.at))
+        Ok(Token::Number(Span::new(start, self.at)))
     }
 
     fn digits(&mut self) -> Result<(), MaskFault> {

@@ -8,5 +8,5 @@
 mod lex;
 mod text;
 
-pub(super) use lex::{Lexer, Quoted, Token};
+pub(super) use lex::{Lexer, Quoted, Span, Token};
 pub(super) use text::unescape;

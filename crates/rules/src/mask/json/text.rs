@@ -1,39 +1,28 @@
-//! The insides of JSON strings: their end, eight bytes at a time, and what their escapes stand for.
+//! The insides of JSON strings: their end, sixteen bytes at a time, and what their escapes stand for.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+use wide::u8x16;
 
 /// How many bytes of `bytes` stand for themselves: up to a quote, a backslash or a control character.
-/// Whether any of them is beyond ASCII.
 #[inline]
-pub(super) fn plain(bytes: &[u8]) -> (usize, bool) {
-    let (blocks, rest) = bytes.as_chunks::<8>();
-    let mut high = 0;
+pub(super) fn plain(bytes: &[u8]) -> usize {
+    let (blocks, rest) = bytes.as_chunks::<16>();
     for (index, block) in blocks.iter().enumerate() {
-        let word = u64::from_le_bytes(*block);
-        let found = special(word);
+        let found = special(u8x16::new(*block));
         if found != 0 {
-            let bits = found.trailing_zeros() & !7;
-            let before = word & ((1 << bits) - 1);
-            return (index * 8 + bits as usize / 8, (high | before) & HIGHS != 0);
+            return index * 16 + found.trailing_zeros() as usize;
         }
-        high |= word;
     }
     let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-    let end = end.unwrap_or(rest.len());
-    let beyond = rest.iter().take(end).any(|byte| !byte.is_ascii());
-    (blocks.len() * 8 + end, beyond || high & HIGHS != 0)
+    blocks.len() * 16 + end.unwrap_or(rest.len())
 }
 
-/// The high bit of every byte that ends a plain run. Bits above the lowest may be wrong; that one is
-/// right, because a borrow comes only from a byte that matched.
-const fn special(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = backslash.wrapping_sub(ONES) & !backslash;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & HIGHS
+/// The bytes that end a plain run, as bits.
+#[inline]
+fn special(block: u8x16) -> u32 {
+    let quote = block.simd_eq(u8x16::splat(b'"'));
+    let backslash = block.simd_eq(u8x16::splat(b'\\'));
+    let control = block.simd_le(u8x16::splat(0x1F));
+    (quote | backslash | control).to_bitmask()
 }
 
 /// What the escape at the start of `text` stands for, and how many bytes it takes. `text` begins with a
@@ -81,9 +70,7 @@ mod tests {
                     text.push(special);
                     text.push_str(&"y\"é\\".repeat(length));
                     let end = text.bytes().position(|b| b == b'"' || b == b'\\' || b < 0x20);
-                    let (found, beyond) = plain(text.as_bytes());
-                    assert_eq!(Some(found), end, "{text:?}");
-                    assert_eq!(beyond, !text[..found].is_ascii(), "{text:?}");
+                    assert_eq!(Some(plain(text.as_bytes())), end, "{text:?}");
                 }
             }
         }

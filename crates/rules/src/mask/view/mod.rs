@@ -20,7 +20,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 pub(super) use fold::{fold, is_foldable};
-pub(super) use runs::{decode_whole, may_be_hex, runs, short_whole};
+pub(super) use runs::{decode_whole, is_short, runs, short_whole};
 pub(super) use soft::{has_escapes, soft};
 
 use super::json;

@@ -147,10 +147,15 @@ fn end_of_run(bytes: &[u8], start: usize) -> (usize, u8) {
     (end, any)
 }
 
+/// Whether a text of this length may be a short encoded value.
+pub(in crate::mask) const fn is_short(length: usize) -> bool {
+    SHORT.start <= length && length < SHORT.end
+}
+
 /// What a text that is too short for [`runs`] stands for, where all of it is base64 or hexadecimal and
 /// stands for text: once it is named, a short one tells as much.
 pub(in crate::mask) fn short_whole(text: &str) -> Vec<View> {
-    if !SHORT.contains(&text.len()) || !text.bytes().all(|byte| is_member(byte) || byte == b'=') {
+    if !is_short(text.len()) || !text.bytes().all(|byte| is_member(byte) || byte == b'=') {
         return Vec::new();
     }
     let hex =
@@ -218,8 +223,7 @@ fn may_be_text(run: &[u8]) -> bool {
 }
 
 /// Whether eight pairs of hexadecimal digits in a row may be ASCII, from either alignment.
-#[inline]
-pub(in crate::mask) fn may_be_hex(run: &[u8]) -> bool {
+fn may_be_hex(run: &[u8]) -> bool {
     let is_pair = |at: usize| match run.get(at..at + 2) {
         Some([high, low]) => role(*high) & HIGH != 0 && role(*low) & HEX != 0,
         _ => false,
