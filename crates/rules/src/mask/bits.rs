@@ -69,6 +69,58 @@ pub(super) fn within(part: u8x16, first: u8, last: u8) -> u8x16 {
     (part - u8x16::splat(first)).simd_le(u8x16::splat(last - first))
 }
 
+/// A text of any length, block by block, each with its place.
+#[inline]
+pub(super) fn blocks(text: &[u8]) -> impl Iterator<Item = (usize, Block)> {
+    (0..text.len()).step_by(BLOCK).map(|at| {
+        let rest = text.get(at..).unwrap_or_default();
+        (at, Block::of(rest, rest.len().min(BLOCK)))
+    })
+}
+
+/// Finds bytes of one kind, in order: a whole block of them at once.
+pub(super) struct Finder<'t, F> {
+    text: &'t [u8],
+    is: F,
+    /// Where the current block begins, and what is found in it.
+    block: usize,
+    found: u64,
+}
+
+impl<'t, F: Fn(u8x16) -> u8x16> Finder<'t, F> {
+    #[inline]
+    pub(super) fn new(text: &'t [u8], is: F) -> Self {
+        let mut finder = Self { text, is, block: 0, found: 0 };
+        finder.read(0);
+        finder
+    }
+
+    #[inline]
+    fn read(&mut self, at: usize) {
+        let rest = self.text.get(at..).unwrap_or_default();
+        self.block = at;
+        self.found = Block::of(rest, rest.len().min(BLOCK)).bits(&self.is);
+    }
+
+    /// The first one from `from` on. Never goes back: `from` only grows.
+    #[inline]
+    pub(super) fn next(&mut self, from: usize) -> Option<usize> {
+        if from >= self.block + BLOCK {
+            self.read(from);
+        }
+        let passed = u32::try_from(from.saturating_sub(self.block)).unwrap_or(u32::MAX);
+        let mut found = self.found & u64::MAX.unbounded_shl(passed);
+        while found == 0 {
+            if self.block + BLOCK >= self.text.len() {
+                return None;
+            }
+            self.read(self.block + BLOCK);
+            found = self.found;
+        }
+        Some(self.block + found.trailing_zeros() as usize)
+    }
+}
+
 /// The first bits of all runs of at least twelve.
 #[inline]
 pub(super) const fn runs_of_12(bits: u64) -> u64 {
@@ -86,6 +138,18 @@ pub(super) const fn in_runs_of_12(bits: u64) -> u64 {
     let four = two | two << 2;
     let eight = four | four << 4;
     eight | four << 8
+}
+
+/// Each bit.
+#[inline]
+pub(super) fn each(mut bits: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let at = bits.trailing_zeros();
+            bits &= bits - 1;
+            at
+        })
+    })
 }
 
 /// Each run of bits: its first one, and the one after its last.

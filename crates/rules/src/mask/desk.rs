@@ -255,12 +255,9 @@ impl<'m> Desk<'m> {
         let text_here = Text { text, key: scope.key };
         self.masker.detectors.scan_under(text_here, scope.hint, &mut findings);
         self.masker.known.scan(text, &mut findings);
-        // Most texts hold nothing.
-        if !findings.is_empty() {
-            let hits = findings.iter().filter_map(|finding| self.hit(text, finding, scope));
-            let hits: Vec<Hit> = hits.collect();
-            self.hits.extend(hits);
-            findings.clear();
+        for finding in findings.drain(..) {
+            let hit = self.hit(text, &finding, scope);
+            self.hits.extend(hit);
         }
         self.findings = findings;
     }

@@ -2,7 +2,7 @@
 //!
 //! Never owns a text; knows which names are columns and which member names its neighbour.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::{
     Detectors,
@@ -11,6 +11,9 @@ use super::{
     neighbours::Piece,
     view::View,
 };
+
+/// Most paths are shorter, in bytes.
+const PATH_USUAL: usize = 48;
 
 /// An object or array that has not ended.
 #[derive(Debug, Default)]
@@ -177,23 +180,31 @@ impl Trail<'_> {
     /// The leaf's place as a JSON path (RFC 9535), one for each text on the way, with ` > ` between
     /// them. Keys that are masked are `*`.
     pub(super) fn path(&self) -> String {
-        let above = self.up.map(Trail::path).filter(|path| !path.is_empty());
-        let mut path = above.map_or_else(String::new, |above| above + " > ");
+        let mut path = String::with_capacity(PATH_USUAL);
+        self.write(&mut path);
+        path
+    }
+
+    fn write(&self, path: &mut String) {
+        if let Some(above) = self.up {
+            above.write(path);
+            path.push_str(" > ");
+        }
         path.push('$');
         for frame in self.frames {
             if let Some(key) = frame.key.as_ref().filter(|_| frame.object) {
-                path.push_str(&segment(key, self.text));
+                segment(path, key, self.text);
             } else if !frame.object {
-                path.push_str(&format!("[{}]", frame.index));
+                // Writing to a string can't fail.
+                let _ = write!(path, "[{}]", frame.index);
             }
         }
-        path
     }
 }
 
-fn segment<'a>(key: &'a Key, text: &'a str) -> Cow<'a, str> {
+fn segment(path: &mut String, key: &Key, text: &str) {
     if key.hidden {
-        return Cow::Borrowed("[*]");
+        return path.push_str("[*]");
     }
     let name = key.text(text);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -201,8 +212,9 @@ fn segment<'a>(key: &'a Key, text: &'a str) -> Cow<'a, str> {
         && name.bytes().all(plain)
         && !name.starts_with(|c: char| c.is_ascii_digit())
     {
-        Cow::Owned(format!(".{name}"))
+        path.push('.');
+        path.push_str(name);
     } else {
-        Cow::Owned(format!("[{}]", serde_json::Value::from(name)))
+        let _ = write!(path, "[{}]", serde_json::Value::from(name));
     }
 }

@@ -103,12 +103,7 @@ impl Neighbours {
     }
 
     /// Takes the string that the frames lead to; `block` where it is short and has no escape.
-    pub(super) fn add(
-        &mut self,
-        frames: &mut [Frame],
-        quoted: Quoted,
-        block: Option<&Block>,
-    ) {
+    pub(super) fn add(&mut self, frames: &mut [Frame], quoted: Quoted, block: Option<&Block>) {
         let Some(last) = frames.last() else { return };
         let kind = match last.role() {
             _ if !last.object => Kind::Item,

@@ -84,8 +84,12 @@ pub(super) fn replacement(kind: Operator, key: &MaskKey, class: &Class, value: &
 /// `[class]`, with something more before the bracket closes.
 pub(super) fn label(class: &Class, more: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name: String = class.name().chars().filter(plain).take(LABEL_MAX).collect();
-    format!("[{name}{more}]")
+    let mut label = String::with_capacity(class.name().len() + more.len() + 2);
+    label.push('[');
+    label.extend(class.name().chars().filter(plain).take(LABEL_MAX));
+    label.push_str(more);
+    label.push(']');
+    label
 }
 
 /// How long the label at the start of `text` is: `[pii.email]`, `[pii.email:0123456789ab]`,

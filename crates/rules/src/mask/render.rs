@@ -82,10 +82,11 @@ pub(super) fn render<'t>(desk: Desk<'_>, text: &'t str) -> Masked<'t> {
     let mut hits = desk.hits;
     hits.sort_by(|a, b| (a.span.start, b.span.end).cmp(&(b.span.start, a.span.end)));
     let mut keys = Keys { text, next: BTreeMap::new(), first: BTreeMap::new() };
-    let mut out = String::new();
     let mut issued = desk.issued;
     let mut done = 0;
     let masked: Vec<&Hit> = hits.iter().filter(|hit| hit.masked).collect();
+    // Most of it is copied.
+    let mut out = String::with_capacity(if masked.is_empty() { 0 } else { text.len() });
     let mut rest = masked.as_slice();
     while let Some((first, _)) = rest.split_first() {
         let mut span = first.span.clone();

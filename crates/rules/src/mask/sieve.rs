@@ -6,7 +6,7 @@
 
 use super::{
     bits::{self, Block},
-    view,
+    detect, view,
 };
 
 /// No word of letters is looked at by a detector of secrets below this length, in bytes.
@@ -212,32 +212,10 @@ impl Marked {
     }
 }
 
-/// Whether a word ends as those do behind which secrets are spoken: `password`, `bearer`, `pin`.
+/// Whether a secret may be spoken behind a word.
 #[inline]
-fn is_spoken(text: &[u8], mut spaces: u64) -> bool {
-    while spaces != 0 {
-        let at = spaces.trailing_zeros() as usize;
-        spaces &= spaces - 1;
-        if let Some([.., a, b, c]) = text.get(..at)
-            && matches!(
-                [a | 0x20, b | 0x20, c | 0x20],
-                [b'o', b'r' | b'd', b'd' | b'e']
-                    | [b'a', b's', b'e']
-                    | [b's' | b'p', b'w', b'd']
-                    | [b'r', b'e', b'r']
-                    | [b's', b'i', b'c']
-                    | [b'p', b'i', b'n']
-                    | [b'c', b'v' | b's', b'v' | b'c']
-                    | [b'v', b'v' | b'c', b'2']
-                    | [0x20, b'b', b'y']
-                    | [b'r', b'e', b't']
-                    | [b'k', b'e', b'n' | b'y']
-            )
-        {
-            return true;
-        }
-    }
-    false
+fn is_spoken(text: &[u8], spaces: u64) -> bool {
+    bits::each(spaces).any(|space| detect::is_spoken(text, space as usize))
 }
 
 #[cfg(test)]

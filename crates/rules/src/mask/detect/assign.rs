@@ -42,7 +42,10 @@ pub(super) fn look(page: &mut Page<'_>, mark: usize) -> Option<usize> {
         return None;
     }
     // `password == "hunter22"`, `token ?= …`, `TOKEN :::= …`
-    let sign_at = mark - bytes::run_back(text, mark, 3, |byte| b":=!?.+|".contains(&byte));
+    let sign_at = mark
+        - bytes::run_back(text, mark, 3, |byte| {
+            matches!(byte, b':' | b'=' | b'!' | b'?' | b'.' | b'+' | b'|')
+        });
     let compared = sign == b'=' && matches!(before(text, mark), b'=' | b'!');
     let name = name_before(text, if sign == b'=' { sign_at } else { mark }, sign)?;
     let name = if sign == b'=' { named_elsewhere(text, name) } else { name };
@@ -285,7 +288,7 @@ fn is_code(page: &Page<'_>, value: &str, end: usize, code: bool) -> bool {
 /// Whether a value is only the name again: `pass: Pass`, `colon2_token: node.colon2_token`.
 fn is_own_name(page: &Page<'_>, start: usize, plain: &[u8]) -> bool {
     let text = page.bytes();
-    let mark = bytes::run_back(text, start, BLANKS_MAX, |byte| b" :=".contains(&byte));
+    let mark = bytes::run_back(text, start, BLANKS_MAX, |byte| matches!(byte, b' ' | b':' | b'='));
     let end = start - mark;
     let length = bytes::run_back(text, end, NAME_MAX_BYTES, |byte| {
         kind(byte) & (LETTER | DIGIT | bytes::UNDER) != 0

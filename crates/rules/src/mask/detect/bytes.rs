@@ -1,5 +1,9 @@
 //! Bytes by kind, and looks at a text that can't leave it.
 
+use wide::u8x16;
+
+use crate::mask::bits::{self, Finder};
+
 /// `a` to `z`.
 pub(super) const LOWER: u8 = 1;
 /// `A` to `Z`.
@@ -49,32 +53,15 @@ pub(super) fn kind(byte: u8) -> u8 {
     KINDS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// How many bytes are looked at together for marks.
-const BLOCK: usize = 32;
-
-/// Where the next byte from `from` on stands that a detector may wait for, or that makes a word worth a
-/// look: digits, `-`, `.`, `_`, and the signs of [`TRIGGER`].
+/// Finds the bytes that a detector may wait for, or that make a word worth a look: digits, `-`, `.`, `_`, and
+/// the signs of [`TRIGGER`].
 #[inline]
-pub(super) fn next_mark(text: &[u8], from: usize) -> Option<usize> {
-    // `-` to `>` are one range, with `/`, `;` and `<` that cost less than to leave them out. Compilers
-    // turn this into a few instructions for a whole block.
-    let is_mark = |byte: &u8| {
-        byte.wrapping_sub(b'-') <= b'>' - b'-'
-            || *byte == b'@'
-            || *byte == b'_'
-            || *byte == b'~'
-            || *byte == b'$'
-    };
-    let blocks = text.get(from..)?.chunks_exact(BLOCK);
-    let rest = blocks.remainder();
-    let mut at = from;
-    for block in blocks {
-        if block.iter().fold(false, |any, byte| any | is_mark(byte)) {
-            return block.iter().position(is_mark).map(|place| at + place);
-        }
-        at += BLOCK;
-    }
-    rest.iter().position(is_mark).map(|place| at + place)
+pub(super) fn marks(text: &[u8]) -> Finder<'_, impl Fn(u8x16) -> u8x16> {
+    // `-` to `>` are one range, with `/`, `;` and `<` that cost less than to leave them out.
+    Finder::new(text, |part| {
+        let is = |byte| part.simd_eq(u8x16::splat(byte));
+        bits::within(part, b'-', b'>') | is(b'@') | is(b'_') | is(b'~') | is(b'$')
+    })
 }
 
 /// The byte at `at`; 0 beyond both ends.
@@ -113,6 +100,12 @@ pub(super) fn run_back(bytes: &[u8], end: usize, max: usize, wanted: impl Fn(u8)
 #[inline]
 pub(super) fn has(bytes: &[u8], start: usize, wanted: &[u8]) -> bool {
     bytes.get(start..).is_some_and(|rest| rest.starts_with(wanted))
+}
+
+/// Whether `wanted` stands right before `end`.
+#[inline]
+pub(super) fn ends(bytes: &[u8], end: usize, wanted: &[u8]) -> bool {
+    bytes.get(..end).is_some_and(|before| before.ends_with(wanted))
 }
 
 /// The value of a digit.

@@ -15,20 +15,121 @@ const VALUE_MAX_BYTES: usize = 4096;
 /// Longest name or address, in bytes.
 const LINE_MAX_BYTES: usize = 200;
 
-/// Longest of [`NOTHING`], in bytes.
-const NOTHING_MAX_BYTES: usize = 13;
 /// What stands where there is no value, or where its kind is named.
-const NOTHING: &str = "null|none|nil|undefined|n/a|na|unknown|redacted|masked|hidden|empty|true|false|yes|no|\
-    string|str|text|number|integer|int|bool|boolean|object|array|required|optional|varchar|\
-    password|passwd|secret|token|todo|tbd|any|uuid|bearer|basic|key|value|name|email|phone|\
-    address|...|default|not set|unset|enabled|disabled|is|and|or|the|set|hash|bytes|username|\
-    user|not provided|not available|anonymous|invalid|expired|missing|u8|u16|u32|u64|i8|i16|i32|i64|f32|f64|usize|\
-    char|option|callable|self|dict|list";
+const NOTHING: [&str; 82] = [
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "n/a",
+    "na",
+    "unknown",
+    "redacted",
+    "masked",
+    "hidden",
+    "empty",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "string",
+    "str",
+    "text",
+    "number",
+    "integer",
+    "int",
+    "bool",
+    "boolean",
+    "object",
+    "array",
+    "required",
+    "optional",
+    "varchar",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "todo",
+    "tbd",
+    "any",
+    "uuid",
+    "bearer",
+    "basic",
+    "key",
+    "value",
+    "name",
+    "email",
+    "phone",
+    "address",
+    "...",
+    "default",
+    "not set",
+    "unset",
+    "enabled",
+    "disabled",
+    "is",
+    "and",
+    "or",
+    "the",
+    "set",
+    "hash",
+    "bytes",
+    "username",
+    "user",
+    "not provided",
+    "not available",
+    "anonymous",
+    "invalid",
+    "expired",
+    "missing",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "f32",
+    "f64",
+    "usize",
+    "char",
+    "option",
+    "callable",
+    "self",
+    "dict",
+    "list",
+];
 
 /// Words of sentences about passwords.
-const SAID: &str = "must|should|is|are|your|least|required|invalid|incorrect|please|characters|\
-    expired|changed|reset|be|was|has|not|will|can|cannot|field|used|password|\
-    passwords|length";
+const SAID: [&str; 26] = [
+    "must",
+    "should",
+    "is",
+    "are",
+    "your",
+    "least",
+    "required",
+    "invalid",
+    "incorrect",
+    "please",
+    "characters",
+    "expired",
+    "changed",
+    "reset",
+    "be",
+    "was",
+    "has",
+    "not",
+    "will",
+    "can",
+    "cannot",
+    "field",
+    "used",
+    "password",
+    "passwords",
+    "length",
+];
 
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +231,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || value.starts_with('%') && value.ends_with('%') && value.len() > 2;
     marked
         || template
-        || value.len() <= NOTHING_MAX_BYTES
-            && NOTHING.split('|').any(|word| value.eq_ignore_ascii_case(word))
+        || NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word))
         || is_advice(value)
 }
 
@@ -157,7 +257,7 @@ fn is_password(value: &str) -> bool {
 
 /// Words that are said about passwords, not words of which one is made.
 fn is_sentence(value: &str) -> bool {
-    let said = |word: &str| SAID.split('|').any(|one| word.eq_ignore_ascii_case(one));
+    let said = |word: &str| SAID.iter().any(|one| word.eq_ignore_ascii_case(one));
     value.split(' ').any(|word| said(word.trim_matches(|one: char| !one.is_alphanumeric())))
 }
 

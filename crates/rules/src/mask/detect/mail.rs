@@ -31,7 +31,9 @@ pub(super) fn look(page: &mut Page<'_>, at: usize) -> usize {
 }
 
 fn is_local(byte: u8) -> bool {
-    kind(byte) & WORD != 0 || byte >= 0x80 || b"+%!#$&'*/=?^`{|}~".contains(&byte)
+    kind(byte) & WORD != 0
+        || byte >= 0x80
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{'..=b'~')
 }
 
 fn is_domain(byte: u8) -> bool {
@@ -43,8 +45,10 @@ fn address(page: &mut Page<'_>, at: usize) -> Option<usize> {
     let back = bytes::run_back(text, at, LOCAL_MAX_BYTES, is_local);
     let local = page.part(at - back, at);
     // What quotes or parts an address is no part of it.
-    let cut =
-        local.iter().rposition(|byte| b"'`/=?&|{}*".contains(byte)).map_or(0, |last| last + 1);
+    let parts = |byte: &u8| {
+        matches!(byte, b'\'' | b'`' | b'/' | b'=' | b'?' | b'&' | b'|' | b'{' | b'}' | b'*')
+    };
+    let cut = local.iter().rposition(parts).map_or(0, |last| last + 1);
     let cut = if is_apostrophe(local, cut) { 0 } else { cut };
     let skipped = local.iter().skip(cut).take_while(|byte| matches!(byte, b'.' | b'-')).count();
     let start = at - back + cut + skipped;

@@ -50,6 +50,7 @@ mod tests;
 pub(super) use context::{Hint, Tells};
 pub use settings::{Allow, Check, Custom, Settings, SettingsFault};
 pub(super) use spot::{Spot, Step};
+pub(super) use walk::is_spoken;
 
 use self::{
     custom::Rules,

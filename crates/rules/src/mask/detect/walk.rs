@@ -1,10 +1,6 @@
 //! The one pass over a text: words by what they are made of, and the marks between them that a detector
 //! waits for. Cheap refusals stand first, since most words of most texts are nobody's secret.
 
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
-
 use super::{
     assign,
     bytes::{self, DASH, DIGIT, DOT, LETTER, TRIGGER, UNDER, UPPER, WORD, kind},
@@ -13,6 +9,7 @@ use super::{
     page::Page,
     token,
 };
+use crate::mask::bits;
 
 /// No secret that is known by its form is shorter, in bytes.
 const TOKEN_MIN_BYTES: usize = 12;
@@ -27,8 +24,6 @@ const KEYED_MIN_BYTES: usize = 27;
 /// Fewest digits of a card.
 const CARD_MIN_DIGITS: usize = 12;
 
-/// No word of [`spoken`] with its value is shorter, in bytes.
-const SPOKEN_MIN_BYTES: usize = 7;
 /// Longest word of [`spoken`] and one byte more, in bytes.
 const SPOKEN_MAX_BYTES: usize = 40;
 
@@ -37,7 +32,8 @@ pub(super) fn walk(page: &mut Page<'_>, start: usize, end: usize) {
     spoken(page, start, end);
     let text = bytes::part(page.bytes(), 0, end);
     let mut at = start;
-    while let Some(mark) = bytes::next_mark(text, at) {
+    let mut marks = bytes::marks(text);
+    while let Some(mark) = marks.next(at) {
         if page.probe && page.hit {
             return;
         }
@@ -59,23 +55,46 @@ pub(super) fn walk(page: &mut Page<'_>, start: usize, end: usize) {
 
 /// Words behind which secrets are spoken. Without marks of their own, they are looked for by themselves.
 fn spoken(page: &mut Page<'_>, start: usize, end: usize) {
-    /// Their ends, as literals: an engine for many literals passes the text at a great pace.
-    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let ends = "assword |asscode |assphrase |asswd |pwd |ASSWORD |ASSWD |PWD |earer |EARER |asic |\
-                    pin |PIN |Pin |cvv |CVV |cvc |CVC |csc |CSC |cvv2 |CVV2 |cvc2 |CVC2 |\
-                    dentified by |DENTIFIED BY |ECRET |OKEN |KEY ";
-        Regex::new(ends).ok()
-    });
-    let text = bytes::part(page.bytes(), start, end);
-    if text.len() < SPOKEN_MIN_BYTES || memchr::memchr(b' ', text).is_none() {
-        return;
+    let text = bytes::part(page.bytes(), 0, end);
+    for (at, block) in bits::blocks(bytes::part(text, start, end)) {
+        let spaces = block.one(b' ');
+        // Behind a space stands no word.
+        let ends = bits::each(spaces & !(spaces << 1)).map(|space| start + at + space as usize);
+        for to in ends.filter(|end| is_spoken(text, *end)) {
+            let letters = |byte: u8| kind(byte) & (LETTER | DIGIT | UNDER) != 0;
+            let from = to - bytes::run_back(text, to, SPOKEN_MAX_BYTES, letters);
+            assign::spoken(page, from, to);
+        }
     }
-    for found in WORDS.iter().flat_map(|words| words.find_iter(text)) {
-        let to = start + found.end() - 1;
-        let letters = |byte: u8| kind(byte) & (LETTER | DIGIT | UNDER) != 0;
-        let from = to - bytes::run_back(page.bytes(), to, SPOKEN_MAX_BYTES, letters);
-        assign::spoken(page, from, to);
-    }
+}
+
+/// Whether a word ends at `end` behind which secrets are spoken.
+#[inline]
+pub(in crate::mask) fn is_spoken(text: &[u8], end: usize) -> bool {
+    let Some([.., a, b, c]) = text.get(..end) else { return false };
+    let longer: &[&[u8]] = match &[*a, *b, *c] {
+        b"ord" => &[b"assword"],
+        b"ode" => &[b"asscode"],
+        b"ase" => &[b"assphrase"],
+        b"swd" => &[b"asswd"],
+        b"ORD" => &[b"ASSWORD"],
+        b"SWD" => &[b"ASSWD"],
+        b"rer" => &[b"earer"],
+        b"RER" => &[b"EARER"],
+        b"sic" => &[b"asic"],
+        b" by" => &[b"dentified by"],
+        b" BY" => &[b"DENTIFIED BY"],
+        b"RET" => &[b"ECRET"],
+        b"KEN" => &[b"OKEN"],
+        b"vv2" => &[b"cvv2"],
+        b"VV2" => &[b"CVV2"],
+        b"vc2" => &[b"cvc2"],
+        b"VC2" => &[b"CVC2"],
+        b"pwd" | b"PWD" | b"pin" | b"PIN" | b"Pin" | b"cvv" | b"CVV" | b"cvc" | b"CVC" | b"csc"
+        | b"CSC" | b"KEY" => return true,
+        _ => return false,
+    };
+    longer.iter().any(|word| bytes::ends(text, end, word))
 }
 
 fn trigger(page: &mut Page<'_>, at: usize, byte: u8) -> usize {

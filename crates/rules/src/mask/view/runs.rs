@@ -7,9 +7,12 @@
 
 use std::ops::Range;
 
-use super::View;
+use wide::u8x16;
 
-/// Shorter runs are not decoded, in characters.
+use super::View;
+use crate::mask::bits::{self, BLOCK, Block};
+
+/// Shorter runs are not decoded, in characters; see [`bits::runs_of_12`].
 const RUN_MIN: usize = 12;
 /// Longest run, in characters. A longer one is cut, and its parts decoded on their own.
 const RUN_MAX: usize = 1 << 20;
@@ -104,22 +107,27 @@ fn sextet(byte: u8) -> u8 {
 pub(in crate::mask) fn runs(text: &str, found: &mut Vec<Run>) {
     let bytes = text.as_bytes();
     let mut at = 0;
-    // A run of the least length has a character in every window of that length.
-    while let Some(probe) = bytes.get(at + RUN_MIN - 1) {
-        if !is_member(*probe) {
-            at += RUN_MIN;
+    while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= RUN_MIN) {
+        let block = Block::of(rest, rest.len().min(BLOCK));
+        let first = bits::runs_of_12(block.bits(member));
+        if first == 0 {
+            // A run that begins in the last bytes is found by the next look.
+            at += BLOCK - RUN_MIN + 1;
             continue;
         }
-        let head = bytes.get(at..at + RUN_MIN - 1).unwrap_or_default();
-        let back = head.iter().rev().position(|byte| !is_member(*byte)).unwrap_or(RUN_MIN - 1);
-        let start = at + RUN_MIN - 1 - back;
+        let start = at + first.trailing_zeros() as usize;
         let (end, roles) = end_of_run(bytes, start);
-        if end - start >= RUN_MIN {
-            let run = bytes.get(start..end).unwrap_or_default();
-            decode(run, start..end + padding(bytes, run, end), roles, found);
-        }
+        let run = bytes.get(start..end).unwrap_or_default();
+        decode(run, start..end + padding(bytes, run, end), roles, found);
         at = end;
     }
+}
+
+/// The characters of base64 in either alphabet.
+#[inline]
+fn member(part: u8x16) -> u8x16 {
+    let is = |byte| part.simd_eq(u8x16::splat(byte));
+    bits::letter(part) | bits::within(part, b'/', b'9') | is(b'+') | is(b'-') | is(b'_')
 }
 
 /// Where a run ends, and the roles that any of its characters has.

@@ -5,9 +5,10 @@
 //! no harm: the text as it stands is looked at as well.
 
 use memchr::{memchr, memchr3};
+use wide::u8x16;
 
 use super::View;
-use crate::mask::json;
+use crate::mask::{bits::Finder, json};
 
 /// Named references that can stand in a value of interest.
 const NAMED: [(&str, char); 24] = [
@@ -50,8 +51,12 @@ pub(in crate::mask) fn has_escapes(bytes: &[u8]) -> bool {
 pub(in crate::mask) fn soft(text: &str) -> Option<View> {
     let mut view = View::default();
     let (mut at, mut copied) = (0, 0);
-    while let Some(length) = text.get(at..).and_then(next_mark) {
-        at += length;
+    let mut marks = Finder::new(text.as_bytes(), |part| {
+        let is = |byte| part.simd_eq(u8x16::splat(byte));
+        is(b'%') | is(b'&') | is(b'=') | is(b'\\')
+    });
+    while let Some(mark) = marks.next(at) {
+        at = mark;
         let rest = text.get(at..).unwrap_or_default();
         let Some((character, taken)) = escape(rest) else {
             at += 1;
@@ -69,10 +74,6 @@ pub(in crate::mask) fn soft(text: &str) -> Option<View> {
     }
     view.copy(copied, text.get(copied..).unwrap_or_default());
     Some(view)
-}
-
-fn next_mark(text: &str) -> Option<usize> {
-    text.bytes().position(|byte| matches!(byte, b'%' | b'&' | b'=' | b'\\'))
 }
 
 /// What the escape that `rest` may begin with stands for, if for anything, and how long it is.

@@ -24,6 +24,7 @@ struct Row {
     /// `A` a letter, `9` a digit, `X` either; every other character itself. One with a dash is met only with
     /// that dash, the others with or without.
     pattern: &'static [u8],
+    dashed: bool,
     check: fn(&[u8]) -> bool,
     what: What,
     concepts: u128,
@@ -39,7 +40,12 @@ const fn row(
     concepts: u128,
     alone: u8,
 ) -> Row {
-    Row { pattern: pattern.as_bytes(), check, what: what(class, detector), concepts, alone }
+    let (pattern, mut dashed, mut rest) = (pattern.as_bytes(), false, pattern.as_bytes());
+    while let Some((first, others)) = rest.split_first() {
+        dashed |= *first == b'-';
+        rest = others;
+    }
+    Row { pattern, dashed, check, what: what(class, detector), concepts, alone }
 }
 
 fn any(_: &[u8]) -> bool {
@@ -111,7 +117,7 @@ pub(in crate::mask::detect) fn look(page: &mut Page<'_>, start: usize, end: usiz
     let mut best: Option<(u8, What)> = vehicle(page, plain, (start, end), lower);
     let dashed = word.windows(3).any(is_dashed);
     for row in ROWS.iter().filter(|row| row.fits(word, plain) && (row.check)(plain)) {
-        let sure = !lower && (!dashed || row.pattern.contains(&b'-'));
+        let sure = !lower && (!dashed || row.dashed);
         let shape = if sure { row.alone } else { row.alone.min(45) };
         let around = page.concepts(start, end);
         let person = !lower && around & c::PERSON != 0;
@@ -131,7 +137,7 @@ pub(in crate::mask::detect) fn look(page: &mut Page<'_>, start: usize, end: usiz
 
 impl Row {
     fn fits(&self, word: &[u8], plain: &[u8]) -> bool {
-        fits(self.pattern, if self.pattern.contains(&b'-') { word } else { plain })
+        fits(self.pattern, if self.dashed { word } else { plain })
     }
 }
 
