@@ -84,9 +84,14 @@ impl Gateway {
         Target { name, address, path, tokens, pid: Some(self.child.id()) }
     }
 
-    /// Callers without tokens, on the connection that asks for none.
+    /// Callers without tokens, on a connection that asks for none.
     pub(super) fn anonymous(&self, name: &'static str) -> Target {
         Target { path: "/c/open/mcp".to_owned(), tokens: Vec::new(), ..self.target(name) }
+    }
+
+    /// The same on a connection that also masks nothing.
+    pub(super) fn unmasked(&self, name: &'static str) -> Target {
+        Target { path: "/c/bare/mcp".to_owned(), ..self.anonymous(name) }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -147,12 +152,14 @@ fn write_files(
     api: Option<SocketAddr>,
 ) -> Result<()> {
     let issuer = format!("http://{upstream}");
-    let connection = |name: &str, anonymous: bool| {
+    let connection = |name: &str, anonymous: bool, masked: bool| {
         let issuers: &[&str] = if anonymous { &[] } else { &["idp"] };
+        let masking = if masked { json!({}) } else { json!({ "mask": [] }) };
         json!({
             "name": name,
             "upstream": { "http": { "url": format!("http://{upstream}/mcp"), "allow_private": true } },
             "issuers": issuers, "pins": "on_first_use", "development_anonymous": anonymous,
+            "masking": masking,
             "limits": { "answer_max_bytes": 64 * 1024 * 1024 },
         })
     };
@@ -165,7 +172,7 @@ fn write_files(
             "name": "idp", "issuer": issuer, "jwks_url": format!("{issuer}/keys"),
             "algorithms": ["RS256", "ES256"], "allow_private": true,
         }],
-        "connections": [connection("bench", false), connection("open", true)],
+        "connections": [connection("bench", false, true), connection("open", true, true), connection("bare", true, false)],
     });
     fs::create_dir(folder.join("policies"))?;
     if let Some(api) = api {
@@ -186,7 +193,7 @@ fn write_files(
 fn policies() -> String {
     let mut text = String::from(
         r#"@id("engineers") permit (principal in Group::"idp/engineers", action in [Action::"call_tool", Action::"subscribe"], resource == Connection::"bench");
-@id("anonymous") permit (principal, action in Action::"call_tool", resource == Connection::"open");
+@id("anonymous") permit (principal, action in Action::"call_tool", resource) when { [Connection::"open", Connection::"bare"].contains(resource) };
 "#,
     );
     let (json, sse) = (Form::Json.tool(), Form::Sse.tool());

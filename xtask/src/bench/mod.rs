@@ -162,6 +162,7 @@ async fn measure(options: &Options) -> Result<Report> {
         gateway.target("gateway"),
         in_memory.target("no disk"),
         in_memory.anonymous("no disk, token"),
+        in_memory.unmasked("no disk, token, mask"),
     ];
     targets.extend(options.against.as_deref().map(|url| against(url, options)).transpose()?);
     by_turns(&mut report, options, &scenarios, &targets, &library).await?;

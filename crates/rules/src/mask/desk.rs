@@ -169,6 +169,12 @@ impl<'m> Desk<'m> {
         !self.own && tells != Tells::Much && sieve::is_quiet(text, block, tells == Tells::Other)
     }
 
+    /// Whether a number is too short to be one of a person, where no name tells of it.
+    #[inline]
+    pub(super) fn is_short_number(&self, raw: &str, tells: Tells) -> bool {
+        !self.own && tells != Tells::Much && sieve::is_decimal(raw.as_bytes())
+    }
+
     /// Looks at a text: as JSON where it is JSON, else as it stands and decoded.
     pub(super) fn text(&mut self, text: &str, scope: &Scope<'_>) -> Result<(), MaskFault> {
         if scope.level < LEVELS_MAX && walk::may_be_json(text) && self.nested(text, scope)? {

@@ -18,7 +18,7 @@ const MIXED_MIN: u32 = 7;
 /// No number has fewer digits.
 const DIGITS_MIN: u32 = 6;
 /// No number without what tells of it has as few digits.
-const DECIMAL_MAX: u32 = 10;
+const DECIMAL_MAX: usize = 10;
 /// Four short groups of digits may be an address.
 const GROUPS_MIN: u32 = 4;
 /// Most bytes that part two groups of a number.
@@ -42,13 +42,24 @@ pub(super) fn is_quiet(text: &[u8], block: &Block, named: bool) -> bool {
         return !word && !has_capital_runs(block, letters) && !is_spoken(text, spaces);
     }
     let marked = Marked::of(block, letters, digits, spaces);
-    marked.is_decimal()
+    let decimal = marked.digits | marked.dots == marked.all
+        && is_decimal(text.get(..length).unwrap_or_default());
+    decimal
         || !(named && view::is_short(length) && marked.members() == block.all)
             && marked.is_harmless()
             && !marked.has_runs(block)
             && marked.are_words_short()
             && !marked.has_numbers(text)
             && !is_spoken(text, spaces)
+}
+
+/// Whether `text` is a decimal number and nothing else, with so few digits that only a name could make it one
+/// of a person.
+#[inline]
+pub(super) fn is_decimal(text: &[u8]) -> bool {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let dots = text.iter().filter(|byte| **byte == b'.').count();
+    digits + dots == text.len() && dots <= 1 && digits <= DECIMAL_MAX
 }
 
 /// `2024-01-31T12:30:45Z`
@@ -132,13 +143,6 @@ impl Marked {
     /// What base64 and hexadecimal digits are made of.
     const fn members(&self) -> u64 {
         self.letters | self.digits | self.dashes | self.slashes | self.underscores
-    }
-
-    /// Whether it is a decimal number and nothing else: too short to be one of a person.
-    const fn is_decimal(&self) -> bool {
-        self.digits | self.dots == self.all
-            && self.dots.count_ones() <= 1
-            && self.digits.count_ones() <= DECIMAL_MAX
     }
 
     /// Whether there are no marks that a detector or an escape begins with.

@@ -109,16 +109,7 @@ pub(super) fn walk(
             Token::Close => walk.close(),
             Token::Text(_) | Token::Number(_) if walk.is_handle(desk) => {}
             Token::Text(quoted) => walk.string(desk, quoted)?,
-            Token::Number(span) => {
-                let named = walk.namer().named(text, scope);
-                let raw = span.of(text);
-                let trail = walk.trail();
-                let place = Place::Number(scope.quotes);
-                let leaf = walk.leaf(span.start(), named, place, &trail);
-                desk.whole(raw, &walk.spots(desk.masker), &leaf);
-                desk.number(raw, &leaf);
-                walk.not_a_column();
-            }
+            Token::Number(span) => walk.number(desk, span),
             Token::Word => walk.not_a_column(),
         }
         walk.ended();
@@ -231,6 +222,19 @@ impl<'s> Walk<'s> {
         let trail = Trail { text: self.text, frames: &self.frames, up: self.scope.trail };
         self.neighbours.follow(self.text, quoted, || trail.path());
         Ok(())
+    }
+
+    fn number(&mut self, desk: &mut Desk<'_>, span: Span) {
+        let raw = span.of(self.text);
+        let (namer, spots) = (self.namer(), self.spots(desk.masker));
+        if !spots.is_empty() || !desk.is_short_number(raw, namer.tells(self.scope)) {
+            let (trail, place) = (self.trail(), Place::Number(self.scope.quotes));
+            let named = namer.named(self.text, self.scope);
+            let leaf = self.leaf(span.start(), named, place, &trail);
+            desk.whole(raw, &spots, &leaf);
+            desk.number(raw, &leaf);
+        }
+        self.not_a_column();
     }
 
     /// A short string without escapes, to be looked at at a glance.
