@@ -2,6 +2,9 @@
 
 use super::bytes::digit;
 
+/// What may stand between the parts of a spelled day.
+const LINKS: [&[u8]; 3] = [b"of", b"de", b"the"];
+
 /// Whether this is a day of a year from 1900 to 2099.
 pub(super) fn is_date(year: u32, month: u32, day: u32) -> bool {
     (1900..=2099).contains(&year) && is_month_day(month, day)
@@ -73,7 +76,7 @@ pub(super) fn is_spelled(text: &[u8]) -> bool {
             }
         } else if has_month_name(rest.get(..3).unwrap_or_default()) {
             months += 1;
-        } else if ![&b"of"[..], b"de", b"the"].contains(&word) {
+        } else if !LINKS.contains(&word) {
             return false;
         }
     }
@@ -86,12 +89,41 @@ fn is_year(year: u32) -> bool {
 
 /// Whether the name of a month stands there, in one of a few languages.
 fn has_month_name(text: &[u8]) -> bool {
-    const MONTHS: [&[u8]; 21] = [
-        b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
-        b"dec", b"okt", b"dez", b"mai", b"ene", b"abr", b"ago", b"dic", b"fev", b"maj",
-    ];
-    text.len() <= 30
-        && text.windows(3).any(|part| MONTHS.iter().any(|month| part.eq_ignore_ascii_case(month)))
+    text.len() <= 30 && text.windows(3).any(is_month)
+}
+
+/// Whether three letters are those of a month.
+fn is_month(three: &[u8]) -> bool {
+    let Some(letters) = three.first_chunk::<3>() else { return false };
+    matches!(
+        &letters.map(|letter| letter.to_ascii_lowercase()),
+        b"jan"
+            | b"feb"
+            | b"mar"
+            | b"apr"
+            | b"may"
+            | b"jun"
+            | b"jul"
+            | b"aug"
+            | b"sep"
+            | b"oct"
+            | b"nov"
+            | b"dec"
+            | b"okt"
+            | b"dez"
+            | b"mai"
+            | b"ene"
+            | b"abr"
+            | b"ago"
+            | b"dic"
+            | b"fev"
+            | b"maj"
+    )
+}
+
+/// Whether this may be the last word before the year of a spelled day: its month, its number, or a link.
+pub(super) fn may_end_spelled(word: &[u8]) -> bool {
+    word.first().is_some_and(u8::is_ascii_digit) || is_month(word) || LINKS.contains(&word)
 }
 
 #[cfg(test)]

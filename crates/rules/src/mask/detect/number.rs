@@ -322,6 +322,9 @@ fn spelled_day(page: &mut Page<'_>, year: usize) {
         }
         from -= gap + length;
         words += 1;
+        if words == 1 && !date::may_end_spelled(bytes::part(window, from, from + length)) {
+            return;
+        }
         let day = bytes::part(text, first + from, end);
         if words > 1 && day.len() <= DAY_MAX_BYTES + 4 && date::is_spelled(day) {
             if page.concepts(first + from, end) & super::concepts::BIRTH != 0 || page.probe {
