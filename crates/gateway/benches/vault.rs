@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lockgate_gateway::vault::Vault;
+use lockgate_gateway::{secret::SecretRef, vault::Vault};
 use lockgate_model::{ConnectionName, SecretName, Timestamp};
 use lockgate_store::{
     db::DbPlace,
@@ -78,16 +78,16 @@ async fn fetched(place: &DbPlace, source: &KeySource) {
     let secrets = Arc::new(Secrets::open(place).await.unwrap());
     vault.open(Arc::clone(&secrets), source.clone(), source.read().unwrap());
     let connection = ConnectionName::new("staff").unwrap();
-    drop(vault.fetch(&connection, &name(0)).await.unwrap());
+    drop(vault.fetch(&connection, &sealed(0)).await.unwrap());
     println!("start with {MANY} secrets, to the first fetched: {:.1} ms", ms(begun.elapsed()));
     let begun = Instant::now();
     for number in 0..ROUNDS {
-        drop(black_box(vault.fetch(&connection, &name(1 + number)).await.unwrap()));
+        drop(black_box(vault.fetch(&connection, &sealed(1 + number)).await.unwrap()));
     }
     shown("fetch, from the database", begun.elapsed(), ROUNDS);
     println!("memory more after that: {} KiB", resident_bytes().saturating_sub(before) / 1024);
-    drop(vault.fetch(&connection, &name(0)).await.unwrap());
-    let first = name(0);
+    drop(vault.fetch(&connection, &sealed(0)).await.unwrap());
+    let first = sealed(0);
     let begun = Instant::now();
     for _ in 0..ROUNDS {
         drop(black_box(vault.fetch(&connection, &first).await.unwrap()));
@@ -117,6 +117,10 @@ fn about(name: &str) -> About<'_> {
 
 fn name(number: u32) -> SecretName {
     SecretName::new(&format!("secret-{number:06}")).unwrap()
+}
+
+fn sealed(number: u32) -> SecretRef {
+    SecretRef::Sealed(name(number))
 }
 
 /// The process's memory.

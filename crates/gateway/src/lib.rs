@@ -22,6 +22,7 @@ pub mod legs;
 pub mod metrics;
 pub mod path;
 pub mod pin;
+pub mod provider;
 pub mod recogniser;
 mod record;
 pub mod recording;

@@ -11,10 +11,10 @@ use crate::vault::Vault;
 
 /// What the reader of a configuration says where a secret itself may stand in place of its
 /// reference, so that the place is not quoted.
-pub const REFERENCE_WANTED: &str =
-    "a secret is named by reference: `env:NAME`, `file:/absolute/path` or `sealed:NAME`";
+pub const REFERENCE_WANTED: &str = "a secret is named by reference: `env:NAME`, `file:/absolute/path`, `sealed:NAME` or \
+     `vault:PATH#FIELD`";
 
-/// Where a secret lives: `env:NAME`, `file:/absolute/path` or `sealed:NAME`.
+/// Where a secret lives: `env:NAME`, `file:/absolute/path`, `sealed:NAME` or `vault:PATH#FIELD`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretRef {
     /// An environment variable of the gateway's own process.
@@ -23,10 +23,21 @@ pub enum SecretRef {
     File(PathBuf),
     /// The vault. Only connections' credentials may be there.
     Sealed(SecretName),
+    /// A server outside. Only connections' credentials may be there.
+    Kept(Kept),
+}
+
+/// A field of a secret in a key-value engine of HashiCorp Vault or OpenBao.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    /// The path, from the engine's mount on: `secret/staff`.
+    pub path: String,
+    /// The field.
+    pub field: String,
 }
 
 impl SecretRef {
-    /// Reads `env:NAME`, `file:/absolute/path` or `sealed:NAME`; `None` for anything else.
+    /// Reads a reference; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(name) = text.strip_prefix("env:") {
             let fits = !name.is_empty() && !name.contains(['=', '\0']);
@@ -34,6 +45,9 @@ impl SecretRef {
         }
         if let Some(name) = text.strip_prefix("sealed:") {
             return SecretName::new(name).ok().map(Self::Sealed);
+        }
+        if let Some(kept) = text.strip_prefix("vault:") {
+            return Kept::parse(kept).map(Self::Kept);
         }
         let path = PathBuf::from(text.strip_prefix("file:")?);
         path.is_absolute().then_some(Self::File(path))
@@ -49,21 +63,26 @@ impl SecretRef {
         connection: &ConnectionName,
     ) -> Result<Arc<Secret>, Refusal> {
         match self {
-            Self::Sealed(name) => vault.fetch(connection, name).await,
+            Self::Sealed(_) | Self::Kept(_) => vault.fetch(connection, self).await,
             Self::Env(_) | Self::File(_) => self.resolve().map(Arc::new),
         }
     }
 
-    /// Reads the secret from its place outside the vault.
+    /// Whether it is on this machine, and not in a vault.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Env(_) | Self::File(_))
+    }
+
+    /// Reads the secret from its place on this machine.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`] where the place is empty or can't be read, or is the vault; the
+    /// [`Reason::CredentialUnavailable`] where the place is empty or can't be read, or is another; the
     /// detail names the place only.
     pub fn resolve(&self) -> Result<Secret, Refusal> {
         let read = match self {
             Self::Env(name) => env::var(name).ok().and_then(|text| Secret::of_text(text).ok()),
             Self::File(path) => File::open(path).ok().and_then(|file| Secret::read(file).ok()),
-            Self::Sealed(_) => None,
+            Self::Sealed(_) | Self::Kept(_) => None,
         };
         read.ok_or_else(|| {
             let detail = format!("nothing to read at `{self}`");
@@ -78,7 +97,22 @@ impl fmt::Display for SecretRef {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Sealed(name) => write!(f, "sealed:{name}"),
+            Self::Kept(kept) => write!(f, "vault:{}#{}", kept.path, kept.field),
         }
+    }
+}
+
+impl Kept {
+    /// Reads `PATH#FIELD`. A path has two steps or more, each of characters that a URL takes as they are.
+    fn parse(text: &str) -> Option<Self> {
+        let (path, field) = text.split_once('#')?;
+        let plain = |step: &str| {
+            let known = |c: u8| c.is_ascii_alphanumeric() || b"-._~@:+=,".contains(&c);
+            !step.is_empty() && step != "." && step != ".." && step.bytes().all(known)
+        };
+        let fits = path.contains('/') && path.split('/').all(plain);
+        let named = !field.is_empty() && !field.chars().any(char::is_control);
+        (fits && named).then(|| Self { path: path.to_owned(), field: field.to_owned() })
     }
 }
 
@@ -104,7 +138,13 @@ mod tests {
 
     #[test]
     fn only_references_are_read() {
-        for good in ["env:TOKEN", "file:/run/secrets/token", "sealed:staff-token"] {
+        for good in [
+            "env:TOKEN",
+            "file:/run/secrets/token",
+            "sealed:staff-token",
+            "vault:secret/staff#token",
+            "vault:team-a/kv/db/main.prod#user name",
+        ] {
             assert_eq!(SecretRef::parse(good).unwrap().to_string(), good);
         }
         for bad in [
@@ -114,9 +154,20 @@ mod tests {
             "env:A=B",
             "file:",
             "file:relative",
-            "vault:x",
             "sealed:",
             "sealed:a b",
+            "vault:",
+            "vault:secret/staff",
+            "vault:staff#token",
+            "vault:secret/staff#",
+            "vault:#token",
+            "vault:/secret/staff#token",
+            "vault:secret//staff#token",
+            "vault:secret/staff/#token",
+            "vault:secret/../sys/seal#token",
+            "vault:secret/%2e%2e/sys#token",
+            "vault:secret/staff?version=1#token",
+            "vault:secret/staff#a\nb",
         ] {
             assert_eq!(SecretRef::parse(bad), None, "{bad}");
         }

@@ -1,7 +1,13 @@
-//! The vault as calls use it: a sealed secret fetched by name, opened, and kept for a few seconds.
+//! The vault as calls use it: a secret fetched by its reference, from our own vault or from a server
+//! outside, and kept for a few seconds.
 //!
 //! Nothing here changes a secret. What can't be had is refused, by a reason of its own, and never
 //! replaced by what was had before.
+
+mod sealed;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -10,186 +16,180 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
-use lockgate_model::{ConnectionName, Reason, Refusal, SecretName};
-use lockgate_store::secrets::{SecretRow, Secrets};
-use lockgate_vault::{About, KeySource, Keyring, Purpose, Sealed, Secret, VaultFault};
-use tokio::time::{Instant, timeout};
+use lockgate_model::{ConnectionName, Reason, Refusal};
+use lockgate_store::secrets::Secrets;
+use lockgate_vault::{KeySource, Keyring, Secret};
+use sealed::{Opened, unreachable};
+use tokio::time::Instant;
 
-/// How long a secret is used without asking the database again: a change of it takes effect within
+use crate::{
+    provider::{ProviderFault, Server},
+    secret::{Kept, SecretRef},
+};
+
+/// How long a secret is used without asking again where it is kept: a change of it takes effect within
 /// this time.
 const FRESH: Duration = Duration::from_secs(5);
+/// Where a secret is kept by somebody who can't be reached, nobody else asks for it within this time.
+const AWAY: Duration = Duration::from_secs(1);
 /// Secrets that are kept open at most.
 const CACHE_MAX: usize = 1_024;
-/// How long the database may take.
-const ASK_MAX: Duration = Duration::from_secs(5);
-/// The keys are read again at most this often, where a secret names one that is not known.
-const KEYS_EVERY: Duration = Duration::from_secs(1);
-/// Questions to the database at a time; those for one secret wait for each other.
+/// Questions at a time; those for one secret wait for each other.
 const TURNS: usize = 16;
 
-/// Where sealed secrets are fetched. Nothing can be had before it is opened.
+/// Where secrets are fetched. Nothing sealed can be had before it is opened.
 #[derive(Default)]
 pub struct Vault {
     opened: OnceLock<Opened>,
-    known: Mutex<HashMap<SecretName, Known>>,
+    server: OnceLock<Server>,
+    known: Mutex<HashMap<SecretRef, Known>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
     hasher: RandomState,
 }
 
-struct Opened {
-    secrets: Arc<Secrets>,
-    source: KeySource,
-    keys: ArcSwap<Keyring>,
-    keys_read: Mutex<Instant>,
-}
-
-/// A secret that was opened a moment ago.
+/// What was found a moment ago: a secret, or nobody who has it.
 #[derive(Clone)]
 struct Known {
+    /// When it was asked for; where nobody was reached, when that was known.
     at: Instant,
+    found: Result<Found, Refusal>,
+}
+
+/// A secret that was found.
+#[derive(Clone)]
+struct Found {
     /// The one connection that may use it.
     only: Option<String>,
     secret: Arc<Secret>,
 }
 
 impl Vault {
-    /// Lets secrets be fetched from now on.
+    /// Lets sealed secrets be fetched from now on.
     pub fn open(&self, secrets: Arc<Secrets>, source: KeySource, keys: Keyring) {
-        let (keys, keys_read) = (ArcSwap::from_pointee(keys), Mutex::new(Instant::now()));
         // The first one stays: there is one vault.
-        drop(self.opened.set(Opened { secrets, source, keys, keys_read }));
+        drop(self.opened.set(Opened::new(secrets, source, keys)));
+    }
+
+    /// Lets secrets be fetched from this server from now on.
+    pub fn ask_at(&self, server: Server) {
+        // The first one stays: there is one.
+        drop(self.server.set(server));
     }
 
     /// The newest version of a secret, for this connection.
     ///
     /// # Errors
     /// [`Reason::CredentialMissing`], [`Reason::CredentialUnreachable`] and
-    /// [`Reason::CredentialRefused`]; the detail names the secret only.
+    /// [`Reason::CredentialRefused`]; [`Reason::CredentialUnavailable`] as [`SecretRef::resolve`]. The
+    /// detail names the reference only.
     pub async fn fetch(
         &self,
         connection: &ConnectionName,
-        name: &SecretName,
+        place: &SecretRef,
     ) -> Result<Arc<Secret>, Refusal> {
-        if let Some(known) = self.known(name) {
-            return known.handed_to(connection, name);
+        if let Some(found) = self.known(place) {
+            return found?.handed_to(connection, place);
         }
-        let turn = usize::try_from(self.hasher.hash_one(name)).unwrap_or_default() % TURNS;
-        let turn = match self.turns.get(turn) {
+        let turn = usize::try_from(self.hasher.hash_one(place)).unwrap_or_default() % TURNS;
+        let _turn = match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        if let Some(known) = self.known(name) {
-            return known.handed_to(connection, name);
+        if let Some(found) = self.known(place) {
+            return found?.handed_to(connection, place);
         }
-        let opened = self.opened.get();
-        let opened = opened.ok_or_else(|| unreachable(name, "the vault is not open yet"))?;
-        let known = opened.ask(name).await?;
-        self.keep(name, &known);
-        drop(turn);
-        known.handed_to(connection, name)
+        let begun = Instant::now();
+        let found = self.ask(place).await;
+        match &found {
+            Ok(_) => self.keep(place, Known { at: begun, found: found.clone() }),
+            // Those who waited for their turn behind a silent server are not kept waiting one by one.
+            Err(refusal) if refusal.reason == Reason::CredentialUnreachable => {
+                self.keep(place, Known { at: Instant::now(), found: found.clone() });
+            }
+            Err(_) => {}
+        }
+        found?.handed_to(connection, place)
     }
 
-    /// Forgets what was opened and is not in use any more. To be called every few seconds.
-    pub fn sweep(&self) {
+    /// Forgets what was found and is not in use any more, and keeps the session at the server alive. To
+    /// be called every few seconds.
+    pub async fn tend(&self) {
         self.cache().retain(|_, known| known.is_fresh());
+        if let Some(server) = self.server.get() {
+            server.tend().await;
+        }
     }
 
-    fn known(&self, name: &SecretName) -> Option<Known> {
-        self.cache().get(name).filter(|known| known.is_fresh()).cloned()
+    async fn ask(&self, place: &SecretRef) -> Result<Found, Refusal> {
+        match place {
+            SecretRef::Sealed(name) => {
+                let opened = self.opened.get();
+                let opened =
+                    opened.ok_or_else(|| unreachable(name, "the vault is not open yet"))?;
+                opened.ask(name).await
+            }
+            SecretRef::Kept(kept) => self.ask_server(place, kept).await,
+            SecretRef::Env(_) | SecretRef::File(_) => {
+                place.resolve().map(|secret| Found { only: None, secret: Arc::new(secret) })
+            }
+        }
     }
 
-    fn keep(&self, name: &SecretName, known: &Known) {
+    async fn ask_server(&self, place: &SecretRef, kept: &Kept) -> Result<Found, Refusal> {
+        let fault = match self.server.get() {
+            None => ProviderFault::Unreachable("there is no `vault.server`".to_owned()),
+            Some(server) => match server.read(kept).await {
+                Ok(secret) => return Ok(Found { only: None, secret: Arc::new(secret) }),
+                Err(fault) => fault,
+            },
+        };
+        let reason = match fault {
+            ProviderFault::Unreachable(_) => Reason::CredentialUnreachable,
+            ProviderFault::Missing(_) => Reason::CredentialMissing,
+            ProviderFault::Refused(_) => Reason::CredentialRefused,
+        };
+        Err(Refusal::new(reason, format!("`{place}` can't be had: {fault}")))
+    }
+
+    fn known(&self, place: &SecretRef) -> Option<Result<Found, Refusal>> {
+        let cache = self.cache();
+        cache.get(place).filter(|known| known.is_fresh()).map(|known| known.found.clone())
+    }
+
+    fn keep(&self, place: &SecretRef, known: Known) {
         let mut cache = self.cache();
         if cache.len() >= CACHE_MAX {
             cache.retain(|_, known| known.is_fresh());
         }
         // Where that many are in use, the others are fetched each time.
-        if cache.len() < CACHE_MAX || cache.contains_key(name) {
-            cache.insert(name.clone(), known.clone());
+        if cache.len() < CACHE_MAX || cache.contains_key(place) {
+            cache.insert(place.clone(), known);
         }
     }
 
-    fn cache(&self) -> MutexGuard<'_, HashMap<SecretName, Known>> {
+    fn cache(&self) -> MutexGuard<'_, HashMap<SecretRef, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Opened {
-    async fn ask(&self, name: &SecretName) -> Result<Known, Refusal> {
-        let at = Instant::now();
-        let found = match timeout(ASK_MAX, self.secrets.find(name.as_str())).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(fault)) => return Err(unreachable(name, &fault)),
-            Err(_) => return Err(unreachable(name, "the vault's database does not answer")),
-        };
-        let Some(SecretRow { version, connection, sealed: Some(sealed), .. }) = found else {
-            let detail = format!("no secret `{name}` is sealed in the vault");
-            return Err(Refusal::new(Reason::CredentialMissing, detail));
-        };
-        let about = About {
-            purpose: Purpose::Credential,
-            connection: connection.as_deref(),
-            name: name.as_str(),
-            version,
-        };
-        let secret = Arc::new(self.unseal(&about, &sealed)?);
-        Ok(Known { at, only: connection, secret })
-    }
-
-    fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {
-        let name = about.name;
-        let sealed = Sealed::parse(sealed).map_err(|fault| refused(name, &fault))?;
-        match self.keys.load().open(about, &sealed) {
-            // A rotation that began after the keys were read.
-            Err(VaultFault::UnknownKey { .. }) => {}
-            opened => return opened.map_err(|fault| refused(name, &fault)),
-        }
-        self.read_keys(name)?;
-        self.keys.load().open(about, &sealed).map_err(|fault| refused(name, &fault))
-    }
-
-    /// Reads the keys again, unless that was done a moment ago.
-    fn read_keys(&self, name: &str) -> Result<(), Refusal> {
-        let mut read = self.keys_read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.elapsed() >= KEYS_EVERY {
-            let keys = self.source.read().map_err(|fault| unreachable(name, &fault))?;
-            self.keys.store(Arc::new(keys));
-            *read = Instant::now();
-        }
-        Ok(())
     }
 }
 
 impl Known {
     fn is_fresh(&self) -> bool {
-        self.at.elapsed() < FRESH
+        self.at.elapsed() < if self.found.is_ok() { FRESH } else { AWAY }
     }
+}
 
+impl Found {
     fn handed_to(
         self,
         connection: &ConnectionName,
-        name: &SecretName,
+        place: &SecretRef,
     ) -> Result<Arc<Secret>, Refusal> {
         match self.only {
             Some(only) if only != connection.as_str() => {
-                let detail = format!("the secret `{name}` is not for connection `{connection}`");
+                let detail = format!("the secret `{place}` is not for connection `{connection}`");
                 Err(Refusal::new(Reason::CredentialRefused, detail))
             }
             _ => Ok(self.secret),
         }
     }
 }
-
-fn unreachable(name: impl std::fmt::Display, why: impl std::fmt::Display) -> Refusal {
-    let detail = format!("the secret `{name}` can't be had: {why}");
-    Refusal::new(Reason::CredentialUnreachable, detail)
-}
-
-fn refused(name: &str, fault: &VaultFault) -> Refusal {
-    let detail = format!("the secret `{name}` does not open: {fault}");
-    Refusal::new(Reason::CredentialRefused, detail)
-}
-
-#[cfg(test)]
-mod tests;

@@ -91,8 +91,8 @@ pub(crate) fn vault_keys(loaded: &Loaded) -> KeySource {
     match &loaded.settings.vault.keys {
         Some(SecretRef::Env(name)) => KeySource::Env(name.clone()),
         Some(SecretRef::File(file)) => KeySource::File(file.clone()),
-        // Not in the vault itself: the configuration is checked for that.
-        Some(SecretRef::Sealed(_)) | None => {
+        // Not in a vault: the configuration is checked for that.
+        Some(SecretRef::Sealed(_) | SecretRef::Kept(_)) | None => {
             KeySource::File(keys_folder(&loaded.settings.data).join("vault.key"))
         }
     }

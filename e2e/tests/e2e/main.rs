@@ -14,6 +14,7 @@ mod leaving;
 mod notices;
 mod pages;
 mod power;
+mod provider;
 mod recogniser;
 mod recording;
 mod rights;

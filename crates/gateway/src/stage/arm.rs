@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_mcp::headers;
-use lockgate_model::{ConnectionName, Reason, Refusal, SecretName};
+use lockgate_model::{ConnectionName, Reason, Refusal};
 
 use super::{clear::Right, outcome::OpenCall, parse::Part, respond::Stop};
 use crate::{
@@ -45,8 +45,8 @@ type Held = Result<Vec<(HeaderName, Value)>, Refusal>;
 enum Value {
     /// Read when the settings were.
     Read(Secret),
-    /// Fetched from the vault at each use.
-    Sealed(SecretName),
+    /// Fetched through the vault at each use.
+    Fetched(SecretRef),
 }
 
 /// Dresses the call for its upstream.
@@ -105,8 +105,8 @@ impl Credential {
         for (name, secret) in held.as_ref().map_err(Refusal::clone)? {
             let value = match secret {
                 Value::Read(secret) => value(secret)?,
-                Value::Sealed(secret) => {
-                    value(&*self.0.vault.fetch(&self.0.connection, secret).await?)?
+                Value::Fetched(place) => {
+                    value(&*self.0.vault.fetch(&self.0.connection, place).await?)?
                 }
             };
             headers.insert(name.clone(), value);
@@ -130,8 +130,8 @@ fn read(upstream: &UpstreamSettings) -> Held {
     let headers = http.headers.iter().map(|(name, place)| {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| unavailable("a credential header's name is no header name"))?;
-        if let SecretRef::Sealed(secret) = place {
-            return Ok((name, Value::Sealed(secret.clone())));
+        if !place.is_local() {
+            return Ok((name, Value::Fetched(place.clone())));
         }
         let secret = place.resolve()?;
         value(&secret)?;

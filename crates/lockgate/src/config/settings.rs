@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
+    provider::ServerSettings,
     secret::SecretRef,
     settings::{
         ApprovalSettings, ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
@@ -114,6 +115,9 @@ pub(crate) struct VaultSettings {
     /// where absent.
     #[schemars(with = "Option<String>")]
     pub(crate) keys: Option<SecretRef>,
+    /// The HashiCorp Vault or OpenBao server to which references `vault:PATH#FIELD` lead; none where
+    /// absent.
+    pub(crate) server: Option<ServerSettings>,
 }
 
 /// What the log says, and how.

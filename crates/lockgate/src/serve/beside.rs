@@ -109,6 +109,7 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
+        vault::ask_at(&ground)?;
         let (place, source) = (offline::vault_place(loaded)?, offline::vault_keys(loaded));
         // Before servers are looked at, which takes their credentials.
         let first = vault::open(&ground, &place, &source).await;

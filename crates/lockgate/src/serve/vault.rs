@@ -1,19 +1,35 @@
-//! The vault beside the calls: opened as soon as it can be had, and swept.
+//! The vault beside the calls: opened as soon as it can be had, and tended.
 
 use std::{sync::Arc, time::Duration};
 
+use lockgate_gateway::provider::Server;
 use lockgate_store::db::DbPlace;
 use lockgate_vault::KeySource;
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::beside::{Ground, lock};
-use crate::vault::{OpenFault, OpenVault};
+use crate::{
+    failure::Failure,
+    vault::{OpenFault, OpenVault},
+};
 
 /// A vault that is away is tried again this often.
 const OPEN_EVERY: Duration = Duration::from_secs(2);
-/// How often what was opened and is not in use any more is forgotten.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often what was fetched and is not in use any more is forgotten.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+
+/// Lets the gateway fetch secrets from the server of the configuration, where there is one.
+///
+/// # Errors
+/// Where its settings can't be used.
+pub(super) fn ask_at(ground: &Ground) -> Result<(), Failure> {
+    if let Some(settings) = &ground.settings.vault.server {
+        let wrong = |fault| Failure::usage_text(format_args!("vault.server: {fault}"));
+        ground.gateway.ground.vault.ask_at(Server::new(settings).map_err(wrong)?);
+    }
+    Ok(())
+}
 
 /// Tries to let the gateway fetch sealed secrets.
 ///
@@ -31,7 +47,7 @@ pub(super) async fn open(
     Ok(())
 }
 
-/// Opens it where `first`, the first try, failed, and sweeps it. Runs until the gateway ends.
+/// Opens it where `first`, the first try, failed, and tends it. Runs until the gateway ends.
 pub(super) async fn keep(
     ground: Ground,
     place: DbPlace,
@@ -49,7 +65,7 @@ pub(super) async fn keep(
         tried = open(&ground, &place, &source).await;
     }
     loop {
-        sleep(SWEEP_EVERY).await;
-        ground.gateway.ground.vault.sweep();
+        sleep(TEND_EVERY).await;
+        ground.gateway.ground.vault.tend().await;
     }
 }

@@ -189,6 +189,28 @@ fn the_vault_is_not_opened_with_what_is_in_it() {
     insta::assert_snapshot!("vault-keys-sealed", folder.run(&["check"]));
 }
 
+#[test]
+fn references_to_a_server_lead_somewhere() {
+    let folder = folder();
+    let kept = CONFIG.replace("sealed:staff-token", "vault:kv/staff#token");
+    folder.write("lockgate.yaml", &kept);
+    insta::assert_snapshot!("vault-server-none", folder.run(&["check"]));
+    let server = "vault: { server: { url: 'https://vault.example.com:8200', login: \
+                  { token: 'env:VAULT_TOKEN' }, mounts: { kv: 1 } } }\n";
+    folder.write("lockgate.yaml", &format!("{server}{kept}"));
+    let good = folder.run(&["check"]);
+    assert!(good.starts_with("exit 0"), "{good}");
+    let wrong = server
+        .replace("https:", "http:")
+        .replace("env:VAULT_TOKEN", "vault:kv/own#token")
+        .replace("kv: 1", "'secret/': 3");
+    folder.write("lockgate.yaml", &format!("{wrong}{kept}"));
+    insta::assert_snapshot!("vault-server-wrong", folder.run(&["check"]));
+    folder.write("lockgate.yaml", &kept.replace("vault:kv/staff#token", "vault:kv/../sys#hunter2"));
+    let malformed = folder.run(&["check"]);
+    assert!(malformed.contains("`vault:PATH#FIELD`") && !malformed.contains("hunter2"));
+}
+
 /// However often a rotation is killed, and wherever, everything opens; then it comes to its end.
 #[test]
 fn a_killed_rotation_loses_nothing() {

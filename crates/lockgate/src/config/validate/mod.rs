@@ -5,6 +5,7 @@
 
 mod channels;
 mod masking;
+mod vault;
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
@@ -12,7 +13,6 @@ use http::HeaderName;
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     egress::{EgressRules, check_url},
-    secret::SecretRef,
     settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
     token::{Rules, RulesFault},
 };
@@ -70,7 +70,7 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         admin_api(api, settings, &mut found);
     }
     channels::check(settings, &mut found);
-    not_sealed(settings, &mut found);
+    vault::check(settings, &mut found);
     masking::check(settings, &mut found);
     let mut names = BTreeSet::new();
     for (index, connection) in settings.connections.iter().enumerate() {
@@ -79,21 +79,6 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         check_connection(connection, index, settings, &mut Section { path, found: &mut found });
     }
     found
-}
-
-/// What the vault needs itself can't be in it.
-fn not_sealed(settings: &Settings, found: &mut Vec<Finding>) {
-    let mut section = Section { path: Vec::new(), found };
-    let places =
-        [("recording.index", &settings.recording.index), ("vault.keys", &settings.vault.keys)];
-    for (key, place) in places {
-        section.check(
-            !matches!(place, Some(SecretRef::Sealed(_))),
-            key,
-            "the vault can't hold what it is opened with",
-            "name it as `env:NAME` or `file:/absolute/path`",
-        );
-    }
 }
 
 /// The admin API must be opened by tokens that were meant for it.
@@ -256,6 +241,7 @@ fn check_connection(
     );
     check_anonymous(connection, all, at);
     masking::connection(connection, all, at);
+    vault::connection(connection, all, at);
     if let (Some(own), Some(_)) = (&connection.public_url, &connection.path) {
         let same = own.path() == path;
         at.check(same, "public_url", "its path is not `path`", "give both the same path");
