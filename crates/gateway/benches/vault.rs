@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lockgate_gateway::{secret::SecretRef, vault::Vault};
+use lockgate_gateway::{
+    secret::SecretRef,
+    vault::{KeyPlace, KeyPlaces, Vault},
+};
 use lockgate_model::{ConnectionName, SecretName, Timestamp};
 use lockgate_store::{
     db::DbPlace,
@@ -76,7 +79,8 @@ async fn fetched(place: &DbPlace, source: &KeySource) {
     let (before, begun) = (resident_bytes(), Instant::now());
     let vault = Vault::default();
     let secrets = Arc::new(Secrets::open(place).await.unwrap());
-    vault.open(Arc::clone(&secrets), source.clone(), source.read().unwrap());
+    let places = KeyPlaces::new(vec![KeyPlace::Here(source.clone())], None);
+    vault.open(Arc::clone(&secrets), places, source.read().unwrap());
     let connection = ConnectionName::new("staff").unwrap();
     drop(vault.fetch(&connection, &sealed(0)).await.unwrap());
     println!("start with {MANY} secrets, to the first fetched: {:.1} ms", ms(begun.elapsed()));

@@ -4,6 +4,7 @@
 //! Nothing here changes a secret. What can't be had is refused, by a reason of its own, and never
 //! replaced by what was had before.
 
+mod keys;
 mod sealed;
 
 #[cfg(test)]
@@ -16,9 +17,10 @@ use std::{
     time::Duration,
 };
 
+pub use keys::{KEYS_WANTED, KeyPlace, KeyPlaces, KeysFault};
 use lockgate_model::{ConnectionName, Reason, Refusal};
 use lockgate_store::secrets::Secrets;
-use lockgate_vault::{KeySource, Keyring, Secret};
+use lockgate_vault::{Keyring, Secret};
 use sealed::{Opened, unreachable};
 use tokio::time::Instant;
 
@@ -41,7 +43,7 @@ const TURNS: usize = 16;
 #[derive(Default)]
 pub struct Vault {
     opened: OnceLock<Opened>,
-    server: OnceLock<Server>,
+    server: OnceLock<Arc<Server>>,
     known: Mutex<HashMap<SecretRef, Known>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
     hasher: RandomState,
@@ -65,13 +67,13 @@ struct Found {
 
 impl Vault {
     /// Lets sealed secrets be fetched from now on.
-    pub fn open(&self, secrets: Arc<Secrets>, source: KeySource, keys: Keyring) {
+    pub fn open(&self, secrets: Arc<Secrets>, places: KeyPlaces, keys: Keyring) {
         // The first one stays: there is one vault.
-        drop(self.opened.set(Opened::new(secrets, source, keys)));
+        drop(self.opened.set(Opened::new(secrets, places, keys)));
     }
 
     /// Lets secrets be fetched from this server from now on.
-    pub fn ask_at(&self, server: Server) {
+    pub fn ask_at(&self, server: Arc<Server>) {
         // The first one stays: there is one.
         drop(self.server.set(server));
     }

@@ -115,8 +115,11 @@ fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Fai
 /// What a connection's credential may be fetched from; nothing is made for it.
 async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
     let vault = Arc::new(Vault::default());
-    if let Some(OpenVault { secrets, source, keys }) = OpenVault::existing(loaded).await? {
-        vault.open(Arc::new(secrets), source, keys);
+    if let Some(server) = offline::vault_server(loaded)? {
+        vault.ask_at(server);
+    }
+    if let Some(OpenVault { secrets, places, keys }) = OpenVault::existing(loaded).await? {
+        vault.open(Arc::new(secrets), places, keys);
     }
     Ok(vault)
 }

@@ -3,12 +3,16 @@
 //!
 //! The service builds its Snapshot in the gateway from the same texts and pins.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use lockgate_gateway::{
-    secret::SecretRef,
+    provider::Server,
     settings::ConnectionSettings,
     snapshot::{issuer_names, tool_shapes},
+    vault::{KeyPlace, KeyPlaces},
 };
 use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
 use lockgate_store::{
@@ -17,7 +21,6 @@ use lockgate_store::{
     pins::{PinFolder, Pins},
     secrets::Secrets,
 };
-use lockgate_vault::KeySource;
 
 use crate::{
     config::{Loaded, read_policies, suggestion},
@@ -86,16 +89,22 @@ pub(crate) async fn existing_secrets(loaded: &Loaded) -> Result<Option<Secrets>,
     }
 }
 
+/// The server that keeps secrets and wraps keys, where there is one. Nothing is dialled here.
+///
+/// # Errors
+/// Where its settings can't be used.
+pub(crate) fn vault_server(loaded: &Loaded) -> Result<Option<Arc<Server>>, Failure> {
+    let server = loaded.settings.vault.server.as_ref().map(Server::new).transpose();
+    let wrong = |fault| Failure::usage_text(format_args!("vault.server: {fault}"));
+    Ok(server.map_err(wrong)?.map(Arc::new))
+}
+
 /// Where the vault's keys are: a file beside the recording's where the configuration says nothing.
-pub(crate) fn vault_keys(loaded: &Loaded) -> KeySource {
-    match &loaded.settings.vault.keys {
-        Some(SecretRef::Env(name)) => KeySource::Env(name.clone()),
-        Some(SecretRef::File(file)) => KeySource::File(file.clone()),
-        // Not in a vault: the configuration is checked for that.
-        Some(SecretRef::Sealed(_) | SecretRef::Kept(_)) | None => {
-            KeySource::File(keys_folder(&loaded.settings.data).join("vault.key"))
-        }
-    }
+pub(crate) fn vault_keys(loaded: &Loaded, server: Option<Arc<Server>>) -> KeyPlaces {
+    let settings = &loaded.settings.vault;
+    let file = || KeyPlace::file(keys_folder(&loaded.settings.data).join("vault.key"));
+    let sealing = settings.keys.clone().unwrap_or_else(file);
+    KeyPlaces::new(settings.older_keys.iter().cloned().chain([sealing]).collect(), server)
 }
 
 fn place(loaded: &Loaded, file: PathBuf) -> Result<DbPlace, Failure> {

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 
 use lockgate_gateway::{
+    clock,
     secret::SecretRef,
     settings::{GatewaySettings, UpstreamSettings},
+    vault::{KeyPlaces, KeysFault},
 };
 use lockgate_model::{Event, SecretName, VaultChange, VaultEvent};
 use lockgate_store::{
     db::{DbFault, DbPlace},
     secrets::Secrets,
 };
-use lockgate_vault::{KeyFault, KeyId, KeySource, Keyring};
+use lockgate_vault::{KeyId, Keyring};
 
 use crate::{config::Loaded, failure::Failure, offline, orders};
 
@@ -23,7 +25,7 @@ pub(crate) struct OpenVault {
     /// The sealed texts.
     pub(crate) secrets: Secrets,
     /// Where the keys are.
-    pub(crate) source: KeySource,
+    pub(crate) places: KeyPlaces,
     /// The keys.
     pub(crate) keys: Keyring,
 }
@@ -36,7 +38,7 @@ pub(crate) enum OpenFault {
     Db(#[from] DbFault),
     /// Its keys.
     #[error(transparent)]
-    Keys(#[from] KeyFault),
+    Keys(#[from] KeysFault),
 }
 
 impl OpenVault {
@@ -45,13 +47,13 @@ impl OpenVault {
     ///
     /// # Errors
     /// [`OpenFault`]
-    pub(crate) async fn open(place: &DbPlace, source: KeySource) -> Result<Self, OpenFault> {
+    pub(crate) async fn open(place: &DbPlace, places: KeyPlaces) -> Result<Self, OpenFault> {
         let secrets = Secrets::open(place).await?;
         let keys = match secrets.sealing_key().await? {
-            None => source.read_or_create()?,
-            Some(_) => source.read()?,
+            None => places.read_or_create(&secrets, clock::now()).await?,
+            Some(_) => places.read(&secrets).await?,
         };
-        Ok(Self { secrets, source, keys })
+        Ok(Self { secrets, places, keys })
     }
 
     /// As [`Self::open`], where the configuration says.
@@ -59,8 +61,9 @@ impl OpenVault {
     /// # Errors
     /// As [`Self::open`], and where the reference to the database's URL leads nowhere.
     pub(crate) async fn of(loaded: &Loaded) -> Result<Self, Failure> {
-        let (place, source) = (offline::vault_place(loaded)?, offline::vault_keys(loaded));
-        Self::open(&place, source).await.map_err(Failure::unreachable)
+        let keys = offline::vault_keys(loaded, offline::vault_server(loaded)?);
+        let place = offline::vault_place(loaded)?;
+        Self::open(&place, keys).await.map_err(Failure::unreachable)
     }
 
     /// As [`Self::of`]; `None` where nothing was ever put into a vault, and nothing is made.
@@ -69,12 +72,12 @@ impl OpenVault {
     /// As [`Self::of`].
     pub(crate) async fn existing(loaded: &Loaded) -> Result<Option<Self>, Failure> {
         let Some(secrets) = offline::existing_secrets(loaded).await? else { return Ok(None) };
-        let source = offline::vault_keys(loaded);
+        let places = offline::vault_keys(loaded, offline::vault_server(loaded)?);
         if secrets.sealing_key().await.map_err(Failure::unreachable)?.is_none() {
             return Ok(None);
         }
-        let keys = source.read().map_err(Failure::unreachable)?;
-        Ok(Some(Self { secrets, source, keys }))
+        let keys = places.read(&secrets).await.map_err(Failure::unreachable)?;
+        Ok(Some(Self { secrets, places, keys }))
     }
 
     /// The key under which everything new is sealed.
@@ -89,7 +92,7 @@ impl OpenVault {
             None => Err(Failure::unreachable(format_args!(
                 "the vault seals under the key {named}, which is not at `{}`: a wrong key file, or \
                  one of before a rotation",
-                self.source
+                self.places
             ))),
         }
     }

@@ -113,6 +113,9 @@ pub enum KeyFault {
     /// There is no such key.
     #[error("the vault has no key {0}")]
     Unknown(KeyId),
+    /// What was unwrapped outside is another key, or none.
+    #[error("what was unwrapped is not the key {0}")]
+    Foreign(KeyId),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Randomness,

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use crate::{
-    About, KeyFault, KeyId, SECRET_MAX_BYTES, Sealed, Secret, SecretFault, VaultFault,
+    About, KeyFault, KeyId, SECRET_MAX_BYTES, Sealed, Secret, SecretFault, VaultFault, VaultKey,
     cipher::{Cipher, KEY_BYTES, Unopened, Unsealed, random_key},
     keys::KEYS_MAX,
 };
@@ -28,6 +28,26 @@ impl Keyring {
             held.push((id, Cipher::new(key).map_err(|Unsealed| KeyFault::Randomness)?));
         }
         Ok(Self(held))
+    }
+
+    /// The keyring of keys that were unwrapped outside, the oldest first.
+    ///
+    /// # Errors
+    /// [`KeyFault::Count`] and [`KeyFault::Twice`].
+    pub fn of(keys: Vec<VaultKey>) -> Result<Self, KeyFault> {
+        Self::new(&keys.into_iter().map(|key| key.0).collect::<Vec<_>>())
+    }
+
+    /// These keys with newer ones behind them.
+    ///
+    /// # Errors
+    /// [`KeyFault::Count`] and [`KeyFault::Twice`].
+    pub fn before(mut self, newer: Self) -> Result<Self, KeyFault> {
+        if let Some((id, _)) = newer.0.iter().find(|(id, _)| self.has(*id)) {
+            return Err(KeyFault::Twice(*id));
+        }
+        self.0.extend(newer.0);
+        if self.0.len() > KEYS_MAX { Err(KeyFault::Count(self.0.len())) } else { Ok(self) }
     }
 
     /// The ids of the keys, the oldest first.

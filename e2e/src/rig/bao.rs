@@ -131,6 +131,11 @@ impl Bao {
         self.known().logins
     }
 
+    /// What was encrypted by the transit engine so far.
+    pub fn encrypted(&self) -> Vec<Vec<u8>> {
+        self.known().transit.texts.clone()
+    }
+
     /// Makes a transit key, or its next version.
     ///
     /// # Errors

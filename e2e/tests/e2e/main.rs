@@ -37,5 +37,6 @@ mod rows_x;
 mod running;
 mod secrets;
 mod tokens;
+mod transit;
 mod vault;
 mod waiting;

@@ -283,7 +283,7 @@ fn bearer(secret: &str) -> String {
     format!("Bearer {secret}")
 }
 
-fn python(script: &str, files: &[&Path]) {
+pub(crate) fn python(script: &str, files: &[&Path]) {
     let status = Command::new("python3").arg("-c").arg(script).args(files).status().unwrap();
     assert!(status.success());
 }

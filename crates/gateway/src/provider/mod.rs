@@ -6,6 +6,7 @@
 mod login;
 mod server;
 mod settings;
+mod transit;
 
 pub use server::Server;
 pub use settings::{AppRole, Kubernetes, LoginSettings, ServerSettings};

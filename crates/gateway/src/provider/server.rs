@@ -2,7 +2,11 @@
 //!
 //! <https://openbao.org/api-docs/> and <https://developer.hashicorp.com/vault/api-docs> have them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -10,7 +14,8 @@ use http_body_util::Full;
 use lockgate_vault::Secret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 use super::{
     ProviderFault, ServerSettings,
@@ -24,6 +29,8 @@ use crate::{
 
 /// Each call must be answered within this time.
 const CALL_MAX: Duration = Duration::from_secs(3);
+/// Where it can't be reached, nobody else tries within this time.
+const AWAY: Duration = Duration::from_secs(1);
 /// A connection must stand within this time.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// An answer is at most this long, in bytes: what a key-value engine keeps under one path.
@@ -37,6 +44,8 @@ pub struct Server {
     base: String,
     namespace: Option<HeaderValue>,
     login: Login,
+    /// Since when it can't be reached, and why.
+    away: Mutex<Option<(Instant, ProviderFault)>>,
 }
 
 /// What every answer has around its own.
@@ -78,6 +87,7 @@ impl Server {
             base: format!("{}/v1/", url.as_str().trim_end_matches('/')),
             namespace,
             login: Login::new(settings.login.clone()),
+            away: Mutex::default(),
             settings: settings.clone(),
         })
     }
@@ -138,11 +148,32 @@ impl Server {
         }
     }
 
-    /// One call, and its answer where that is a success.
+    /// One call, and its answer where that is a success. Who waited behind a call that nobody answered
+    /// is not kept waiting once more.
     ///
     /// # Errors
     /// [`ProviderFault`]
     pub(super) async fn call(
+        &self,
+        method: &Method,
+        path: &str,
+        session: Option<&Session>,
+        body: Bytes,
+    ) -> Result<Bytes, ProviderFault> {
+        let away = || self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = away().clone().filter(|(since, _)| since.elapsed() < AWAY);
+        if let Some((_, fault)) = known {
+            return Err(fault);
+        }
+        let answered = self.send(method, path, session, body).await;
+        *away() = match &answered {
+            Err(fault @ ProviderFault::Unreachable(_)) => Some((Instant::now(), fault.clone())),
+            _ => None,
+        };
+        answered
+    }
+
+    async fn send(
         &self,
         method: &Method,
         path: &str,
@@ -197,7 +228,9 @@ pub(super) fn parse_data<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Provid
 /// # Errors
 /// [`ProviderFault::Unreachable`], which does not happen to our own types.
 pub(super) fn json(value: &impl Serialize) -> Result<Bytes, ProviderFault> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|_| unusable("it can't be asked that"))
+    let bytes = serde_json::to_vec(value).map(Zeroizing::new);
+    // Wiped when the last part of it was sent.
+    bytes.map(Bytes::from_owner).map_err(|_| unusable("it can't be asked that"))
 }
 
 fn judge(status: StatusCode) -> Result<(), ProviderFault> {

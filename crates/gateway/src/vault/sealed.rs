@@ -1,35 +1,39 @@
 //! The secrets that this gateway's own vault holds: fetched from the database, and opened.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use lockgate_model::{Reason, Refusal, SecretName};
 use lockgate_store::secrets::{SecretRow, Secrets};
-use lockgate_vault::{About, KeySource, Keyring, Purpose, Sealed, Secret, VaultFault};
-use tokio::time::{Instant, timeout};
+use lockgate_vault::{About, Keyring, Purpose, Sealed, Secret, VaultFault};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
-use super::Found;
+use super::{Found, keys::KeyPlaces};
 
 /// How long the database may take.
 const ASK_MAX: Duration = Duration::from_secs(5);
 /// The keys are read again at most this often, where a secret names one that is not known.
 pub(super) const KEYS_EVERY: Duration = Duration::from_secs(1);
 
+/// Keys that a server outside wraps are used for so long before it must unwrap them again: who takes
+/// the vault its keys away there is heard within this time.
+const WRAPPED_MAX: Duration = Duration::from_secs(300);
+
 /// An open vault.
 pub(super) struct Opened {
     secrets: Arc<Secrets>,
-    source: KeySource,
+    places: KeyPlaces,
     keys: ArcSwap<Keyring>,
     keys_read: Mutex<Instant>,
 }
 
 impl Opened {
-    pub(super) fn new(secrets: Arc<Secrets>, source: KeySource, keys: Keyring) -> Self {
+    pub(super) fn new(secrets: Arc<Secrets>, places: KeyPlaces, keys: Keyring) -> Self {
         let (keys, keys_read) = (ArcSwap::from_pointee(keys), Mutex::new(Instant::now()));
-        Self { secrets, source, keys, keys_read }
+        Self { secrets, places, keys, keys_read }
     }
 
     /// The newest version of a secret.
@@ -52,29 +56,33 @@ impl Opened {
             name: name.as_str(),
             version,
         };
-        let secret = Arc::new(self.unseal(&about, &sealed)?);
+        let secret = Arc::new(self.unseal(&about, &sealed).await?);
         Ok(Found { only: connection, secret })
     }
 
-    fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {
+    async fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {
         let name = about.name;
         let sealed = Sealed::parse(sealed).map_err(|fault| refused(name, &fault))?;
+        if self.places.are_wrapped() {
+            self.read_keys(name, WRAPPED_MAX).await?;
+        }
         match self.keys.load().open(about, &sealed) {
             // A rotation that began after the keys were read.
             Err(VaultFault::UnknownKey { .. }) => {}
             opened => return opened.map_err(|fault| refused(name, &fault)),
         }
-        self.read_keys(name)?;
+        self.read_keys(name, KEYS_EVERY).await?;
         self.keys.load().open(about, &sealed).map_err(|fault| refused(name, &fault))
     }
 
-    /// Reads the keys again, unless that was done a moment ago.
-    fn read_keys(&self, name: &str) -> Result<(), Refusal> {
-        let mut read = self.keys_read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.elapsed() >= KEYS_EVERY {
-            let keys = self.source.read().map_err(|fault| unreachable(name, &fault))?;
-            self.keys.store(Arc::new(keys));
-            *read = Instant::now();
+    /// Reads the keys again, unless that was done within this time.
+    async fn read_keys(&self, name: &str, within: Duration) -> Result<(), Refusal> {
+        let mut read = self.keys_read.lock().await;
+        if read.elapsed() >= within {
+            let begun = Instant::now();
+            let keys = self.places.read(&self.secrets).await;
+            self.keys.store(Arc::new(keys.map_err(|fault| unreachable(name, &fault))?));
+            *read = begun;
         }
         Ok(())
     }
@@ -88,4 +96,69 @@ pub(super) fn unreachable(name: impl std::fmt::Display, why: impl std::fmt::Disp
 fn refused(name: &str, fault: &VaultFault) -> Refusal {
     let detail = format!("the secret `{name}` does not open: {fault}");
     Refusal::new(Reason::CredentialRefused, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lockgate_model::{Reason, SecretName, Timestamp};
+    use lockgate_store::{
+        db::DbPlace,
+        secrets::{NewSecret, Secrets, WrappedKey},
+    };
+    use lockgate_vault::{About, Keyring, Purpose, Secret, VaultKey};
+    use serde_json::json;
+
+    use super::{Opened, WRAPPED_MAX};
+    use crate::{
+        provider::Server,
+        vault::{KeyPlace, KeyPlaces},
+    };
+
+    /// A server of which nobody answers at its address.
+    fn away() -> Server {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", free.local_addr().unwrap());
+        let login = json!({ "token": "file:/etc/hostname" });
+        let settings = json!({ "url": url, "allow_private": true, "login": login });
+        Server::new(&serde_json::from_value(settings).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn wrapped_keys_are_not_used_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = DbPlace::Sqlite(folder.path().join("vault.sqlite"));
+        let secrets = Arc::new(Secrets::open(&place).await.unwrap());
+        let key = VaultKey::random().unwrap();
+        let wrapped = WrappedKey {
+            id: key.id().to_string(),
+            place: "transit:lockgate".into(),
+            number: 1,
+            wrapped: "vault:v1:".into(),
+        };
+        secrets.add_wrapped_key(&wrapped, Timestamp::from_millis(0)).await.unwrap();
+        let keys = Keyring::of(vec![key]).unwrap();
+        let about = About { purpose: Purpose::Credential, connection: None, name: "a", version: 1 };
+        let sealed = keys.seal(keys.newest(), &about, &Secret::of_text("hunter2".into()).unwrap());
+        let new = NewSecret {
+            name: "a",
+            version: 1,
+            connection: None,
+            sealing_key: &keys.newest().to_string(),
+            sealed: &sealed.unwrap().to_text(),
+            description: "",
+            author: "local:ann",
+            now: Timestamp::from_millis(0),
+        };
+        secrets.put(&new).await.unwrap();
+        let places = vec![KeyPlace::parse("transit:lockgate").unwrap()];
+        let opened = Opened::new(secrets, KeyPlaces::new(places, Some(Arc::new(away()))), keys);
+        let name = SecretName::new("a").unwrap();
+        assert_eq!(opened.ask(&name).await.unwrap().secret.expose(), "hunter2");
+        *opened.keys_read.lock().await -= WRAPPED_MAX;
+        let refusal = opened.ask(&name).await.err().unwrap();
+        assert_eq!(refusal.reason, Reason::CredentialUnreachable);
+        assert!(refusal.detail.contains("`transit:lockgate` can't be had"), "{}", refusal.detail);
+    }
 }

@@ -10,7 +10,7 @@ use lockgate_store::{
 use lockgate_vault::{About, KeySource, Purpose, Secret};
 use tempfile::TempDir;
 
-use super::{AWAY, CACHE_MAX, FRESH, Found, Known, Vault, sealed::KEYS_EVERY};
+use super::{AWAY, CACHE_MAX, FRESH, Found, KeyPlace, KeyPlaces, Known, Vault, sealed::KEYS_EVERY};
 use crate::secret::SecretRef;
 
 struct Rig {
@@ -29,7 +29,8 @@ impl Rig {
         let keys = folder.path().join("vault.key");
         let source = KeySource::File(keys.clone());
         let vault = Vault::default();
-        vault.open(Arc::clone(&secrets), source.clone(), source.read_or_create().unwrap());
+        let places = KeyPlaces::new(vec![KeyPlace::file(keys.clone())], None);
+        vault.open(Arc::clone(&secrets), places, source.read_or_create().unwrap());
         Self { vault, secrets, source, keys, folder }
     }
 

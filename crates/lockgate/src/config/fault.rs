@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use lockgate_gateway::secret::REFERENCE_WANTED;
+use lockgate_gateway::{secret::REFERENCE_WANTED, vault::KEYS_WANTED};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use super::located::byte_range;
@@ -49,10 +49,11 @@ impl ConfigFault {
     pub(crate) fn from_yaml(error: &serde_saphyr::Error, file: &str, text: &str) -> Self {
         let error = error.without_snippet();
         let (what, label, help) = words_for(error);
-        if what.contains(REFERENCE_WANTED) {
-            // The line may hold the secret itself.
+        // The line may hold the secret itself.
+        if let Some(wanted) = [REFERENCE_WANTED, KEYS_WANTED].into_iter().find(|w| what.contains(w))
+        {
             let line = error.location().map_or(0, |location| location.line());
-            return Self::new(format!("{file}:{line}: {REFERENCE_WANTED}"));
+            return Self::new(format!("{file}:{line}: {wanted}"));
         }
         let span = error.location().map(|location| byte_range(&location, text));
         let fault = Self { what, help, place: None };

@@ -12,6 +12,7 @@ use lockgate_gateway::{
         ApprovalSettings, ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
         RecogniserSettings,
     },
+    vault::KeyPlace,
 };
 use lockgate_model::Limits;
 use lockgate_rules::mask::detect;
@@ -111,12 +112,15 @@ pub(crate) struct RecordingSettings {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct VaultSettings {
     /// The keys under which secrets are sealed: `file:/absolute/path` of a file that this program
-    /// keeps, or `env:NAME` of a variable that its operator keeps. `keys/vault.key` in the data folder
-    /// where absent.
+    /// keeps, `env:NAME` of a variable that its operator keeps, or `transit:NAME` of a key in the transit
+    /// engine of `server`, which wraps them. `keys/vault.key` in the data folder where absent.
     #[schemars(with = "Option<String>")]
-    pub(crate) keys: Option<SecretRef>,
-    /// The HashiCorp Vault or OpenBao server to which references `vault:PATH#FIELD` lead; none where
-    /// absent.
+    pub(crate) keys: Option<KeyPlace>,
+    /// Where keys of before are, which only open: for a move to another place.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) older_keys: Vec<KeyPlace>,
+    /// The HashiCorp Vault or OpenBao server to which references `vault:PATH#FIELD` lead, and `transit:`
+    /// keys; none where absent.
     pub(crate) server: Option<ServerSettings>,
 }
 

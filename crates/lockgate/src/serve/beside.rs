@@ -109,11 +109,14 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
-        vault::ask_at(&ground)?;
-        let (place, source) = (offline::vault_place(loaded)?, offline::vault_keys(loaded));
+        let server = offline::vault_server(loaded)?;
+        if let Some(server) = &server {
+            ground.gateway.ground.vault.ask_at(Arc::clone(server));
+        }
+        let (place, keys) = (offline::vault_place(loaded)?, offline::vault_keys(loaded, server));
         // Before servers are looked at, which takes their credentials.
-        let first = vault::open(&ground, &place, &source).await;
-        tasks.spawn(vault::keep(ground.clone(), place, source, first));
+        let first = vault::open(&ground, &place, &keys).await;
+        tasks.spawn(vault::keep(ground.clone(), place, keys, first));
         let channels = Channels::new(&loaded.settings.approvals)?;
         let slack = channels.slack();
         tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, channels));

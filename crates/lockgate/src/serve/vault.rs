@@ -2,34 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lockgate_gateway::provider::Server;
+use lockgate_gateway::vault::KeyPlaces;
 use lockgate_store::db::DbPlace;
-use lockgate_vault::KeySource;
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::beside::{Ground, lock};
-use crate::{
-    failure::Failure,
-    vault::{OpenFault, OpenVault},
-};
+use crate::vault::{OpenFault, OpenVault};
 
 /// A vault that is away is tried again this often.
 const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// How often what was fetched and is not in use any more is forgotten.
 const TEND_EVERY: Duration = Duration::from_secs(5);
-
-/// Lets the gateway fetch secrets from the server of the configuration, where there is one.
-///
-/// # Errors
-/// Where its settings can't be used.
-pub(super) fn ask_at(ground: &Ground) -> Result<(), Failure> {
-    if let Some(settings) = &ground.settings.vault.server {
-        let wrong = |fault| Failure::usage_text(format_args!("vault.server: {fault}"));
-        ground.gateway.ground.vault.ask_at(Server::new(settings).map_err(wrong)?);
-    }
-    Ok(())
-}
 
 /// Tries to let the gateway fetch sealed secrets.
 ///
@@ -38,12 +22,12 @@ pub(super) fn ask_at(ground: &Ground) -> Result<(), Failure> {
 pub(super) async fn open(
     ground: &Ground,
     place: &DbPlace,
-    source: &KeySource,
+    keys: &KeyPlaces,
 ) -> Result<(), OpenFault> {
-    let opened = OpenVault::open(place, source.clone()).await;
+    let opened = OpenVault::open(place, keys.clone()).await;
     *lock(&ground.parts.vault) = opened.as_ref().err().map(ToString::to_string);
-    let OpenVault { secrets, source, keys } = opened?;
-    ground.gateway.ground.vault.open(Arc::new(secrets), source, keys);
+    let OpenVault { secrets, places, keys } = opened?;
+    ground.gateway.ground.vault.open(Arc::new(secrets), places, keys);
     Ok(())
 }
 
@@ -51,7 +35,7 @@ pub(super) async fn open(
 pub(super) async fn keep(
     ground: Ground,
     place: DbPlace,
-    source: KeySource,
+    keys: KeyPlaces,
     first: Result<(), OpenFault>,
 ) {
     let mut tried = first;
@@ -62,7 +46,7 @@ pub(super) async fn keep(
             warn!(%why, "the vault can't be opened; it is tried again");
         }
         sleep(OPEN_EVERY).await;
-        tried = open(&ground, &place, &source).await;
+        tried = open(&ground, &place, &keys).await;
     }
     loop {
         sleep(TEND_EVERY).await;

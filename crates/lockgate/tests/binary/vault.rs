@@ -187,6 +187,9 @@ fn the_vault_is_not_opened_with_what_is_in_it() {
     let folder = folder();
     folder.write("lockgate.yaml", &format!("vault: {{ keys: 'sealed:key' }}\n{CONFIG}"));
     insta::assert_snapshot!("vault-keys-sealed", folder.run(&["check"]));
+    folder.write("lockgate.yaml", &format!("vault: {{ keys: 'transit:lockgate' }}\n{CONFIG}"));
+    let nowhere = folder.run(&["check"]);
+    assert!(nowhere.contains("`transit:lockgate` is at no server"), "{nowhere}");
 }
 
 #[test]

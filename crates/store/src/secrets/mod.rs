@@ -6,11 +6,13 @@
 //! makes an end of a rotation an end.
 
 mod fault;
+mod keys;
 mod rows;
 
 use lockgate_model::Timestamp;
 
 pub use fault::SecretsFault;
+pub use keys::WrappedKey;
 pub use rows::{NewSecret, Rewrapped, SecretRow};
 
 use crate::db::{self, DbFault, DbPlace, Migration, Schema, conn::Pools};
@@ -18,12 +20,20 @@ use crate::db::{self, DbFault, DbPlace, Migration, Schema, conn::Pools};
 const SCHEMA: Schema = Schema {
     what: "secrets",
     table: "_secrets_migrations",
-    migrations: &[Migration {
-        number: 1,
-        description: "secrets",
-        sqlite: include_str!("../../migrations/secrets/sqlite/0001_secrets.sql"),
-        postgres: include_str!("../../migrations/secrets/postgres/0001_secrets.sql"),
-    }],
+    migrations: &[
+        Migration {
+            number: 1,
+            description: "secrets",
+            sqlite: include_str!("../../migrations/secrets/sqlite/0001_secrets.sql"),
+            postgres: include_str!("../../migrations/secrets/postgres/0001_secrets.sql"),
+        },
+        Migration {
+            number: 2,
+            description: "wrapped keys",
+            sqlite: include_str!("../../migrations/secrets/sqlite/0002_wrapped_keys.sql"),
+            postgres: include_str!("../../migrations/secrets/postgres/0002_wrapped_keys.sql"),
+        },
+    ],
 };
 
 /// Most that are given at once.
@@ -149,6 +159,39 @@ impl Secrets {
         tx.commit().await?;
         self.pools.flush().await?;
         Ok(put)
+    }
+
+    /// The keys that servers outside wrapped, the oldest first.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, DbFault> {
+        keys::all(&self.pools).await
+    }
+
+    /// Puts a wrapped key there, durably, unless there is one of its number by now, or of its id. Gives
+    /// whether it was put.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn add_wrapped_key(&self, key: &WrappedKey, now: Timestamp) -> Result<bool, DbFault> {
+        let mut tx = self.pools.begin().await?;
+        let put = keys::add(&mut tx, key, now).await?;
+        tx.commit().await?;
+        Ok(put)
+    }
+
+    /// Takes a wrapped key away. Gives whether it was there.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn forget_wrapped_key(&self, id: &str) -> Result<bool, DbFault> {
+        let mut tx = self.pools.begin().await?;
+        let gone = keys::forget(&mut tx, id).await?;
+        tx.commit().await?;
+        // What it wrapped is of no more use, but to somebody who finds it.
+        self.pools.flush().await?;
+        Ok(gone)
     }
 
     /// Ends all connections.

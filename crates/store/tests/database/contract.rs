@@ -84,6 +84,7 @@ contract! {
     secrets::one_key_seals,
     secrets::nothing_slips_behind_a_rotation,
     secrets::pages_go_through_all_names,
+    secrets::of_two_wrapped_keys_of_one_number_one_is_put,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lockgate_model::Timestamp;
 use lockgate_store::{
     db::DbPlace,
-    secrets::{NewSecret, PAGE_MAX, Rewrapped, SecretRow, Secrets, SecretsFault},
+    secrets::{NewSecret, PAGE_MAX, Rewrapped, SecretRow, Secrets, SecretsFault, WrappedKey},
 };
 
 use crate::contract::Fresh;
@@ -198,4 +198,27 @@ async fn removed_texts_leave_no_bytes() {
     secrets.remove("a", 1, "local:ann", at(6)).await.unwrap();
     secrets.close().await;
     assert_eq!(hits(), 0);
+}
+
+pub(crate) async fn of_two_wrapped_keys_of_one_number_one_is_put(fresh: Fresh) {
+    let (secrets, other) = (open(&fresh).await, open(&fresh).await);
+    let key = |id: &str, number| WrappedKey {
+        id: id.into(),
+        place: "transit:lockgate".into(),
+        number,
+        wrapped: format!("vault:v1:{}", id.repeat(300)),
+    };
+    assert_eq!(secrets.wrapped_keys().await.unwrap(), []);
+    let (one, two) = (key("a", 1), key("b", 1));
+    let (one, two) =
+        tokio::join!(secrets.add_wrapped_key(&one, at(1)), other.add_wrapped_key(&two, at(2)));
+    assert!(one.unwrap() != two.unwrap());
+    // Nor one that is there already, under another number.
+    let first = secrets.wrapped_keys().await.unwrap().remove(0);
+    assert!(!secrets.add_wrapped_key(&key(&first.id, 2), at(3)).await.unwrap());
+    assert!(secrets.add_wrapped_key(&key("c", 2), at(3)).await.unwrap());
+    assert_eq!(secrets.wrapped_keys().await.unwrap(), [first.clone(), key("c", 2)]);
+    assert!(secrets.forget_wrapped_key(&first.id).await.unwrap());
+    assert!(!secrets.forget_wrapped_key(&first.id).await.unwrap());
+    assert_eq!(other.wrapped_keys().await.unwrap(), [key("c", 2)]);
 }

@@ -1,7 +1,10 @@
 //! Where the vault's keys live: a file of its owner's alone, or a variable. Never in the database.
 
 mod file;
+mod key;
 mod text;
+
+pub use key::VaultKey;
 
 use std::{env, fmt, path::PathBuf};
 

@@ -13,27 +13,35 @@ use serde_json::{Value, json};
 
 use super::Answer;
 
-/// Every version of each key, from 1.
+/// The engine.
 #[derive(Default)]
-pub(super) struct Transit(BTreeMap<String, Vec<[u8; 32]>>);
+pub(super) struct Transit {
+    /// Every version of each key, from 1.
+    keys: BTreeMap<String, Vec<[u8; 32]>>,
+    /// What was encrypted so far, by nobody's leave.
+    pub(super) texts: Vec<Vec<u8>>,
+}
 
 impl Transit {
     pub(super) fn key(&mut self, name: &str) -> anyhow::Result<()> {
         let mut key = [0; 32];
         fill(&mut key).map_err(|_| anyhow!("no randomness"))?;
-        self.0.entry(name.to_owned()).or_default().push(key);
+        self.keys.entry(name.to_owned()).or_default().push(key);
         Ok(())
     }
 
-    pub(super) fn answer(&self, path: &str, body: &Value) -> Answer {
+    pub(super) fn answer(&mut self, path: &str, body: &Value) -> Answer {
         let mut steps = path.split('/');
         let (mount, action, name) = (steps.next(), steps.next(), steps.next());
-        let key = name.and_then(|name| self.0.get(name)).filter(|_| mount == Some("transit"));
+        let key = name.and_then(|name| self.keys.get(name)).filter(|_| mount == Some("transit"));
         let Some(versions) = key else {
             return (400, json!({ "errors": ["encryption key not found"] }));
         };
         let done = match action {
-            Some("encrypt") => encrypt(versions, body),
+            Some("encrypt") => {
+                self.texts.extend(decoded(body, "plaintext"));
+                encrypt(versions, body)
+            }
             Some("decrypt") => decrypt(versions, body),
             _ => None,
         };

@@ -65,7 +65,8 @@ pub(super) fn run(forget: &Forget, terminal: Terminal) -> Outcome {
     // Nothing can have been sealed under it since it was looked: only the key that seals does, and a
     // rotation never goes back.
     on_record(&loaded, VaultChange::ForgetKey { key: key.to_string() }, || {
-        vault.source.forget(key).map_err(Failure::unreachable)
+        let forgot = runtime.block_on(vault.places.forget(&vault.secrets, key));
+        forgot.map_err(Failure::unreachable)
     })?;
     if terminal.json {
         terminal.json(&serde_json::json!({ "forgot": key.to_string() }))?;

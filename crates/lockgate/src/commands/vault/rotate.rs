@@ -3,9 +3,10 @@
 //! Each step leaves every secret readable, wherever it is cut off: the new key is in the file before
 //! anything is sealed under it, and the old one stays. Run again, it goes on where it was.
 
+use lockgate_gateway::{clock, vault::KeysFault};
 use lockgate_model::VaultChange;
 use lockgate_store::secrets::{Rewrapped, SecretRow};
-use lockgate_vault::{KeyId, KeySource, Sealed};
+use lockgate_vault::{KeyFault, KeyId, Sealed};
 
 use crate::{
     config::{ConfigArgs, Loaded, load},
@@ -36,7 +37,7 @@ pub(super) fn run(rotate: &Rotate, terminal: Terminal) -> Outcome {
     let runtime = runtime()?;
     let (mut vault, from, left) = runtime.block_on(begun(&loaded))?;
     let goes_on = left > 0;
-    let to = if goes_on { from } else { next(&mut vault, from)? };
+    let to = if goes_on { from } else { runtime.block_on(next(&mut vault, from))? };
     if !goes_on {
         let change = VaultChange::RotateKey { from: from.to_string(), to: to.to_string() };
         on_record(&loaded, change, || {
@@ -74,11 +75,12 @@ async fn begun(loaded: &Loaded) -> Result<(OpenVault, KeyId, usize), Failure> {
 }
 
 /// The key that follows: one that is there already, or a new one.
-fn next(vault: &mut OpenVault, sealing: KeyId) -> Result<KeyId, Failure> {
+async fn next(vault: &mut OpenVault, sealing: KeyId) -> Result<KeyId, Failure> {
     if vault.keys.newest() == sealing {
-        vault.keys = vault.source.add().map_err(|fault| match vault.source {
-            KeySource::Env(_) => Failure::usage_text(fault),
-            KeySource::File(_) => Failure::unreachable(fault),
+        let added = vault.places.add(&vault.secrets, clock::now()).await;
+        vault.keys = added.map_err(|fault| match fault {
+            KeysFault::Here(KeyFault::ReadOnly(..)) => Failure::usage_text(fault),
+            _ => Failure::unreachable(fault),
         })?;
     }
     Ok(vault.keys.newest())

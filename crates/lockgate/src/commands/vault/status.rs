@@ -56,7 +56,7 @@ pub(super) fn run(status: &Status, terminal: Terminal) -> Outcome {
         let vault = OpenVault::existing(&loaded).await?;
         let mut report = match &vault {
             Some(vault) => report(vault).await?,
-            None => Report::nothing(offline::vault_keys(&loaded).to_string()),
+            None => Report::nothing(offline::vault_keys(&loaded, None).to_string()),
         };
         let secrets = vault.as_ref().map(|vault| &vault.secrets);
         let unusable = unusable(secrets, &loaded.gateway).await;
@@ -99,7 +99,7 @@ async fn report(vault: &OpenVault) -> Result<Report, Failure> {
     let secrets = counts.iter().map(|(_, count)| count).sum();
     let to_rewrap = keys.iter().filter(|key| !key.seals).map(|key| key.secrets).sum();
     let wrong = unopened(&vault.secrets, &vault.keys).await?;
-    Ok(Report { keys_at: vault.source.to_string(), keys, secrets, to_rewrap, wrong })
+    Ok(Report { keys_at: vault.places.to_string(), keys, secrets, to_rewrap, wrong })
 }
 
 /// Opens every secret, and says which do not.

@@ -4,6 +4,7 @@ use lockgate_gateway::{
     provider::{LoginSettings, ServerSettings},
     secret::SecretRef,
     settings::{ConnectionSettings, UpstreamSettings},
+    vault::KeyPlace,
 };
 
 use super::{Finding, Section, check_dialled};
@@ -12,14 +13,19 @@ use crate::config::settings::Settings;
 /// Everything that is wrong with it for all connections.
 pub(super) fn check(settings: &Settings, found: &mut Vec<Finding>) {
     let mut section = Section { path: Vec::new(), found };
-    let places =
-        [("recording.index", &settings.recording.index), ("vault.keys", &settings.vault.keys)];
-    for (key, place) in places {
+    section.check(
+        settings.recording.index.as_ref().is_none_or(SecretRef::is_local),
+        "recording.index",
+        "the vault can't hold what it is opened with",
+        "name it as `env:NAME` or `file:/absolute/path`",
+    );
+    let older = settings.vault.older_keys.iter().map(|place| ("vault.older_keys", place));
+    for (key, place) in older.chain(settings.vault.keys.iter().map(|place| ("vault.keys", place))) {
         section.check(
-            place.as_ref().is_none_or(SecretRef::is_local),
+            settings.vault.server.is_some() || !matches!(place, KeyPlace::Transit { .. }),
             key,
-            "the vault can't hold what it is opened with",
-            "name it as `env:NAME` or `file:/absolute/path`",
+            format!("`{place}` is at no server"),
+            "say under `vault.server` where it is",
         );
     }
     if let Some(one) = &settings.vault.server {
