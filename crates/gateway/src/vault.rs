@@ -18,7 +18,7 @@ use std::{
 };
 
 pub use keys::{KEYS_WANTED, KeyPlace, KeyPlaces, KeysFault};
-use lockgate_model::{ConnectionName, Reason, Refusal};
+use lockgate_model::{ConnectionName, Reason, Refusal, Timestamp};
 use lockgate_store::secrets::Secrets;
 use lockgate_vault::{Keyring, Secret};
 use sealed::{Opened, unreachable};
@@ -119,6 +119,23 @@ impl Vault {
         self.cache().retain(|_, known| known.is_fresh());
         if let Some(server) = self.server.get() {
             server.tend().await;
+        }
+    }
+
+    /// Says to whoever rotates the vault's key that this gateway runs, and which keys it has. To be called
+    /// every 5 s; nothing happens before the vault is open.
+    ///
+    /// # Errors
+    /// [`KeysFault`]
+    pub async fn announce(
+        &self,
+        instance: &str,
+        node: &str,
+        now: Timestamp,
+    ) -> Result<(), KeysFault> {
+        match self.opened.get() {
+            Some(opened) => opened.announce(instance, node, now).await,
+            None => Ok(()),
         }
     }
 

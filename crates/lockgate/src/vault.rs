@@ -98,6 +98,16 @@ impl OpenVault {
     }
 }
 
+/// The gateways that run on this vault and do not have a key, by their names.
+///
+/// # Errors
+/// Where the database can't be read.
+pub(crate) async fn without(secrets: &Secrets, key: KeyId) -> Result<Vec<String>, DbFault> {
+    let id = key.to_string();
+    let nodes = secrets.nodes(clock::now()).await?.into_iter();
+    Ok(nodes.filter(|node| !node.keys.contains(&id)).map(|node| node.node).collect())
+}
+
 /// Puts a change of the vault on the record, in the name of whoever runs this process; then does it.
 /// Where that fails, the record says so too.
 ///

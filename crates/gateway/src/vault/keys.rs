@@ -73,6 +73,23 @@ impl KeyPlaces {
         self.places.iter().any(|place| matches!(place, KeyPlace::Transit { .. }))
     }
 
+    /// Whether there may be other keys by now than these. Those of files are read in vain rather; who
+    /// unwraps is not asked for nothing.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub(super) async fn may_differ(
+        &self,
+        from: &Keyring,
+        secrets: &Secrets,
+    ) -> Result<bool, DbFault> {
+        if !self.are_wrapped() {
+            return Ok(true);
+        }
+        let wrapped = secrets.wrapped_keys().await?;
+        Ok(!wrapped.iter().all(|key| KeyId::parse(&key.id).is_some_and(|id| from.has(id))))
+    }
+
     /// Reads all keys.
     ///
     /// # Errors

@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use lockgate_model::{Reason, Refusal, SecretName};
-use lockgate_store::secrets::{SecretRow, Secrets};
+use lockgate_model::{Reason, Refusal, SecretName, Timestamp};
+use lockgate_store::secrets::{SecretRow, Secrets, VaultNode};
 use lockgate_vault::{About, Keyring, Purpose, Sealed, Secret, VaultFault};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
 
-use super::{Found, keys::KeyPlaces};
+use super::{
+    Found,
+    keys::{KeyPlaces, KeysFault},
+};
 
 /// How long the database may take.
 const ASK_MAX: Duration = Duration::from_secs(5);
@@ -58,6 +61,34 @@ impl Opened {
         };
         let secret = Arc::new(self.unseal(&about, &sealed).await?);
         Ok(Found { only: connection, secret })
+    }
+
+    /// Reads the keys again where there may be others by now, and says in the database that this gateway
+    /// runs and has them.
+    ///
+    /// # Errors
+    /// [`KeysFault`]; where other keys can't be read, those that are here were announced.
+    pub(super) async fn announce(
+        &self,
+        instance: &str,
+        node: &str,
+        now: Timestamp,
+    ) -> Result<(), KeysFault> {
+        let read = self.renew().await;
+        let keys = self.keys.load().ids().iter().map(ToString::to_string).collect();
+        let node = VaultNode { instance: instance.to_owned(), node: node.to_owned(), keys };
+        self.secrets.announce(&node, now).await?;
+        read
+    }
+
+    async fn renew(&self) -> Result<(), KeysFault> {
+        let mut read = self.keys_read.lock().await;
+        if self.places.may_differ(&self.keys.load(), &self.secrets).await? {
+            let begun = Instant::now();
+            self.keys.store(Arc::new(self.places.read(&self.secrets).await?));
+            *read = begun;
+        }
+        Ok(())
     }
 
     async fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lockgate_gateway::vault::KeyPlaces;
+use lockgate_gateway::{clock, vault::KeyPlaces};
 use lockgate_store::db::DbPlace;
 use tokio::time::sleep;
 use tracing::warn;
@@ -12,7 +12,7 @@ use crate::vault::{OpenFault, OpenVault};
 
 /// A vault that is away is tried again this often.
 const OPEN_EVERY: Duration = Duration::from_secs(2);
-/// How often what was fetched and is not in use any more is forgotten.
+/// How often what was fetched and is not in use any more is forgotten, and this gateway announced.
 const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// Tries to let the gateway fetch sealed secrets.
@@ -48,8 +48,15 @@ pub(super) async fn keep(
         sleep(OPEN_EVERY).await;
         tried = open(&ground, &place, &keys).await;
     }
+    let instance = match clock::random_id() {
+        Ok(instance) => instance,
+        Err(refusal) => return warn!(%refusal, "the vault can't be tended"),
+    };
+    let (vault, node) = (&ground.gateway.ground.vault, &ground.settings.node);
     loop {
+        let announced = vault.announce(&instance, node, clock::now()).await;
+        *lock(&ground.parts.vault) = announced.err().map(|fault| fault.to_string());
         sleep(TEND_EVERY).await;
-        ground.gateway.ground.vault.tend().await;
+        vault.tend().await;
     }
 }

@@ -7,5 +7,6 @@ mod demo;
 mod folder;
 mod guard;
 mod mask;
+mod nodes;
 mod serve;
 mod vault;

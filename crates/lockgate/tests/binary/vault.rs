@@ -30,7 +30,7 @@ const CONFIG: &str = "public_url: https://mcp.example.com\n\
      \x20   issuers: [corp]\n\
      \x20   upstream: { stdio: { command: /bin/false, env: { TOKEN: 'sealed:files-token' } } }\n";
 
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let folder = Folder::new();
     folder.write("lockgate.yaml", CONFIG);
     folder.write(
@@ -75,11 +75,11 @@ fn same(text: &str) -> String {
     words.collect::<String>().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn set(folder: &Folder, arguments: &[&str], value: &str) -> String {
+pub(crate) fn set(folder: &Folder, arguments: &[&str], value: &str) -> String {
     shown(folder, &fed(folder, &[&["secret"], arguments].concat(), value))
 }
 
-fn run(folder: &Folder, arguments: &[&str]) -> String {
+pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> String {
     shown(folder, &fed(folder, arguments, ""))
 }
 
@@ -250,7 +250,7 @@ fn a_killed_rotation_loses_nothing() {
 }
 
 /// The ids of the keys, the oldest first.
-fn keys(folder: &Folder) -> Vec<String> {
+pub(crate) fn keys(folder: &Folder) -> Vec<String> {
     let status = folder.command().args(["vault", "status", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&status.stdout).unwrap();
     let keys = report["keys"].as_array().unwrap();

@@ -7,12 +7,14 @@
 
 mod fault;
 mod keys;
+mod nodes;
 mod rows;
 
 use lockgate_model::Timestamp;
 
 pub use fault::SecretsFault;
 pub use keys::WrappedKey;
+pub use nodes::{LIVE_MS, VaultNode};
 pub use rows::{NewSecret, Rewrapped, SecretRow};
 
 use crate::db::{self, DbFault, DbPlace, Migration, Schema, conn::Pools};
@@ -32,6 +34,12 @@ const SCHEMA: Schema = Schema {
             description: "wrapped keys",
             sqlite: include_str!("../../migrations/secrets/sqlite/0002_wrapped_keys.sql"),
             postgres: include_str!("../../migrations/secrets/postgres/0002_wrapped_keys.sql"),
+        },
+        Migration {
+            number: 3,
+            description: "nodes",
+            sqlite: include_str!("../../migrations/secrets/sqlite/0003_nodes.sql"),
+            postgres: include_str!("../../migrations/secrets/postgres/0003_nodes.sql"),
         },
     ],
 };
@@ -192,6 +200,24 @@ impl Secrets {
         // What it wrapped is of no more use, but to somebody who finds it.
         self.pools.flush().await?;
         Ok(gone)
+    }
+
+    /// Says that a gateway runs, and which keys it has.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn announce(&self, node: &VaultNode, now: Timestamp) -> Result<(), DbFault> {
+        let mut tx = self.pools.begin().await?;
+        nodes::announce(&mut tx, node, now).await?;
+        tx.commit().await
+    }
+
+    /// The gateways that said within [`LIVE_MS`] that they run.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn nodes(&self, now: Timestamp) -> Result<Vec<VaultNode>, DbFault> {
+        nodes::live(&self.pools, now).await
     }
 
     /// Ends all connections.

@@ -85,6 +85,7 @@ contract! {
     secrets::nothing_slips_behind_a_rotation,
     secrets::pages_go_through_all_names,
     secrets::of_two_wrapped_keys_of_one_number_one_is_put,
+    secrets::gateways_that_say_nothing_are_gone,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use lockgate_model::Timestamp;
 use lockgate_store::{
     db::DbPlace,
-    secrets::{NewSecret, PAGE_MAX, Rewrapped, SecretRow, Secrets, SecretsFault, WrappedKey},
+    secrets::{
+        LIVE_MS, NewSecret, PAGE_MAX, Rewrapped, SecretRow, Secrets, SecretsFault, VaultNode,
+        WrappedKey,
+    },
 };
 
 use crate::contract::Fresh;
@@ -221,4 +224,23 @@ pub(crate) async fn of_two_wrapped_keys_of_one_number_one_is_put(fresh: Fresh) {
     assert!(secrets.forget_wrapped_key(&first.id).await.unwrap());
     assert!(!secrets.forget_wrapped_key(&first.id).await.unwrap());
     assert_eq!(other.wrapped_keys().await.unwrap(), [key("c", 2)]);
+}
+
+pub(crate) async fn gateways_that_say_nothing_are_gone(fresh: Fresh) {
+    let secrets = open(&fresh).await;
+    let node = |instance: &str, keys: &[&str]| VaultNode {
+        instance: instance.into(),
+        node: format!("gateway-{instance}"),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    assert_eq!(secrets.nodes(at(0)).await.unwrap(), []);
+    secrets.announce(&node("b", &["k1"]), at(LIVE_MS)).await.unwrap();
+    secrets.announce(&node("a", &["k1"]), at(LIVE_MS + 5)).await.unwrap();
+    secrets.announce(&node("b", &["k1", "k2"]), at(LIVE_MS + 7)).await.unwrap();
+    let both = [node("a", &["k1"]), node("b", &["k1", "k2"])];
+    assert_eq!(secrets.nodes(at(2 * LIVE_MS + 5)).await.unwrap(), both);
+    assert_eq!(secrets.nodes(at(2 * LIVE_MS + 6)).await.unwrap(), both[1..]);
+    // Who announces itself late is there again, and takes those away that are not.
+    secrets.announce(&node("a", &["k2"]), at(3 * LIVE_MS)).await.unwrap();
+    assert_eq!(secrets.nodes(at(0)).await.unwrap(), [node("a", &["k2"])]);
 }

@@ -8,7 +8,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     serve::{process, runtime},
     terminal::Terminal,
-    vault::{OpenVault, on_record},
+    vault::{OpenVault, on_record, without},
 };
 
 /// Take a key that nothing is sealed under out of the key file
@@ -42,6 +42,12 @@ pub(super) fn run(forget: &Forget, terminal: Terminal) -> Outcome {
         let under = counts.iter().find(|(id, _)| *id == key.to_string()).map_or(0, |(_, n)| *n);
         Ok::<_, Failure>((vault, sealing, under))
     })?;
+    let behind = runtime.block_on(without(&vault.secrets, sealing));
+    if let [node, ..] = behind.map_err(Failure::unreachable)?.as_slice() {
+        return Err(Failure::no(format_args!(
+            "the gateway `{node}` does not have the key {sealing}, which seals: give it that one first"
+        )));
+    }
     if !vault.keys.has(key) {
         return Err(Failure::no(KeyFault::Unknown(key)));
     }

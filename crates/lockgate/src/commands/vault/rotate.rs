@@ -3,22 +3,30 @@
 //! Each step leaves every secret readable, wherever it is cut off: the new key is in the file before
 //! anything is sealed under it, and the old one stays. Run again, it goes on where it was.
 
+use std::time::{Duration, Instant};
+
 use lockgate_gateway::{clock, vault::KeysFault};
 use lockgate_model::VaultChange;
 use lockgate_store::secrets::{Rewrapped, SecretRow};
 use lockgate_vault::{KeyFault, KeyId, Sealed};
+use tokio::time::sleep;
 
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
     serve::{process, runtime},
     terminal::Terminal,
-    vault::{OpenVault, on_record},
+    vault::{OpenVault, on_record, without},
 };
+
+/// How long gateways may take to have a new key: longer than one that is gone counts as one that runs.
+const GATEWAYS_MAX: Duration = Duration::from_secs(25);
+/// How often they are looked at.
+const GATEWAYS_EVERY: Duration = Duration::from_millis(250);
 
 /// Seal under a new key from now on, and wrap everything under it
 ///
-/// A running gateway goes on meanwhile. Cut off at any moment, everything still opens; run it again
+/// Running gateways go on meanwhile; all of them must have the new key before it seals. Cut off at any moment, everything still opens; run it again
 /// and it goes on. Keys of before stay until `lockgate vault forget`. Where somebody put a new key
 /// behind the others already, as on several gateways or with keys in a variable, that one is used.
 #[derive(Debug, clap::Args)]
@@ -39,6 +47,7 @@ pub(super) fn run(rotate: &Rotate, terminal: Terminal) -> Outcome {
     let goes_on = left > 0;
     let to = if goes_on { from } else { runtime.block_on(next(&mut vault, from))? };
     if !goes_on {
+        runtime.block_on(wait_for_gateways(&vault, to, terminal))?;
         let change = VaultChange::RotateKey { from: from.to_string(), to: to.to_string() };
         on_record(&loaded, change, || {
             let (from, to) = (from.to_string(), to.to_string());
@@ -84,6 +93,31 @@ async fn next(vault: &mut OpenVault, sealing: KeyId) -> Result<KeyId, Failure> {
         })?;
     }
     Ok(vault.keys.newest())
+}
+
+/// Waits until every gateway that runs has the key `to`: one that does not could open nothing of what is
+/// sealed under it.
+async fn wait_for_gateways(
+    vault: &OpenVault,
+    to: KeyId,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let (begun, mut told) = (Instant::now(), false);
+    loop {
+        let behind = without(&vault.secrets, to).await.map_err(Failure::unreachable)?;
+        let [first, ..] = behind.as_slice() else { return Ok(()) };
+        if begun.elapsed() >= GATEWAYS_MAX {
+            return Err(Failure::unreachable(format_args!(
+                "the gateway `{first}` does not have the key {to}, so nothing was rotated: put it \
+                 there, and run this again"
+            )));
+        }
+        if !told {
+            told = true;
+            terminal.talk(format_args!("waiting for {} to read the key {to}", behind.join(", ")));
+        }
+        sleep(GATEWAYS_EVERY).await;
+    }
 }
 
 /// Wraps everything under `to`; gives how many it were.

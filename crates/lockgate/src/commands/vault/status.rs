@@ -1,7 +1,7 @@
 //! `lockgate vault status`: the keys, and whether every secret opens.
 
 use lockgate_store::secrets::{SecretRow, Secrets};
-use lockgate_vault::{About, Keyring, Purpose, Sealed};
+use lockgate_vault::{About, KeyId, Keyring, Purpose, Sealed};
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     offline,
     serve::{process, runtime},
     terminal::{Style, Terminal},
-    vault::{OpenVault, unusable},
+    vault::{OpenVault, unusable, without},
 };
 
 /// Say which keys there are, and whether every secret opens; exits with 1 where one does not
@@ -98,7 +98,12 @@ async fn report(vault: &OpenVault) -> Result<Report, Failure> {
     }
     let secrets = counts.iter().map(|(_, count)| count).sum();
     let to_rewrap = keys.iter().filter(|key| !key.seals).map(|key| key.secrets).sum();
-    let wrong = unopened(&vault.secrets, &vault.keys).await?;
+    let mut wrong = unopened(&vault.secrets, &vault.keys).await?;
+    if let Some(key) = KeyId::parse(&sealing) {
+        let behind = without(&vault.secrets, key).await.map_err(Failure::unreachable)?;
+        let words = |node| format!("the gateway `{node}` does not have the key {key}, which seals");
+        wrong.extend(behind.into_iter().map(words));
+    }
     Ok(Report { keys_at: vault.places.to_string(), keys, secrets, to_rewrap, wrong })
 }
 
