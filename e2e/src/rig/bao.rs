@@ -48,6 +48,8 @@ pub struct Known {
     pub lease_s: u64,
     /// How long it lives at most, with renewals, in seconds.
     pub lease_max_s: u64,
+    /// Whether nothing is answered, and connections stay open.
+    pub silent: bool,
     /// A status that everything is answered with.
     pub instead: Option<u16>,
     /// The calls so far, as `METHOD path`.
@@ -148,6 +150,9 @@ impl Bao {
 fn serve(port: u16, known: &Arc<Mutex<Known>>) -> io::Result<Server> {
     let known = Arc::clone(known);
     let handler = move |heard: &Heard, socket: &mut TcpStream| {
+        while known.lock().unwrap_or_else(PoisonError::into_inner).silent {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let (status, body) = known.lock().unwrap_or_else(PoisonError::into_inner).answer(heard);
         let body = body.to_string();
         write!(

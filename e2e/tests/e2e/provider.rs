@@ -96,6 +96,30 @@ fn sessions_are_renewed_ahead_of_their_end_and_made_anew_after_it() {
     house.waits("it works again", |house| house.ask("main").status == 200);
 }
 
+/// Whoever asks a server that does not answer is told so in seconds, however many they are.
+#[test]
+fn nobody_waits_one_by_one_behind_a_silent_server() {
+    let mut house = House::start(|folder| json!({ "token": format!("file:{folder}") }));
+    house.bao.known().silent = true;
+    house.refuses(Reason::CredentialUnreachable, EFFECT);
+    // Until that nobody answered is known no more.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let begun = Instant::now();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let caller = house.caller("main");
+            std::thread::spawn(move || caller.send(&caller.call("echo", json!({}))).unwrap().status)
+        })
+        .collect();
+    let answers: Vec<u16> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+    let took = begun.elapsed();
+    say(&format!("outside: 20 calls to a silent server in {} ms", took.as_millis()));
+    assert!(answers.iter().all(|status| *status == 503), "{answers:?}");
+    assert!(took < EFFECT, "{took:?}");
+    house.bao.known().silent = false;
+    house.waits("it answers again", |house| house.ask("main").status == 200);
+}
+
 #[test]
 fn a_token_is_read_again_where_it_was_ended() {
     let mut house = House::start(|folder| json!({ "token": format!("file:{folder}") }));
