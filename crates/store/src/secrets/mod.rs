@@ -3,7 +3,8 @@
 //! Every change names the version, or the key, that it was made from, so that of two at once one wins and
 //! the other is told. A change is durable when the call returns. Everything new is sealed under the one
 //! key that stands in the table beside: who still knows only the key before is told so, which is what
-//! makes an end of a rotation an end.
+//! makes an end of a rotation an end. The gateways that run on it say which keys they have, for a rotation to
+//! wait for.
 
 mod fault;
 mod keys;
