@@ -6,5 +6,5 @@ use std::{env, process::ExitCode};
 use lockgate_gateway::upstream::stdio::launcher;
 
 fn main() -> ExitCode {
-    launcher::main(env::args_os().skip(1))
+    launcher::main(env::args_os().skip(2))
 }

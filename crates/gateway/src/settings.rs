@@ -1,6 +1,8 @@
 //! The gateway's sections of the configuration. The binary reads them from a file and the
 //! environment; nothing here reads anything, and nothing here holds a secret.
 
+mod sandbox;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use lockgate_model::{ConnectionName, Era, Limits};
@@ -8,6 +10,8 @@ use lockgate_rules::mask::{MaskSettings, detect};
 use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+pub use sandbox::{FileSettings, Network, SandboxSettings};
 
 use crate::{
     secret::SecretRef,
@@ -318,13 +322,16 @@ pub struct StdioSettings {
     #[serde(default)]
     pub args: Vec<String>,
     /// Its whole environment, by reference; of the gateway's own it gets nothing. What needs to
-    /// find other programs gets `PATH: env:PATH`.
+    /// find other programs gets `PATH: env:PATH`; `sandbox.home` gives it `HOME` and `TMPDIR`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
     pub env: BTreeMap<String, SecretRef>,
     /// Its working directory; `/` where absent.
     #[serde(default)]
     pub cwd: Option<PathBuf>,
+    /// What it may use of the machine.
+    #[serde(default)]
+    pub sandbox: SandboxSettings,
 }
 
 /// Which era an upstream speaks.

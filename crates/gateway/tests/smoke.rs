@@ -71,7 +71,7 @@ impl Rig {
         let journal = data.path().join("journal");
         let keys = Keys::open_or_create(&data.path().join("keys"), &journal).unwrap();
         let (journal, _) = Journal::open(&journal, &keys, JournalOptions::default()).unwrap();
-        let launcher = Launcher { program: "/bin/false".into(), arguments: Vec::new() };
+        let launcher = Launcher { program: "/bin/false".into() };
         let pins = data.path().join("pins");
         let key = MaskKey::new(keys.masking());
         let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher, key).unwrap();

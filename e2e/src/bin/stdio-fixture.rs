@@ -5,7 +5,8 @@
 use std::{
     fs::File,
     io::{BufRead as _, Write as _},
-    process::Command,
+    net::TcpStream,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -75,7 +76,7 @@ fn answer(message: &Value, arguments: &[String]) -> Option<Value> {
         "tools/list" => {
             let schema = json!({ "type": "object", "properties": {} });
             let tool = |name: &str| json!({ "name": name, "inputSchema": schema });
-            let tools = ["self", "echo"].map(tool);
+            let tools = ["self", "echo", "read", "write", "dial", "allocate", "fork"].map(tool);
             json!({ "resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private" })
         }
         "tools/call" => {
@@ -85,9 +86,15 @@ fn answer(message: &Value, arguments: &[String]) -> Option<Value> {
                     "env": std::env::vars().collect::<std::collections::BTreeMap<_, _>>(),
                     "cwd": std::env::current_dir().ok(),
                     "pid": std::process::id(),
+                    "user": rustix::process::geteuid().as_raw(),
+                    "group": rustix::process::getegid().as_raw(),
                     "files": open_files(),
                 }),
-                _ => message["params"]["arguments"].clone(),
+                "echo" => message["params"]["arguments"].clone(),
+                name => match attempt(name, &message["params"]["arguments"]) {
+                    Ok(done) => json!({ "done": done }),
+                    Err(fault) => json!({ "failed": format!("{fault:#}") }),
+                },
             };
             let content = json!([{ "type": "text", "text": told.to_string() }]);
             match modern {
@@ -96,6 +103,34 @@ fn answer(message: &Value, arguments: &[String]) -> Option<Value> {
             }
         }
         _ => json!({}),
+    })
+}
+
+/// Does what a server may want to do to the machine it runs on, and says how far it came.
+fn attempt(what: &str, arguments: &Value) -> anyhow::Result<Value> {
+    let text = |name: &str| arguments[name].as_str().unwrap_or_default();
+    let number = usize::try_from(arguments["number"].as_u64().unwrap_or_default())?;
+    Ok(match what {
+        "read" => json!(std::fs::read_to_string(text("path"))?),
+        "write" => json!(std::fs::write(text("path"), "written")?),
+        "dial" => json!(TcpStream::connect(text("address")).map(drop)?),
+        "allocate" => {
+            let mut memory: Vec<u8> = Vec::new();
+            memory.try_reserve_exact(number << 20)?;
+            memory.resize(number << 20, 1);
+            json!(memory.len())
+        }
+        "fork" => {
+            let sleeper = || Command::new("/bin/sleep").arg("60").stdout(Stdio::null()).spawn();
+            let mut sleepers: Vec<_> = (0..number).map_while(|_| sleeper().ok()).collect();
+            let count = sleepers.len();
+            for sleeper in &mut sleepers {
+                sleeper.kill()?;
+                sleeper.wait()?;
+            }
+            json!(count)
+        }
+        other => anyhow::bail!("no such tool: {other}"),
     })
 }
 

@@ -35,6 +35,7 @@ mod rows_t;
 mod rows_u;
 mod rows_v;
 mod rows_x;
+mod rows_x_sandbox;
 mod running;
 mod secrets;
 mod tokens;

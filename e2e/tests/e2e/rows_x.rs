@@ -19,6 +19,8 @@ use lockgate_e2e::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::rows_x_sandbox;
+
 /// Arguments that a shell would take for something else.
 const ARGUMENTS: [&str; 7] = ["plain", "; id", "$(id)", "a\nb", "-rf", "`id`", "*"];
 
@@ -37,6 +39,7 @@ fn class_x() {
     class.noise();
     class.crashes();
     class.ends();
+    rows_x_sandbox::rows(&mut class.rows);
     class.rows.finish();
 }
 

@@ -38,6 +38,7 @@ impl Shop {
             args: [server, folder.path().join("state")].map(|p| p.display().to_string()).to_vec(),
             env: Default::default(),
             cwd: None,
+            sandbox: Default::default(),
         };
         let stale = Stale::default();
         let settings = UpstreamSettings::Stdio(stdio.clone());

@@ -42,6 +42,7 @@ impl Rig {
             args: vec![server.display().to_string()],
             env: Default::default(),
             cwd: None,
+            sandbox: Default::default(),
         };
         let mut limits = Limits { answer_wait_max_ms: 20_000, ..Limits::default() };
         change(&mut settings, &mut limits);
@@ -142,7 +143,7 @@ pub(crate) fn launcher() -> Launcher {
     let program = std::env::current_exe().unwrap();
     let program = program.ancestors().nth(2).unwrap().join("examples/stdio-child");
     assert!(program.exists(), "{program:?} is missing: build the crate's examples");
-    Launcher { program, arguments: Vec::new() }
+    Launcher { program }
 }
 
 /// The interpreter itself: what stands in `PATH` may be a script that needs an environment.

@@ -1,6 +1,10 @@
 //! `lockgate check`: is this configuration, with its policies, fit to serve? Needs no network.
 
-use lockgate_gateway::snapshot::Guard;
+use lockgate_gateway::{
+    settings::{ConnectionSettings, UpstreamSettings},
+    snapshot::Guard,
+    upstream::stdio::{Launcher, sandbox},
+};
 use serde::Serialize;
 
 use crate::{
@@ -34,6 +38,8 @@ struct Report {
     policy_files: usize,
     /// Connections whose tools are not pinned yet, so that policies naming them can't be checked.
     without_pins: Vec<String>,
+    /// Servers of connections that can't be bounded on this machine as the configuration says.
+    unusable_sandboxes: Vec<String>,
     /// Sealed secrets that connections refer to and can't use.
     unusable_secrets: Vec<String>,
     warnings: Vec<String>,
@@ -57,6 +63,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
         issuers: loaded.gateway.issuers.len(),
         policy_files: sources.map_err(Failure::usage)?.len(),
         without_pins: unpinned.map(|shape| shape.name.to_string()).collect(),
+        unusable_sandboxes: unusable_sandboxes(&loaded),
         unusable_secrets: unusable_secrets(&loaded)?,
         warnings,
     };
@@ -74,8 +81,8 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
             "note: the tools of `{name}` are not pinned; its policies are checked in part"
         ));
     }
-    for secret in &report.unusable_secrets {
-        terminal.talk(format_args!("note: {secret}"));
+    for note in report.unusable_sandboxes.iter().chain(&report.unusable_secrets) {
+        terminal.talk(format_args!("note: {note}"));
     }
     let words = format!(
         "{} is good: {} connections, {} issuers, {} policy files",
@@ -83,6 +90,17 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     );
     terminal.data(terminal.styled(Style::Good, &words));
     Ok(Exit::Ok)
+}
+
+/// Tried out on this machine, which may not be the one that serves: notes, no faults.
+fn unusable_sandboxes(loaded: &Loaded) -> Vec<String> {
+    let launcher = Launcher::this_program();
+    let note = |connection: &ConnectionSettings| {
+        let UpstreamSettings::Stdio(stdio) = &connection.upstream else { return None };
+        let refused = sandbox::check(&launcher, stdio).err()?;
+        Some(format!("connection `{}`: {}", connection.name, refused.detail))
+    };
+    loaded.gateway.connections.iter().filter_map(note).collect()
 }
 
 /// Looked up where that needs no network, and where there is something to look up.

@@ -185,6 +185,20 @@ const RECOGNISERS: &str = "recognisers:
     in_flight_max: 0
 connections:";
 
+const SANDBOX: &str = "connections:
+  - name: tools
+    issuers: [corp]
+    upstream:
+      stdio:
+        command: /bin/true
+        sandbox:
+          user: 0
+          home: mcp/tools
+          files: { read: [/srv, ../secrets] }
+          memory_max_mib: 1
+          processes_max: 0
+";
+
 #[test]
 fn a_file_is_masked_as_a_connection_does() {
     let masking = "masking: { mask: [pii.email], operators: { pii: { last: 4 } } }";
@@ -219,6 +233,7 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("masking-recogniser", "labels: { env: production }", "recognisers: [presidio]"),
         ("detection", "connections:", DETECTION),
         ("recognisers", "connections:", RECOGNISERS),
+        ("sandbox", "connections:", SANDBOX),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {

@@ -30,6 +30,7 @@ use crate::{clearance::Clearance, clock, pin::Stale, settings::StdioSettings, va
 mod backoff;
 mod child;
 pub mod command;
+mod confine;
 mod exchange;
 pub mod launcher;
 mod log;
@@ -38,6 +39,7 @@ mod process;
 mod queue;
 mod remap;
 mod router;
+pub mod sandbox;
 
 pub use exchange::Events;
 pub use launcher::Launcher;
@@ -57,7 +59,8 @@ impl StdioUpstream {
     /// definitions changed.
     ///
     /// # Errors
-    /// [`Reason::ChildUnavailable`] where the command is not one that may be run.
+    /// [`Reason::ChildUnavailable`] where the command is not one that may be run, or this machine
+    /// can't bound it as the settings say.
     pub fn new(
         connection: ConnectionName,
         settings: StdioSettings,
@@ -67,6 +70,10 @@ impl StdioUpstream {
         vault: Arc<Vault>,
     ) -> Result<Self, Refusal> {
         command::check(&settings.command)?;
+        sandbox::check(&launcher, &settings)?;
+        if let Some(warning) = sandbox::warning(&settings) {
+            tracing::warn!(%connection, "{warning}");
+        }
         let host = Host::new(connection, settings, limits, launcher, stale, vault);
         Ok(Self { host: Arc::new(host), sessions: Arc::default(), shared: Default::default() })
     }

@@ -23,7 +23,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{command, launcher::Launcher, log, output::Output};
+use super::{
+    command,
+    launcher::{Launcher, Plan, SUBCOMMAND},
+    log,
+    output::Output,
+    sandbox,
+};
 use crate::{secret::Secret, settings::StdioSettings, vault::Vault};
 
 /// Lines that wait for a child that does not read; further senders wait themselves.
@@ -125,10 +131,11 @@ async fn prepare(
     connection: &ConnectionName,
     vault: &Vault,
 ) -> Result<(Command, Vec<Arc<Secret>>), Refusal> {
+    let plan = Plan { gateway: Some(std::process::id()), sandbox: settings.sandbox.clone() };
     let mut command = Command::new(&launcher.program);
     command
-        .args(&launcher.arguments)
-        .arg(std::process::id().to_string())
+        .arg(SUBCOMMAND)
+        .arg(plan.to_argument().map_err(not_started)?)
         .arg(&settings.command)
         .args(&settings.args)
         .env_clear()
@@ -138,6 +145,7 @@ async fn prepare(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    sandbox::dress(command.as_std_mut(), &settings.sandbox).map_err(not_started)?;
     let mut secrets = Vec::with_capacity(settings.env.len());
     for (name, place) in &settings.env {
         let secret = place.fetch(vault, connection).await?;

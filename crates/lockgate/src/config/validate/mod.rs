@@ -13,7 +13,10 @@ use http::HeaderName;
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     egress::{EgressRules, check_url},
-    settings::{ConnectionSettings, HttpSettings, IssuerSettings, StdioSettings, UpstreamSettings},
+    settings::{
+        ConnectionSettings, HttpSettings, IssuerSettings, SandboxSettings, StdioSettings,
+        UpstreamSettings,
+    },
     token::{Rules, RulesFault},
 };
 use url::{Host, Url};
@@ -299,6 +302,47 @@ fn check_stdio(stdio: &StdioSettings, at: &mut Section<'_>) {
         format!("the command `{}` is no absolute path", stdio.command.display()),
         "write the whole path: it is never looked up in PATH",
     );
+    check_sandbox(&stdio.sandbox, at);
+}
+
+fn check_sandbox(sandbox: &SandboxSettings, at: &mut Section<'_>) {
+    let files = sandbox.files.iter();
+    let files = files.flat_map(|files| files.read.iter().chain(&files.write));
+    let named = files.map(|path| ("files", path)).chain(sandbox.home.iter().map(|it| ("home", it)));
+    for (key, path) in named {
+        at.check(
+            path.is_absolute(),
+            &format!("upstream.stdio.sandbox.{key}"),
+            format!("`{}` is no absolute path", path.display()),
+            "write the whole path",
+        );
+    }
+    at.check(
+        sandbox.user != Some(0) && sandbox.group != Some(0),
+        "upstream.stdio.sandbox.user",
+        "root is no user of a server's own",
+        "give it a user id that nothing else on the machine has, such as 48001",
+    );
+    at.check(
+        sandbox.group.is_none() || sandbox.user.is_some(),
+        "upstream.stdio.sandbox.group",
+        "there is a `group`, and no `user`",
+        "name the `user` as well",
+    );
+    let numbers = [
+        ("memory_max_mib", sandbox.memory_max_mib, 64),
+        ("open_files_max", sandbox.open_files_max, 16),
+        ("processes_max", sandbox.processes_max.unwrap_or(u32::MAX), 1),
+        ("cpu_max_s", sandbox.cpu_max_s.unwrap_or(u32::MAX), 1),
+    ];
+    for (key, number, least) in numbers {
+        at.check(
+            number >= least,
+            &format!("upstream.stdio.sandbox.{key}"),
+            format!("no server starts with {key} {number}"),
+            &format!("{least} is the least; leave it out for the default"),
+        );
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
