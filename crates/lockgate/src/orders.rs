@@ -113,9 +113,9 @@ pub(crate) async fn take_orders(journal: Arc<Journal>, data: PathBuf) {
 async fn take(journal: &Journal, order: &Path) -> Result<(), String> {
     let bytes = fs::read(order).map_err(|error| error.to_string())?;
     match serde_json::from_slice(&bytes) {
-        Ok(event @ (Event::Viewed(_) | Event::Kept(_) | Event::Vault(_))) => {
-            record(journal, event).await.map_err(|fault| fault.to_string())
-        }
+        Ok(
+            event @ (Event::Viewed(_) | Event::Kept(_) | Event::Vault(_) | Event::Connections(_)),
+        ) => record(journal, event).await.map_err(|fault| fault.to_string()),
         _ => Err("it is no order".to_owned()),
     }
 }

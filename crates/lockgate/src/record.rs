@@ -2,8 +2,9 @@
 //! steer the terminal.
 
 use lockgate_model::{
-    ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent,
-    RefusalEvent, VaultChange, VaultEvent, Verdict,
+    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
+    IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, VaultChange, VaultEvent,
+    Verdict,
 };
 use lockgate_store::journal::Record;
 
@@ -58,6 +59,9 @@ fn words(event: &Event) -> String {
             format!("kept     {} by {}: {}", change(&kept.change), kept.by, kept.reason)
         }
         Event::Vault(VaultEvent { by, change }) => format!("vault    {} by {by}", vault(change)),
+        Event::Connections(ConnectionsEvent { by, change }) => {
+            format!("register {} by {by}", connections(change))
+        }
         Event::Message(message) => {
             let body = message.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
             format!("message  {} {body}", short(&message.call))
@@ -113,6 +117,20 @@ fn vault(change: &VaultChange) -> String {
         VaultChange::RotateKey { from, to } => format!("rotate from key {from} to {to}"),
         VaultChange::ForgetKey { key } => format!("forget key {key}"),
         VaultChange::Failed { why } => format!("the change before did not take effect: {why};"),
+    }
+}
+
+fn connections(change: &ConnectionsChange) -> String {
+    let one = |version: &ConnectionVersion| {
+        let ConnectionVersion { connection, version, settings } = version;
+        let word = if settings.is_some() { "put" } else { "remove" };
+        format!("{word} {connection}, version {version}")
+    };
+    match change {
+        ConnectionsChange::Made(all) => all.iter().map(one).collect::<Vec<_>>().join("; "),
+        ConnectionsChange::Failed { why } => {
+            format!("the change before did not take effect: {why};")
+        }
     }
 }
 

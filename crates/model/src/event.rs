@@ -60,6 +60,8 @@ pub enum Event {
     Kept(KeptEvent),
     /// Somebody changes the vault; on record before it takes effect.
     Vault(VaultEvent),
+    /// Somebody changes what is registered; on record before it takes effect.
+    Connections(ConnectionsEvent),
 }
 
 impl Event {
@@ -79,7 +81,8 @@ impl Event {
             | Self::Pins { .. }
             | Self::Viewed(_)
             | Self::Kept(_)
-            | Self::Vault(_) => None,
+            | Self::Vault(_)
+            | Self::Connections(_) => None,
         }
     }
 }
@@ -284,6 +287,40 @@ pub enum VaultChange {
         /// Why.
         why: String,
     },
+}
+
+/// A change of the registered connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionsEvent {
+    /// Who: `issuer/subject`, or `local:user`.
+    pub by: String,
+    /// What.
+    pub change: ConnectionsChange,
+}
+
+/// What changes in what is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionsChange {
+    /// All of these together.
+    Made(Vec<ConnectionVersion>),
+    /// A change that was put on the record just before did not take effect.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The next version of one registered connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionVersion {
+    /// The connection.
+    pub connection: String,
+    /// The version that it gets.
+    pub version: u64,
+    /// Its settings, in which secrets stand by reference alone; absent where it is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
 }
 
 /// A request that never became a call.

@@ -28,9 +28,9 @@ pub use canonical::canonical;
 pub use connection::{ConnectionName, NameFault};
 pub use digest::Digest;
 pub use event::{
-    ApprovalEvent, ApprovalStep, Event, IntentEvent, KeptChange, KeptEvent, MessageEvent,
-    OpenedEvent, OutcomeEvent, OutcomeStatus, RefusalEvent, RestoredValue, SECRET_IN_ARGUMENTS,
-    VaultChange, VaultEvent, ViewedEvent,
+    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
+    IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus,
+    RefusalEvent, RestoredValue, SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;

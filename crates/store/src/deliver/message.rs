@@ -112,5 +112,6 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Viewed(_) => ("viewed", false, None, None),
         Event::Kept(_) => ("kept", false, None, None),
         Event::Vault(_) => ("vault", false, None, None),
+        Event::Connections(_) => ("connections", false, None, None),
     }
 }

@@ -162,7 +162,8 @@ impl Changes {
                 | Event::Pins { .. }
                 | Event::Viewed(_)
                 | Event::Kept(_)
-                | Event::Vault(_) => {}
+                | Event::Vault(_)
+                | Event::Connections(_) => {}
             }
         }
         Ok(())

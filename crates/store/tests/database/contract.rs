@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
-use crate::{approvals, cases, cluster::Cluster, kept, pages, search, secrets};
+use crate::{approvals, cases, cluster::Cluster, connections, kept, pages, search, secrets};
 
 /// An empty index.
 pub(crate) struct Fresh {
@@ -70,6 +70,12 @@ contract! {
     cases::l1_hostile_text_is_data,
     cases::long_names_are_found_by_their_full_value,
     cases::a_later_schema_is_refused,
+    connections::every_version_is_kept,
+    connections::a_change_names_the_version_before,
+    connections::several_are_changed_all_or_none,
+    connections::of_many_at_once_one_wins,
+    connections::what_was_applied_is_told,
+    connections::there_are_limits,
     kept::what_is_erased_is_gone,
     kept::an_erased_session_stays_erased_in_a_rebuild,
     kept::holds_begin_and_end,

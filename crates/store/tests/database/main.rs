@@ -1,4 +1,4 @@
-//! Index, approvals and sealed secrets as their users see them: the same cases on SQLite and on a real PostgreSQL.
+//! Index, approvals, registered connections and sealed secrets as their users see them: the same cases on SQLite and on a real PostgreSQL.
 
 #[cfg(test)]
 mod approvals;
@@ -6,6 +6,8 @@ mod approvals;
 mod cases;
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod connections;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

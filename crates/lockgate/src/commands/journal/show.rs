@@ -116,7 +116,8 @@ impl Filter<'_> {
             | Event::Approval(_)
             | Event::Viewed(_)
             | Event::Kept(_)
-            | Event::Vault(_) => self.is_open_to_all(),
+            | Event::Vault(_)
+            | Event::Connections(_) => self.is_open_to_all(),
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }
