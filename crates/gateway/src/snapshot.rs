@@ -42,6 +42,8 @@ pub struct Blueprint {
     pub settings: GatewaySettings,
     /// The policy files.
     pub policies: Vec<Source>,
+    /// Connections that were registered and are not served: policies may still speak of them.
+    pub gone: Vec<ConnectionName>,
 }
 
 /// One version of everything that decides.
@@ -143,7 +145,9 @@ impl Snapshot {
             .collect::<Result<Vec<_>, _>>()?;
         let shapes: Vec<_> =
             connections.iter().map(|connection| connection.shape.clone()).collect();
-        let compiled = Policies::compile(&blueprint.policies, &shapes, &issuer_names(settings))?;
+        let gone = blueprint.gone.iter().map(ConnectionShape::unserved);
+        let known: Vec<_> = shapes.iter().cloned().chain(gone).collect();
+        let compiled = Policies::compile(&blueprint.policies, &known, &issuer_names(settings))?;
         Ok(Self {
             version: version(&blueprint, &shapes, &connections),
             policies: compiled.policies,

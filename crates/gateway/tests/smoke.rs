@@ -67,6 +67,7 @@ impl Rig {
         let blueprint = Blueprint {
             settings: serde_json::from_value(settings).unwrap(),
             policies: vec![Source { name: "test.cedar".into(), text: policy.into() }],
+            gone: Vec::new(),
         };
         let journal = data.path().join("journal");
         let keys = Keys::open_or_create(&data.path().join("keys"), &journal).unwrap();

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Show what the configuration says, and from where
     #[command(subcommand)]
     Config(commands::config::Command),
+    /// Register MCP servers beside those of the configuration
+    #[command(subcommand)]
+    Connection(commands::connection::Command),
     /// Ask and write policies
     #[command(subcommand)]
     Policy(commands::policy::Command),

@@ -133,7 +133,8 @@ async fn list(
     // Policies take no part in a listing, and may name tools that are only now to be accepted.
     let mut gateway = loaded.gateway.clone();
     gateway.connections.retain(|connection| connection.name == settings.name);
-    let blueprint = Arc::new(Blueprint { settings: gateway, policies: Vec::new() });
+    let blueprint =
+        Arc::new(Blueprint { settings: gateway, policies: Vec::new(), gone: Vec::new() });
     let ground = Ground {
         launcher: Launcher::this_program(),
         pins: offline::pins_folder(&loaded.settings.data),

@@ -16,6 +16,7 @@ mod orders;
 mod place;
 mod plain_http;
 mod record;
+mod registered;
 mod serve;
 mod terminal;
 mod vault;

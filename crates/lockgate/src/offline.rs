@@ -78,6 +78,14 @@ pub(crate) fn vault_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
     place(loaded, loaded.settings.data.join("vault.sqlite"))
 }
 
+/// Where registered connections are kept: as approvals are.
+///
+/// # Errors
+/// Where the reference to the database's URL leads nowhere.
+pub(crate) fn connections_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("connections.sqlite"))
+}
+
 /// The sealed secrets; `None` where they would be in a file that is not there.
 ///
 /// # Errors
@@ -129,7 +137,8 @@ pub(crate) fn pins_folder(data: &Path) -> PathBuf {
 /// Where policies or pins can't be read, or a policy is wrong.
 pub(crate) fn compile(loaded: &Loaded) -> Result<Compiled, Failure> {
     let sources = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
-    let shapes = shapes(loaded)?;
+    let mut shapes = shapes(loaded)?;
+    shapes.extend(loaded.gone.iter().map(ConnectionShape::unserved));
     let issuers = issuer_names(&loaded.gateway);
     Policies::compile(&sources, &shapes, &issuers).map_err(Failure::usage)
 }

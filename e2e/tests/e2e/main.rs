@@ -4,6 +4,7 @@
 mod big;
 mod clients;
 mod conformance;
+mod connections;
 mod cores;
 mod crash;
 mod demo;

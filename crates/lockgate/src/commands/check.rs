@@ -8,9 +8,10 @@ use lockgate_gateway::{
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigArgs, Loaded, load},
+    config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome, summary},
     offline,
+    registered::load_seen,
     serve::{build_failure, runtime},
     terminal::{Style, Terminal},
     vault,
@@ -18,7 +19,7 @@ use crate::{
 
 /// Check the configuration and the policies, without a network
 ///
-/// Policies are checked against the pinned tools in the data folder, where there are any. Exits
+/// Registered connections are checked too, which asks their database. Policies are checked against the pinned tools in the data folder, where there are any. Exits
 /// with 2 where something is wrong.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  \
@@ -47,7 +48,7 @@ struct Report {
 
 /// Answers.
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
-    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let loaded = load_seen(&args.config)?;
     let compiled = offline::compile(&loaded)?;
     for connection in &loaded.gateway.connections {
         Guard::build(connection).map_err(build_failure)?;

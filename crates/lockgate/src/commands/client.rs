@@ -6,8 +6,9 @@ use serde_json::json;
 use url::Url;
 
 use crate::{
-    config::{ConfigArgs, load},
+    config::ConfigArgs,
     failure::{Exit, Failure, Outcome},
+    registered::load_all,
     terminal::{Style, Terminal},
 };
 
@@ -125,7 +126,7 @@ fn pretty(value: &serde_json::Value) -> String {
 
 /// Answers.
 pub(crate) fn run(Command::Config(args): &Command, terminal: Terminal) -> Outcome {
-    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let loaded = load_all(&args.config)?;
     let wanted = |name: &str| args.connection.as_deref().is_none_or(|only| only == name);
     let snippets: Vec<Snippet> = loaded
         .gateway

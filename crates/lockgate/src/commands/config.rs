@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    config::{ConfigArgs, Entry, Settings, load},
+    config::{ConfigArgs, Entry, Settings},
     failure::{Exit, Failure, Outcome},
+    registered::load_seen,
     terminal::{Style, Terminal},
 };
 
@@ -53,7 +54,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
 }
 
 fn print_settings(show: &Show, terminal: Terminal) -> Outcome {
-    let loaded = load(&show.config).map_err(Failure::usage)?;
+    let loaded = load_seen(&show.config)?;
     for warning in &loaded.warnings {
         terminal.talk(format_args!("warning: {warning}"));
     }

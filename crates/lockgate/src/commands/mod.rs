@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod connection;
 pub(crate) mod demo;
 pub(crate) mod guard;
 pub(crate) mod journal;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Serve(args) => serve::run(&args, terminal),
         Command::Check(args) => check::run(&args, terminal),
         Command::Config(command) => config::run(command, terminal),
+        Command::Connection(command) => connection::run(command, terminal),
         Command::Policy(command) => policy::run(command, terminal),
         Command::Guard(command) => guard::run(command, terminal),
         Command::Mask(command) => mask::run(command, terminal),

@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ConfigArgs, Loaded, load},
+    config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome},
     look::{Look, Source},
     offline,
+    registered::load_all,
     serve::runtime,
     terminal::{Style, Terminal, inert},
 };
@@ -88,7 +89,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
     match command {
         Command::List(list) => print_accepted(&list, terminal),
         Command::Diff(one) => {
-            let loaded = load(&one.config).map_err(Failure::usage)?;
+            let loaded = load_all(&one.config)?;
             let (look, changes) = differences(&loaded, &one.connection, terminal)?;
             print_changes(&changes, &look.pins, terminal)?;
             Ok(if changes.is_empty() { Exit::Ok } else { Exit::No })
@@ -98,7 +99,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
 }
 
 fn print_accepted(list: &List, terminal: Terminal) -> Outcome {
-    let loaded = load(&list.config).map_err(Failure::usage)?;
+    let loaded = load_all(&list.config)?;
     let only =
         list.connection.as_deref().map(|name| offline::connection(&loaded, name)).transpose()?;
     let mut rows = Vec::new();
@@ -158,7 +159,7 @@ fn differences(
 }
 
 fn accept_changes(accept: &Accept, terminal: Terminal) -> Outcome {
-    let loaded = load(&accept.one.config).map_err(Failure::usage)?;
+    let loaded = load_all(&accept.one.config)?;
     let name = &accept.one.connection;
     let (look, changes) = differences(&loaded, name, terminal)?;
     print_changes(&changes, &look.pins, terminal)?;

@@ -9,13 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lockgate_gateway::settings::{GatewaySettings, UpstreamSettings};
+use lockgate_gateway::settings::{ConnectionSettings, GatewaySettings, UpstreamSettings};
+use lockgate_model::ConnectionName;
 use miette::Diagnostic;
 
 use super::{
     ConfigFault,
     located::Located,
     overlay::{self, Override, Source},
+    registered::Registered,
     settings::Settings,
     validate::{self, Finding},
 };
@@ -54,7 +56,7 @@ impl ConfigArgs {
 }
 
 /// Settings that passed every check that needs no network.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     /// The file, as given.
     pub(crate) file: PathBuf,
@@ -62,8 +64,14 @@ pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     /// The gateway's part of them.
     pub(crate) gateway: GatewaySettings,
+    /// What is registered, and what became of it; nothing before it was read.
+    pub(crate) registered: Vec<Registered>,
+    /// Names that are not served, and of which policies may still speak: they were registered.
+    pub(crate) gone: Vec<ConnectionName>,
     /// What an operator should look at, one sentence each.
     pub(crate) warnings: Vec<String>,
+    /// Those of them that are about variables.
+    pub(super) unknown: Vec<String>,
     /// What was laid over the file, in order.
     pub(super) overrides: Vec<Override>,
     /// The file's own values and where they stand.
@@ -117,9 +125,18 @@ pub(crate) fn load_with(
         .collect();
     match settings.gateway() {
         Some(gateway) if faults.is_empty() => {
-            let mut warnings = unknown;
-            warnings.extend(validate::warnings(&settings));
-            Ok(Loaded { file: args.config.clone(), settings, gateway, warnings, overrides, tree })
+            let warnings = [unknown.clone(), validate::warnings(&settings)].concat();
+            Ok(Loaded {
+                file: args.config.clone(),
+                settings,
+                gateway,
+                registered: Vec::new(),
+                gone: Vec::new(),
+                warnings,
+                unknown,
+                overrides,
+                tree,
+            })
         }
         gateway => {
             if gateway.is_none() {
@@ -190,14 +207,19 @@ fn anchor(settings: &mut Settings, base: &Path, overrides: &[Override]) {
         *ca = ca.take().map(|path| base.join(path));
     }
     for connection in &mut settings.connections {
-        for pack in &mut connection.guard.packs {
-            *pack = base.join(&*pack);
-        }
-        match &mut connection.upstream {
-            UpstreamSettings::Http(http) => http.ca = http.ca.take().map(|path| base.join(path)),
-            UpstreamSettings::Stdio(stdio) => {
-                stdio.cwd = stdio.cwd.take().map(|path| base.join(path));
-            }
+        anchor_connection(connection, base);
+    }
+}
+
+/// Lets every relative path of a connection start at `base`.
+pub(crate) fn anchor_connection(connection: &mut ConnectionSettings, base: &Path) {
+    for pack in &mut connection.guard.packs {
+        *pack = base.join(&*pack);
+    }
+    match &mut connection.upstream {
+        UpstreamSettings::Http(http) => http.ca = http.ca.take().map(|path| base.join(path)),
+        UpstreamSettings::Stdio(stdio) => {
+            stdio.cwd = stdio.cwd.take().map(|path| base.join(path));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Configuration: `lockgate.yaml`, the policies beside it, `LOCKGATE_…` variables and flags.
+//! Configuration: `lockgate.yaml`, the policies beside it, `LOCKGATE_…` variables and flags, and the
+//! registered connections, once somebody has read them.
 //!
 //! A flag wins over a variable, a variable over the file, the file over the default. Reads files
 //! and is handed the environment; opens no socket and resolves no secret.
@@ -9,6 +10,7 @@ mod located;
 mod origin;
 mod overlay;
 mod policies;
+mod registered;
 mod settings;
 mod validate;
 
@@ -16,6 +18,7 @@ pub(crate) use fault::{ConfigFault, suggestion};
 pub(crate) use load::{ConfigArgs, Loaded, load};
 pub(crate) use origin::Entry;
 pub(crate) use policies::read_policies;
+pub(crate) use registered::{Registered, Standing, literal_secrets, sparse};
 pub(crate) use settings::{LogFormat, LogLevel, LogSettings, Settings, connection_url};
 
 /// How YAML is read: keys once, no merge keys, `yes` and `no` as text, and no snippet in the

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ConfigFault, load::Loaded, overlay};
+use super::{ConfigFault, Registered, Standing, load::Loaded, overlay};
 
 /// One effective setting.
 #[derive(Debug, Serialize)]
@@ -35,10 +35,17 @@ impl Loaded {
 
     fn origin(&self, path: &[String]) -> String {
         let over = self.overrides.iter().rev().find(|over| over.path == path);
-        match (over, self.tree.at(path)) {
-            (Some(over), _) => over.source.to_string(),
-            (None, Some(here)) => format!("{}:{}", self.file.display(), here.line),
-            (None, None) => "default".to_owned(),
+        let registered = match path {
+            [section, name, ..] if section == "connections" => self.registered(name),
+            _ => None,
+        };
+        match (over, self.tree.at(path), registered) {
+            (Some(over), _, _) => over.source.to_string(),
+            (None, Some(here), _) => format!("{}:{}", self.file.display(), here.line),
+            (None, None, Some(Registered { standing: Standing::Shadowed { .. }, .. }) | None) => {
+                "default".to_owned()
+            }
+            (None, None, Some(registered)) => registered.origin(),
         }
     }
 }

@@ -28,7 +28,9 @@ use super::{
     ask,
     channels::{Channels, Running},
     keep::{self, Shipping},
-    login, vault,
+    login,
+    register::Registry,
+    vault,
 };
 use crate::{
     config::{Loaded, Settings},
@@ -42,6 +44,7 @@ const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// Everything beside the calls, while it runs.
 pub(crate) struct Beside {
     parts: Arc<Parts>,
+    registry: Registry,
     console: Arc<Mutex<Option<Arc<Console>>>>,
 }
 
@@ -93,6 +96,7 @@ impl Beside {
         gateway: &Arc<Gateway>,
         loaded: &Loaded,
         listener: Option<TcpListener>,
+        registry: Registry,
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, Failure> {
         let keys = Keys::open(&offline::keys_folder(&loaded.settings.data));
@@ -128,7 +132,7 @@ impl Beside {
         };
         let api = listener.map(|listener| Api { listener, login, slack });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
-        Ok(Self { parts, console })
+        Ok(Self { parts, console, registry })
     }
 
     /// Puts the roles of a new configuration in force.
@@ -144,6 +148,7 @@ impl Beside {
         let approvals = lock(&self.parts.approvals).clone();
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
         parts.push(part("vault", lock(&self.parts.vault).clone()));
+        parts.push(part("registered", self.registry.trouble()));
         let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
         parts.push(part("break-glass", (emergencies > 0).then(|| ask::loudly(emergencies))));
         for channel in lock(&self.parts.channels).iter() {

@@ -13,6 +13,7 @@ mod login;
 mod logs;
 mod open;
 pub(crate) mod process;
+mod register;
 mod retention;
 mod service;
 mod tls;

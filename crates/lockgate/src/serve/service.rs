@@ -21,14 +21,15 @@ use super::{
     health::Health,
     inputs::Inputs,
     logs,
-    open::{blueprint, build_failure, open},
+    open::{build, open},
+    register::Registry,
     tls,
     watch::Watch,
 };
 use crate::{
     config::{ConfigArgs, Loaded, Settings, load},
     failure::{Failure, summary},
-    look, orders, plain_http,
+    look, offline, orders, plain_http,
 };
 
 /// A configuration that was refused is tried again this often, besides on every change.
@@ -52,6 +53,7 @@ pub(crate) struct Service {
     tls: Arc<Tls>,
     beside: Arc<Beside>,
     health: Arc<Health>,
+    registry: Registry,
     watch: Watch,
     inputs: Inputs,
     /// SIGTERM and SIGINT.
@@ -74,8 +76,11 @@ impl Service {
         args: &ConfigArgs,
         listeners: Option<Listeners>,
     ) -> Result<Self, Failure> {
-        let loaded = load(args).map_err(Failure::usage)?;
+        let mut loaded = load(args).map_err(Failure::usage)?;
         logs::install(loaded.settings.log);
+        let place = offline::connections_place(&loaded)?;
+        let registry = Registry::start(&place).await;
+        loaded.join(&registry.read(), None);
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
@@ -92,9 +97,12 @@ impl Service {
                 },
             },
         };
-        let gateway = open(&loaded)?;
+        let gateway = open(&mut loaded)?;
+        registry.note(&loaded.troubles());
         let mut tasks = JoinSet::new();
-        let beside = Arc::new(Beside::start(&gateway, &loaded, api, &mut tasks).await?);
+        tasks.spawn(registry.clone().keep(place));
+        let beside =
+            Arc::new(Beside::start(&gateway, &loaded, api, registry.clone(), &mut tasks).await?);
         let health = Arc::new(Health::new(Arc::clone(&gateway), Arc::clone(&beside)));
         // Before anyone can see that it serves: whoever sees that may stop it at once. A start that
         // takes long can still be ended by the signal's own effect.
@@ -117,6 +125,7 @@ impl Service {
             tls,
             beside,
             health,
+            registry,
             watch,
             inputs,
             signals,
@@ -150,6 +159,7 @@ impl Service {
                 _ = terminate.recv() => return,
                 _ = interrupt.recv() => return,
                 () = self.watch.changed() => self.reload(),
+                () = self.registry.changed() => self.reload(),
                 () = sleep(RETRY_EVERY), if refused => self.reload(),
             }
         }
@@ -182,7 +192,8 @@ impl Service {
     }
 
     fn renew(&mut self) -> Result<(), Failure> {
-        let loaded = load(&self.args).map_err(Failure::usage)?;
+        let mut loaded = load(&self.args).map_err(Failure::usage)?;
+        loaded.join(&self.registry.read(), Some(&self.loaded));
         self.warn_of_restart(&loaded);
         // Asked for first, so that a wrong certificate leaves everything as it was.
         let tls = tls::offered(&loaded)?;
@@ -190,7 +201,9 @@ impl Service {
         for connection in &before.connections {
             self.take_pins(connection)?;
         }
-        let warnings = self.gateway.reload(blueprint(&loaded)?).map_err(build_failure)?;
+        let warnings =
+            build(&mut loaded, Some(&self.loaded), |blueprint| self.gateway.reload(blueprint))?;
+        self.tell_troubles(&loaded.troubles());
         if self.gateway.snapshot().version != before.version {
             warnings.iter().for_each(|warning| warn!("{}", summary(warning)));
         }
@@ -220,6 +233,14 @@ impl Service {
             Event::Pins { connection: name.to_string(), summary: format!("accepted: {summary}") };
         let journal = &self.gateway.ground.journal;
         journal.append(clock::now(), &event).map(drop).map_err(Failure::unreachable)
+    }
+
+    /// Says, loudly and on the record, which registered connections are not served as they are.
+    fn tell_troubles(&self, troubles: &[String]) {
+        for why in self.registry.note(troubles) {
+            error!(%why, "a registered connection is NOT served as it stands");
+            self.record_refusal(&why);
+        }
     }
 
     fn record_refusal(&self, why: &str) {

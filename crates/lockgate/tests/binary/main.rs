@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails")]
 
 mod cli;
+mod connection;
 mod demo;
 mod folder;
 mod guard;

@@ -50,7 +50,7 @@ fn shown(folder: &Folder, output: &Output) -> String {
 }
 
 /// Times, key ids and the user's name differ from run to run.
-fn same(text: &str) -> String {
+pub(crate) fn same(text: &str) -> String {
     let mut keys: Vec<&str> = Vec::new();
     let words = text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-:.".contains(c)));
     let words = words.map(|word| {

@@ -163,6 +163,13 @@ pub struct ConnectionShape {
     pub tools: Option<Vec<ToolShape>>,
 }
 
+impl ConnectionShape {
+    /// A connection that is not served just now, and of which policies may speak all the same.
+    pub fn unserved(name: &ConnectionName) -> Self {
+        Self { name: name.clone(), labels: BTreeMap::new(), tools: None }
+    }
+}
+
 /// A tool as policy sees it.
 #[derive(Clone, Debug)]
 pub struct ToolShape {

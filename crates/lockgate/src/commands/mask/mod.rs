@@ -16,9 +16,10 @@ use lockgate_rules::mask::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{ConfigArgs, Loaded, load, suggestion},
+    config::{ConfigArgs, Loaded, suggestion},
     failure::{Exit, Failure, Outcome},
     lines,
+    registered::load_all,
     terminal::{Style, Terminal, inert},
 };
 
@@ -107,7 +108,7 @@ impl Bench {
     fn new(args: &Try) -> Result<Self, Failure> {
         let (detectors, settings) = match &args.connection {
             None => (Detectors::standard(), MaskSettings::default()),
-            Some(name) => of_connection(name, &load(&args.config).map_err(Failure::usage)?)?,
+            Some(name) => of_connection(name, &load_all(&args.config)?)?,
         };
         let reveal = Reveal::classes(args.reveal.iter().cloned());
         Ok(Self { detectors, settings, key: MaskKey::new([0; 32]), reveal })

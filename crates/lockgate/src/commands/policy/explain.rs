@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use super::who::Who;
 use crate::{
-    config::{ConfigArgs, Loaded, load},
+    config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome},
     offline,
+    registered::load_all,
     serve::build_failure,
     terminal::{Style, Terminal, inert},
 };
@@ -65,7 +66,7 @@ struct What {
 
 /// Answers.
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
-    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let loaded = load_all(&args.config)?;
     let compiled = offline::compile(&loaded)?;
     let connection = super::shape_of(&loaded, &args.what.connection)?.name;
     let now = clock::now();

@@ -11,9 +11,10 @@ use lockgate_rules::policy::{self, ConnectionShape};
 use serde_json::json;
 
 use crate::{
-    config::{ConfigArgs, Loaded, load},
+    config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome},
     offline,
+    registered::load_all,
     terminal::Terminal,
 };
 
@@ -81,7 +82,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
 }
 
 fn write_starter(args: &New, terminal: Terminal) -> Outcome {
-    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let loaded = load_all(&args.config)?;
     let group = args.group.as_deref().map(|group| qualified(&loaded, group)).transpose()?;
     let (name, text) = match (&args.connection, &group) {
         (Some(connection), Some(group)) => {
@@ -116,7 +117,7 @@ fn write_new(file: &PathBuf, text: &str) -> Result<(), Failure> {
 }
 
 fn print_schema(args: &Schema, terminal: Terminal) -> Outcome {
-    let loaded = load(&args.config).map_err(Failure::usage)?;
+    let loaded = load_all(&args.config)?;
     let shape = shape_of(&loaded, &args.connection)?;
     let text = policy::schema_text(&shape);
     if terminal.json {

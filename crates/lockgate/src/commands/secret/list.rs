@@ -6,9 +6,10 @@ use lockgate_store::secrets::SecretRow;
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigArgs, load},
+    config::ConfigArgs,
     failure::{Exit, Failure, Outcome},
     moment, offline,
+    registered::load_all,
     serve::runtime,
     terminal::{Style, Terminal, inert},
     vault::references,
@@ -41,7 +42,7 @@ struct Shown {
 
 /// Answers.
 pub(super) fn run(list: &List, terminal: Terminal) -> Outcome {
-    let loaded = load(&list.config).map_err(Failure::usage)?;
+    let loaded = load_all(&list.config)?;
     let users = references(&loaded.gateway);
     let rows = runtime()?.block_on(async {
         let Some(secrets) = offline::existing_secrets(&loaded).await? else {

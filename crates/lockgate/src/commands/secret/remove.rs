@@ -5,9 +5,10 @@ use lockgate_model::{SecretName, VaultChange};
 
 use super::set::unknown;
 use crate::{
-    config::{ConfigArgs, load},
+    config::ConfigArgs,
     failure::{Exit, Failure, Outcome},
     offline, orders,
+    registered::load_all,
     serve::runtime,
     terminal::Terminal,
     vault::{on_record, references},
@@ -34,7 +35,7 @@ pub(crate) struct Remove {
 
 /// Removes it.
 pub(super) fn run(remove: &Remove, terminal: Terminal) -> Outcome {
-    let loaded = load(&remove.config).map_err(Failure::usage)?;
+    let loaded = load_all(&remove.config)?;
     let (name, runtime) = (&remove.name, runtime()?);
     let found = runtime.block_on(async {
         let Some(secrets) = offline::existing_secrets(&loaded).await? else { return Ok(None) };

@@ -10,6 +10,7 @@ use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
     offline, orders,
+    registered::load_all,
     serve::{process, runtime},
     terminal::Terminal,
     vault::{OpenVault, on_record},
@@ -73,7 +74,7 @@ struct Ready {
 /// Seals a new one.
 pub(super) fn run(set: &Set, terminal: Terminal) -> Outcome {
     process::prepare()?;
-    let loaded = load(&set.config).map_err(Failure::usage)?;
+    let loaded = load_all(&set.config)?;
     let name = &set.name;
     if let Some(connection) = &set.connection {
         offline::connection(&loaded, connection.as_str())?;

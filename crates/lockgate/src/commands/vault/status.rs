@@ -5,9 +5,10 @@ use lockgate_vault::{About, KeyId, Keyring, Purpose, Sealed};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigArgs, load},
+    config::ConfigArgs,
     failure::{Exit, Failure, Outcome},
     offline,
+    registered::load_all,
     serve::{process, runtime},
     terminal::{Style, Terminal},
     vault::{OpenVault, unusable, without},
@@ -51,7 +52,7 @@ struct Key {
 /// Answers.
 pub(super) fn run(status: &Status, terminal: Terminal) -> Outcome {
     process::prepare()?;
-    let loaded = load(&status.config).map_err(Failure::usage)?;
+    let loaded = load_all(&status.config)?;
     let report = runtime()?.block_on(async {
         let vault = OpenVault::existing(&loaded).await?;
         let mut report = match &vault {

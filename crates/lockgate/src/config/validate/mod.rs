@@ -19,6 +19,7 @@ use lockgate_gateway::{
     },
     token::{Rules, RulesFault},
 };
+use serde_json::Value;
 use url::{Host, Url};
 
 use super::{
@@ -80,6 +81,21 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         let name = connection.name.as_str();
         let path = vec!["connections".to_owned(), step(name, index, names.insert(name))];
         check_connection(connection, index, settings, &mut Section { path, found: &mut found });
+    }
+    found
+}
+
+/// What is wrong with the last of the connections, or with having it, where all the others were checked.
+pub(super) fn joined(settings: &Settings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let Some((connection, others)) = settings.connections.split_last() else { return found };
+    let path = vec!["connections".to_owned(), connection.name.to_string()];
+    let tree = serde_json::to_value(connection).unwrap_or_default();
+    zero_limits(&tree, &path, &mut found);
+    let mut section = Section { path, found: &mut found };
+    check_connection(connection, others.len(), settings, &mut section);
+    if let Some(api) = &settings.admin_api {
+        admin_api(api, settings, &mut found);
     }
     found
 }
@@ -149,8 +165,13 @@ fn step(name: &str, index: usize, first: bool) -> String {
 }
 
 fn limits(settings: &Settings, found: &mut Vec<Finding>) {
-    let tree = overlay::tree_of(settings).unwrap_or_default();
-    for (path, value) in overlay::leaves(&tree) {
+    zero_limits(&overlay::tree_of(settings).unwrap_or_default(), &[], found);
+}
+
+/// Looks for limits of 0 in `tree`, which stands at `root`.
+fn zero_limits(tree: &Value, root: &[String], found: &mut Vec<Finding>) {
+    for (below, value) in overlay::leaves(tree) {
+        let path = [root, &below].concat();
         if path.iter().any(|step| step == "limits" || step == "approvals")
             && value.as_u64() == Some(0)
         {

@@ -1,0 +1,125 @@
+//! Connections are registered, shown and removed by the command line; what can't be served is refused
+//! before anything is changed.
+
+use serde_json::Value;
+
+use crate::{folder::Folder, vault::same};
+
+const CONFIG: &str = "public_url: https://mcp.example.com\n\
+     issuers: [{ name: corp, issuer: 'https://login.example.com' }]\n\
+     connections:\n\
+     \x20 - name: staff\n\
+     \x20   issuers: [corp]\n\
+     \x20   upstream: { http: { url: https://staff.example.com/mcp } }\n";
+const POLICY: &str =
+    r#"@id("a") permit (principal in Group::"corp/x", action in Action::"call_tool", resource);"#;
+const SECRET: &str = "sk-proj-Zk93mQx7Lb2TfVw8RpYs4NdHc6JgUa1E";
+
+pub(crate) fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("lockgate.yaml", CONFIG);
+    folder.write("policies/a.cedar", POLICY);
+    folder
+}
+
+/// Each command with what it says; times and the user's name taken out.
+pub(crate) fn story(folder: &Folder, commands: &[&[&str]]) -> String {
+    let told = commands.iter().map(|arguments| {
+        let said = folder.run(arguments);
+        format!("$ lockgate {}\n{said}\n", arguments.join(" "))
+    });
+    same(&told.collect::<String>())
+}
+
+#[test]
+fn a_connection_comes_and_goes() {
+    let folder = folder();
+    let add = ["connection", "add", "files", "--command", "/bin/false", "--arg=--root=/srv"];
+    let add = [&add[..], &["--env", "TOKEN=sealed:files-token"]].concat();
+    insta::assert_snapshot!(story(
+        &folder,
+        &[
+            &["connection", "list"],
+            &add,
+            &add,
+            &["connection", "list"],
+            &["connection", "list", "--json"],
+            &["connection", "show", "files"],
+            &["connection", "show", "fiels"],
+            &["secret", "set", "t", "--connection", "fiels"],
+            &["pins", "list", "files"],
+            &["connection", "remove", "files"],
+            &["connection", "remove", "files", "--yes"],
+            &["connection", "remove", "files", "--yes"],
+            &["connection", "add", "files", "--url", "https://files.example.com/mcp", "--json"],
+            &["connection", "show", "files", "--json"],
+            &["check"],
+        ],
+    ));
+}
+
+#[test]
+fn what_can_not_be_served_is_refused() {
+    let folder = folder();
+    let url = format!("https://x.example.com/mcp?api_key={SECRET}");
+    let header = format!("Authorization=Bearer {SECRET}");
+    let add = |more: &[&'static str]| [&["connection", "add", "new"][..], more].concat();
+    let good = ["--url", "https://x.example.com/mcp"];
+    let said = [
+        story(
+            &folder,
+            &[
+                &add(&[]),
+                &add(&["--url", "http://x.example.com/mcp"]),
+                &add(&["--url", "https://x.example.com/mcp", "--issuer", "crop"]),
+                &add(&["--url", "https://x.example.com/mcp", "--ca", "ca.pem"]),
+                &add(&["--url", "https://x.example.com/mcp", "--header", "Authorization"]),
+                &add(&["--command", "false"]),
+                &["connection", "add", "New", "--command", "/bin/false"],
+                &["connection", "add", "staff", "--command", "/bin/false"],
+                &["connection", "remove", "staff", "--yes"],
+            ],
+        ),
+        folder.run(&add(&["--command", "/bin/false", "--arg", "--token", "--arg", SECRET])),
+        folder.run(&["connection", "add", "new", "--url", &url]),
+        folder.run(&[&["connection", "add", "new"][..], &good, &["--header", &header]].concat()),
+    ]
+    .concat();
+    assert!(!said.contains(SECRET), "{said}");
+    insta::assert_snapshot!(said);
+    assert_eq!(folder.exit(&["journal", "show"]), 3, "something is on record");
+}
+
+#[test]
+fn policies_must_compile_before_and_after() {
+    let folder = folder();
+    let add = ["connection", "add", "files", "--url", "https://files.example.com/mcp"];
+    assert_eq!(folder.exit(&add), 0);
+    // Once it was there, policies may speak of it; one that was never there is a slip.
+    let policy = r#"@id("b") forbid (principal, action == Action::"files/delete", resource);"#;
+    folder.write("policies/b.cedar", policy);
+    assert_eq!(folder.exit(&["check"]), 0);
+    assert_eq!(folder.exit(&["connection", "remove", "files", "--yes"]), 0);
+    assert_eq!(folder.exit(&["check"]), 0);
+    folder.write("policies/b.cedar", &policy.replace("files/", "flies/"));
+    assert_eq!(folder.exit(&["check"]), 2);
+    let refused = folder.run(&add);
+    assert!(refused.contains("unknown connection `flies`"), "{refused}");
+    let listed: Value = {
+        let said = folder.run(&["connection", "list", "--json"]);
+        let (_, json) = said.split_once("--- stdout\n").unwrap();
+        serde_json::from_str(json.split("--- stderr").next().unwrap()).unwrap()
+    };
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn help_begins_with_two_examples() {
+    let folder = Folder::new();
+    for command in ["", "add", "list", "show", "remove"] {
+        let name = format!("help-connection-{command}");
+        let arguments = [&["connection"][..], &[command], &["--help"]].concat();
+        let arguments: Vec<_> = arguments.into_iter().filter(|one| !one.is_empty()).collect();
+        insta::assert_snapshot!(name, folder.run(&arguments));
+    }
+}

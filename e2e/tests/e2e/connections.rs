@@ -1,0 +1,177 @@
+//! Connections that are registered while the gateway runs: served within a second, kept over a restart,
+//! refused once they are removed, and every change on the record before it takes effect.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use lockgate_e2e::{
+    mcp::Caller,
+    room::{Room, connection, wait_for_tools},
+    say,
+};
+use lockgate_model::{ConnectionVersion, ConnectionsChange, Event};
+use serde_json::{Value, json};
+
+/// A change is in force within a second; this machine may be busy.
+const EFFECT: Duration = Duration::from_secs(4);
+
+#[test]
+fn a_registered_connection_is_served_until_it_is_removed() {
+    let mut room = Room::start().unwrap();
+    assert_eq!(status(&room, "extra"), 404);
+    add(&room, "extra", &[]).unwrap();
+    let served_ms = until(&room, "extra", 200).unwrap();
+    room.gateway.kill().unwrap();
+    room.gateway.run().unwrap();
+    room.gateway.wait_ready().unwrap();
+    assert_eq!(status(&room, "extra"), 200, "{}", room.gateway.log());
+    assert_eq!(status(&room, "main"), 200);
+
+    run(&room, 0, &["connection", "remove", "extra", "--yes"]);
+    let gone_ms = until(&room, "extra", 404).unwrap();
+    assert_eq!(status(&room, "main"), 200);
+    // The count of its versions goes on.
+    add(&room, "extra", &[]).unwrap();
+    until(&room, "extra", 200).unwrap();
+    let versions = run(&room, 0, &["connection", "show", "extra", "--json"]);
+    let versions: Value = serde_json::from_str(&versions).unwrap();
+    let words: Vec<_> = versions["versions"].as_array().unwrap().iter().collect();
+    let puts: Vec<_> =
+        words.iter().map(|one| (&one["version"], one["settings"].is_null())).collect();
+    assert_eq!(puts, [(&json!(3), false), (&json!(2), true), (&json!(1), false)]);
+    recorded_before_effect(&room);
+    say(&format!("connections: served after {served_ms} ms, refused after {gone_ms} ms"));
+}
+
+/// Each change is on record, and the version that serves it comes after.
+fn recorded_before_effect(room: &Room) {
+    let events = room.gateway.records().all().unwrap();
+    let at = |wanted: (u64, bool)| {
+        events.iter().position(|event| match event {
+            Event::Connections(event) => {
+                assert!(event.by.starts_with("local:"), "{event:?}");
+                let ConnectionsChange::Made(made) = &event.change else { panic!("{event:?}") };
+                let [ConnectionVersion { connection, version, settings }] = made.as_slice() else {
+                    panic!("{event:?}")
+                };
+                connection == "extra" && (*version, settings.is_some()) == wanted
+            }
+            _ => false,
+        })
+    };
+    let mut last = 0;
+    for change in [(1, true), (2, false), (3, true)] {
+        let at = at(change).unwrap_or_else(|| panic!("{change:?} is not on record"));
+        assert!(at >= last, "{change:?} is out of order");
+        let follows = |event: &Event| matches!(event, Event::Snapshot { .. });
+        let after = events[at..].iter().position(follows);
+        last = at + after.unwrap_or_else(|| panic!("nothing came into force after {change:?}"));
+    }
+}
+
+#[test]
+fn the_file_wins_and_what_is_wrong_harms_no_other() {
+    let room = Room::start_with(|plan, issuer, _| {
+        plan.settings["issuers"].as_array_mut().unwrap().push(
+            json!({ "name": "second", "issuer": issuer.url() + "/second", "allow_private": true }),
+        );
+    })
+    .unwrap();
+    add(&room, "extra", &[]).unwrap();
+    add(&room, "lost", &["--issuer", "second"]).unwrap();
+    until(&room, "extra", 200).unwrap();
+    // The file is the place for what stands in it.
+    let refused =
+        run(&room, 1, &["connection", "add", "main", "--url", "https://x.example.com/mcp"]);
+    assert!(refused.contains("lockgate.yaml:") && refused.contains("read-only"), "{refused}");
+
+    // Now the file has one of the same name, and the issuer of the other is gone.
+    let mut settings = room.settings.clone();
+    settings["issuers"].as_array_mut().unwrap().truncate(1);
+    let mut own = connection("extra", &room.upstream.url());
+    own["path"] = json!("/c/own/mcp");
+    settings["connections"].as_array_mut().unwrap().push(own);
+    room.gateway.write_settings(&settings).unwrap();
+    until(&room, "extra", 404).unwrap();
+    assert_eq!((status(&room, "own"), status(&room, "main")), (200, 200));
+    let listed = run(&room, 0, &["connection", "list", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let states: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| ["name", "source", "state"].map(|key| one[key].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ["main", "file", "served"],
+            ["extra", "file", "served"],
+            ["extra", "registered", "shadowed"],
+            ["lost", "registered", "refused"]
+        ]
+    );
+    let (code, ready) = room.gateway.ready().unwrap();
+    assert_eq!(code, 200, "{ready}");
+    for words in ["stands in", "no issuer named `second`", "registered by local:"] {
+        assert!(ready.contains(words), "no `{words}` in {ready}");
+    }
+    let refusals = room.gateway.records().all().unwrap().into_iter().filter(|event| {
+        matches!(event, Event::Snapshot { summary, .. } if summary.starts_with("refused: "))
+    });
+    assert_eq!(refusals.count(), 2);
+    // And it starts with all of this.
+    let mut room = room;
+    room.gateway.kill().unwrap();
+    room.gateway.run().unwrap();
+    room.gateway.wait_ready().unwrap();
+    wait_for_tools(&room.alice().unwrap()).unwrap();
+    room.gateway.write_settings(&room.settings).unwrap();
+    until(&room, "extra", 200).unwrap();
+}
+
+fn add(room: &Room, name: &str, more: &[&str]) -> anyhow::Result<()> {
+    let url = room.upstream.url();
+    let usual: &[&str] = if more.contains(&"--issuer") { &[] } else { &["--issuer", "idp"] };
+    let arguments = [
+        &["connection", "add", name, "--url", &url, "--allow-private", "--pin-on-first-use"],
+        &["--header", "Authorization=env:ROWS_CREDENTIAL"][..],
+        usual,
+        more,
+    ]
+    .concat();
+    let (code, text) = room.gateway.command(&arguments)?;
+    ensure!(code == 0, "{arguments:?} gives {code}: {text}");
+    Ok(())
+}
+
+fn run(room: &Room, expected: i32, arguments: &[&str]) -> String {
+    let (code, text) = room.gateway.command(arguments).unwrap();
+    assert_eq!(code, expected, "{arguments:?}: {text}");
+    text
+}
+
+fn caller(room: &Room, connection: &str) -> Caller {
+    let claims = room.issuer.claims(&room.gateway.url(connection));
+    let token = room.issuer.token("rsa", &claims).unwrap();
+    room.gateway.caller(connection, Some(&token))
+}
+
+/// What a call gets.
+fn status(room: &Room, connection: &str) -> u16 {
+    let caller = caller(room, connection);
+    caller.send(&caller.call("echo", json!({ "text": "hello" }))).unwrap().status
+}
+
+/// Waits until calls get this status; how long that took, in milliseconds.
+fn until(room: &Room, connection: &str, wanted: u16) -> anyhow::Result<u128> {
+    let begun = Instant::now();
+    loop {
+        let found = status(room, connection);
+        if found == wanted {
+            return Ok(begun.elapsed().as_millis());
+        }
+        ensure!(begun.elapsed() < EFFECT, "{connection} gets {found}, not {wanted}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
