@@ -3,14 +3,14 @@
 //!
 //! Accepts nothing; a listing is on the record like any other call.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use lockgate_gateway::{
     clock,
     pin::SEEN_FOLDER,
-    settings::ConnectionSettings,
-    snapshot::{Blueprint, Ground, Snapshot},
-    upstream::{catalogue::Lister, stdio::Launcher},
+    settings::{ConnectionSettings, GatewaySettings},
+    snapshot::{Blueprint, Connection, Ground, Snapshot},
+    upstream::stdio::Launcher,
     vault::Vault,
 };
 use lockgate_model::{ConnectionName, Event};
@@ -113,7 +113,7 @@ fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Fai
 }
 
 /// What a connection's credential may be fetched from; nothing is made for it.
-async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
+pub(crate) async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
     let vault = Arc::new(Vault::default());
     if let Some(server) = offline::vault_server(loaded)? {
         vault.ask_at(server);
@@ -124,37 +124,43 @@ async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
     Ok(vault)
 }
 
+/// One connection of `gateway` by itself, with upstreams of its own. Policies take no part in what the
+/// gateway asks in its own name, and may name tools that are only now to be accepted.
+///
+/// # Errors
+/// Where it can't be used.
+pub(crate) fn alone(
+    gateway: &GatewaySettings,
+    name: &ConnectionName,
+    data: &Path,
+    journal: &Arc<Journal>,
+    vault: Arc<Vault>,
+) -> Result<Arc<Connection>, Failure> {
+    let mut settings = gateway.clone();
+    settings.connections.retain(|connection| connection.name == *name);
+    let blueprint = Blueprint { settings, policies: Vec::new(), gone: Vec::new() };
+    let ground = Ground {
+        launcher: Launcher::this_program(),
+        pins: offline::pins_folder(data),
+        journal: Arc::clone(journal),
+        vault,
+        changed: Arc::new(Notify::new()),
+    };
+    let snapshot =
+        Snapshot::build(Arc::new(blueprint), &ground, None).map_err(Failure::usage_text)?;
+    let connection = snapshot.connection(name).map(Arc::clone);
+    connection.ok_or_else(|| Failure::no(format_args!("`{name}` is not served")))
+}
+
 async fn list(
     loaded: &Loaded,
     settings: &ConnectionSettings,
     journal: Arc<Journal>,
 ) -> Result<Look, Failure> {
     process::prepare()?;
-    // Policies take no part in a listing, and may name tools that are only now to be accepted.
-    let mut gateway = loaded.gateway.clone();
-    gateway.connections.retain(|connection| connection.name == settings.name);
-    let blueprint =
-        Arc::new(Blueprint { settings: gateway, policies: Vec::new(), gone: Vec::new() });
-    let ground = Ground {
-        launcher: Launcher::this_program(),
-        pins: offline::pins_folder(&loaded.settings.data),
-        journal: Arc::clone(&journal),
-        vault: vault(loaded).await?,
-        changed: Arc::new(Notify::new()),
-    };
-    let snapshot = Snapshot::build(blueprint, &ground, None).map_err(Failure::usage_text)?;
-    let connection = snapshot
-        .connection(&settings.name)
-        .ok_or_else(|| Failure::bug("the snapshot lost its connection"))?;
-    let lister = Lister::new(
-        settings.name.clone(),
-        Arc::clone(&connection.upstream),
-        connection.credential.clone(),
-        settings.era,
-        connection.limits,
-        Arc::clone(&journal),
-    );
-    let listed = lister.list().await;
+    let (data, vault) = (&loaded.settings.data, vault(loaded).await?);
+    let connection = alone(&loaded.gateway, &settings.name, data, &journal, vault)?;
+    let listed = connection.lister.list().await;
     connection.upstream.shutdown().await;
     let catalogue = listed.map_err(|refusal| {
         Failure::unreachable(format_args!("`{}` can't be listed: {refusal}", settings.name))

@@ -15,6 +15,7 @@ mod offline;
 mod orders;
 mod place;
 mod plain_http;
+mod probe;
 mod record;
 mod registered;
 mod serve;

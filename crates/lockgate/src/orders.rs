@@ -1,6 +1,6 @@
-//! What a person on the machine does to the recording or the vault, or looks at, put on the record: by
-//! this process where no gateway runs, else by the gateway, which finds the order in a folder of the
-//! data folder.
+//! What a person on the machine does to the recording, the vault or the connections, or looks at, put on
+//! the record: by this process where no gateway runs, else by the gateway, which finds the order in a
+//! folder of the data folder. A server is tested by the gateway in the same way.
 //!
 //! Whoever can write there owns the recording anyway; the folder is its owner's alone.
 
@@ -11,24 +11,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lockgate_gateway::clock;
-use lockgate_model::Event;
+use lockgate_gateway::{clock, gateway::Gateway};
+use lockgate_model::{ConnectionName, Event};
 use lockgate_store::journal::{Journal, JournalFault};
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     config::Loaded,
     failure::Failure,
     offline,
     place::{create_private_folder, write_private},
+    probe::{self, Report, TEST_MAX},
 };
 
 /// How often the gateway looks for orders.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The ends of the names of orders: an event to be put on the record, and a connection to be tested…
+const ORDER: &str = "order";
+const TEST: &str = "test";
+/// … and of one that is being tested.
+const TAKEN: &str = "taken";
+/// Tests at a time; others wait.
+const TESTS_MAX: usize = 4;
 /// How long an order may take.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// An order that was left behind for this long is nobody's any more.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_secs(300);
 
 /// Puts `event` on the record, durably, and does what it says.
 ///
@@ -66,23 +74,39 @@ async fn record(journal: &Journal, event: Event) -> Result<(), JournalFault> {
     }
 }
 
-/// Leaves the order for the gateway, and waits for its answer.
+/// Has the gateway that runs on the data folder test the server of a connection.
+///
+/// # Errors
+/// Where it does not take the order, or has no such connection.
+pub(crate) fn have_tested(loaded: &Loaded, name: &ConnectionName) -> Result<Report, Failure> {
+    let text = name.as_str().as_bytes();
+    let answer = leave(&loaded.settings.data, TEST, text, TEST_MAX + WAIT_MAX)?;
+    let report: Result<Report, String> = serde_json::from_str(&answer).map_err(Failure::bug)?;
+    report.map_err(Failure::no)
+}
+
 fn hand_over(data: &Path, event: &Event) -> Result<(), Failure> {
+    let text = serde_json::to_vec(event).map_err(Failure::bug)?;
+    let answer = leave(data, ORDER, &text, WAIT_MAX)?;
+    if answer.is_empty() { Ok(()) } else { Err(Failure::unreachable(answer)) }
+}
+
+/// Leaves an order of this kind for the gateway, and waits for its answer.
+fn leave(data: &Path, kind: &str, text: &[u8], wait_max: Duration) -> Result<String, Failure> {
     let failed =
         |error: io::Error| Failure::unreachable(format_args!("can't leave an order: {error}"));
     let folder = folder(data);
     create_private_folder(&folder).map_err(failed)?;
     let id = clock::random_id().map_err(Failure::unreachable)?;
     let (draft, order, done) =
-        (folder.join(&id), folder.join(format!("{id}.order")), folder.join(format!("{id}.done")));
-    let text = serde_json::to_vec(event).map_err(Failure::bug)?;
-    write_private(&draft, &text).and_then(|()| fs::rename(&draft, &order)).map_err(failed)?;
+        (folder.join(&id), folder.join(format!("{id}.{kind}")), folder.join(format!("{id}.done")));
+    write_private(&draft, text).and_then(|()| fs::rename(&draft, &order)).map_err(failed)?;
     let began = Instant::now();
-    while began.elapsed() < WAIT_MAX {
+    while began.elapsed() < wait_max {
         if let Ok(answer) = fs::read_to_string(&done) {
             // It is the gateway's word that counts, not the file.
             let _ = fs::remove_file(&done);
-            return if answer.is_empty() { Ok(()) } else { Err(Failure::unreachable(answer)) };
+            return Ok(answer);
         }
         std::thread::sleep(LOOK_EVERY / 4);
     }
@@ -91,22 +115,53 @@ fn hand_over(data: &Path, event: &Event) -> Result<(), Failure> {
 }
 
 /// The gateway's side: takes orders until it is dropped.
-pub(crate) async fn take_orders(journal: Arc<Journal>, data: PathBuf) {
+pub(crate) async fn take_orders(gateway: Arc<Gateway>, data: PathBuf) {
+    let mut tests = JoinSet::new();
     loop {
         sleep(LOOK_EVERY).await;
-        for order in waiting(&folder(data.as_path())) {
-            let answer = match take(&journal, &order).await {
+        for order in waiting(&folder(data.as_path()), ORDER) {
+            let answer = match take(&gateway.ground.journal, &order).await {
                 Ok(()) => String::new(),
                 Err(why) => why,
             };
-            let done = order.with_extension("done");
-            let left = done.with_extension("answer");
-            let written = write_private(&left, answer.as_bytes());
-            let written = written.and_then(|()| fs::rename(&left, &done));
-            if let Err(error) = written.and_then(|()| fs::remove_file(&order)) {
-                tracing::error!(%error, order = %order.display(), "an order can't be answered");
+            answered(&order, &answer);
+        }
+        // A test takes its time, which no other order should wait for.
+        while tests.try_join_next().is_some() {}
+        for order in waiting(&folder(data.as_path()), TEST) {
+            let taken = order.with_extension(TAKEN);
+            if tests.len() < TESTS_MAX && fs::rename(&order, &taken).is_ok() {
+                let (gateway, data) = (Arc::clone(&gateway), data.clone());
+                tests.spawn(async move {
+                    let report = tested(&gateway, &data, &taken).await;
+                    let answer = serde_json::to_string(&report).unwrap_or_default();
+                    answered(&taken, &answer);
+                });
             }
         }
+    }
+}
+
+async fn tested(gateway: &Gateway, data: &Path, order: &Path) -> Result<Report, String> {
+    let name = fs::read_to_string(order).map_err(|error| error.to_string())?;
+    let name = ConnectionName::new(&name).map_err(|fault| fault.to_string())?;
+    let snapshot = gateway.snapshot();
+    let settings = &snapshot.blueprint.settings;
+    if snapshot.connection(&name).is_none() {
+        return Err(format!("the running gateway does not serve `{name}`; its log says why"));
+    }
+    let (journal, vault) = (&gateway.ground.journal, Arc::clone(&gateway.ground.vault));
+    Ok(probe::test(settings, &name, data, journal, vault).await)
+}
+
+/// Leaves the answer to an order, and takes the order away.
+fn answered(order: &Path, answer: &str) {
+    let done = order.with_extension("done");
+    let left = done.with_extension("answer");
+    let written = write_private(&left, answer.as_bytes());
+    let written = written.and_then(|()| fs::rename(&left, &done));
+    if let Err(error) = written.and_then(|()| fs::remove_file(order)) {
+        tracing::error!(%error, order = %order.display(), "an order can't be answered");
     }
 }
 
@@ -120,13 +175,17 @@ async fn take(journal: &Journal, order: &Path) -> Result<(), String> {
     }
 }
 
-fn waiting(folder: &Path) -> Vec<PathBuf> {
+fn waiting(folder: &Path, kind: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut orders = Vec::new();
     for path in entries.map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "order") {
+        let extension = path.extension().unwrap_or_default();
+        if extension == kind {
             orders.push(path);
-        } else if age(&path).is_some_and(|age| age > STALE) {
+        } else if extension != ORDER
+            && extension != TEST
+            && age(&path).is_some_and(|age| age > STALE)
+        {
             // An answer that nobody fetched.
             let _ = fs::remove_file(&path);
         }

@@ -1,6 +1,8 @@
 //! Connections that are registered while the gateway runs: served within a second, kept over a restart,
 //! refused once they are removed, and every change on the record before it takes effect.
 
+mod faults;
+
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -26,6 +28,12 @@ fn a_registered_connection_is_served_until_it_is_removed() {
     room.gateway.wait_ready().unwrap();
     assert_eq!(status(&room, "extra"), 200, "{}", room.gateway.log());
     assert_eq!(status(&room, "main"), 200);
+
+    // The gateway itself tests it: this process has not the journal.
+    let tested = run(&room, 0, &["connection", "test", "extra", "--json"]);
+    let tested: Value = serde_json::from_str(&tested).unwrap();
+    let tools = |era: usize| tested["eras"][era]["shown"]["tools"].as_u64().unwrap();
+    assert!(tested["good"] == true && tools(0) > 0 && tools(0) == tools(1), "{tested}");
 
     run(&room, 0, &["connection", "remove", "extra", "--yes"]);
     let gone_ms = until(&room, "extra", 404).unwrap();

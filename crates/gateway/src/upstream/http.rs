@@ -116,10 +116,11 @@ impl HttpUpstream {
     /// Refuses answers that must not be looked at further, whatever they carry.
     fn refuse_foreign(&self, response: &Response<Incoming>) -> Result<(), Refusal> {
         let (reason, detail) = match response.status() {
-            StatusCode::UNAUTHORIZED
+            status @ (StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                (Reason::UpstreamUnauthorized, "the upstream refused the gateway's credential")
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+                let detail = format!("the upstream refused the gateway's credential: {status}");
+                return Err(Refusal::new(Reason::UpstreamUnauthorized, detail));
             }
             status if status.is_redirection() => {
                 (Reason::UpstreamInvalid, "the upstream answered with a redirect")

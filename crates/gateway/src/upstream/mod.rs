@@ -111,6 +111,15 @@ impl Upstream {
         }
     }
 
+    /// What an upstream that was ended said last beside its answers: a child's standard error, without
+    /// its secrets. Nothing for one over HTTP.
+    pub async fn last_words(&self) -> Vec<String> {
+        match self {
+            Self::Http(_) => Vec::new(),
+            Self::Stdio(upstream) => upstream.last_words().await,
+        }
+    }
+
     /// Ends what the upstream keeps running: child processes, within 5 s.
     pub async fn shutdown(&self) {
         if let Self::Stdio(upstream) = self {

@@ -298,8 +298,7 @@ fn lookouts(
     tasks.spawn(async move { tended.tend().await });
     let watched = Arc::clone(health);
     tasks.spawn(async move { watched.watch().await });
-    let journal = Arc::clone(&gateway.ground.journal);
-    tasks.spawn(orders::take_orders(journal, loaded.settings.data.clone()));
+    tasks.spawn(orders::take_orders(Arc::clone(gateway), loaded.settings.data.clone()));
     let health = Arc::clone(health);
     tasks.spawn(plain_http::serve(operators, move |request| {
         let answer = admin::answer(&request, || health.parts(), || health.metrics());

@@ -116,7 +116,7 @@ fn policies_must_compile_before_and_after() {
 #[test]
 fn help_begins_with_two_examples() {
     let folder = Folder::new();
-    for command in ["", "add", "list", "show", "remove"] {
+    for command in ["", "add", "list", "show", "test", "remove"] {
         let name = format!("help-connection-{command}");
         let arguments = [&["connection"][..], &[command], &["--help"]].concat();
         let arguments: Vec<_> = arguments.into_iter().filter(|one| !one.is_empty()).collect();

@@ -49,6 +49,12 @@ impl Lister {
     ) -> Result<(Bytes, HeaderMap), Refusal> {
         let answer = self.send(question).await?;
         match answer {
+            // An error of the protocol may come with such a status; anything else is none of it.
+            Answer::Json { status, body, .. }
+                if !status.is_success() && super::response(&body, self.json_limits()).is_err() =>
+            {
+                Err(Refusal::new(Reason::UpstreamInvalid, format!("status {status}, no answer")))
+            }
             Answer::Json { body, headers, .. } => Ok((body, headers)),
             Answer::Stream { events, headers, .. } => {
                 Ok((self.response_of(events, id).await?, headers))

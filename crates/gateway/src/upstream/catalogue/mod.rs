@@ -45,6 +45,8 @@ pub struct Catalogue {
     pub revision: String,
     /// What the server calls itself; empty where it doesn't say.
     pub server: String,
+    /// The version of the server, as it says itself; empty where it doesn't.
+    pub server_version: String,
     /// What the server says to the model about itself.
     pub instructions: Option<String>,
     /// Tools and prompts in the server's order; one of each kind and name.
@@ -66,6 +68,7 @@ struct Greeting {
     era: Era,
     revision: String,
     server: String,
+    server_version: String,
     instructions: Option<String>,
     kinds: Vec<Kind>,
     session: Option<SessionKey>,
@@ -143,8 +146,8 @@ impl Lister {
             drop(self.send(end).await);
         }
         let definitions = listed.map_err(slow)??;
-        let Greeting { era, revision, server, instructions, .. } = greeting;
-        Ok(Catalogue { era, revision, server, instructions, definitions })
+        let Greeting { era, revision, server, server_version, instructions, .. } = greeting;
+        Ok(Catalogue { era, revision, server, server_version, instructions, definitions })
     }
 
     /// Asks in the modern era first. A legacy server answers that with any error or not at all.
@@ -281,6 +284,7 @@ impl Greeting {
             era,
             revision,
             server: text(info.and_then(|info| info.get("name"))).unwrap_or_default(),
+            server_version: text(info.and_then(|info| info.get("version"))).unwrap_or_default(),
             instructions: text(result.get("instructions")),
             kinds: kinds.into_iter().filter(|(_, key)| offers(key)).map(|(kind, _)| kind).collect(),
             session,

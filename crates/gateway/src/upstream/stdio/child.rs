@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     backoff::Backoff,
     launcher::Launcher,
+    log::LastWords,
     output::{Line, Output},
     process::Process,
     router::{Routed, Router},
@@ -34,6 +35,8 @@ pub(super) struct Host {
     stale: Stale,
     vault: Arc<Vault>,
     backoff: Mutex<Backoff>,
+    /// What the children said last.
+    pub(super) last_words: Arc<LastWords>,
 }
 
 /// Whose a child is.
@@ -64,8 +67,8 @@ impl Host {
         stale: Stale,
         vault: Arc<Vault>,
     ) -> Self {
-        let backoff = Mutex::default();
-        Self { connection, settings, limits, launcher, stale, vault, backoff }
+        let (backoff, last_words) = (Mutex::default(), Arc::default());
+        Self { connection, settings, limits, launcher, stale, vault, backoff, last_words }
     }
 
     pub(super) fn json_limits(&self) -> JsonLimits {
@@ -98,6 +101,7 @@ impl Child {
             &host.connection,
             &host.vault,
             line_max_bytes,
+            &host.last_words,
         )
         .await?;
         let child = Arc::new(Self {

@@ -1,10 +1,19 @@
 //! A child's standard error in the gateway's log: a bounded number of bounded lines, inert, and
-//! without the child's own secrets.
+//! without the child's own secrets. The last few are kept for whoever asks why a child failed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use lockgate_model::ConnectionName;
-use tokio::{io::AsyncReadExt as _, process::ChildStderr, time::Instant};
+use tokio::{
+    io::AsyncReadExt as _,
+    process::ChildStderr,
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::secret::Secret;
 
@@ -18,6 +27,46 @@ const SECRET_MIN_BYTES: usize = 8;
 /// A cut line that ends with this much of a secret loses it.
 const PREFIX_MIN_BYTES: usize = 4;
 
+/// Lines that are kept.
+const LAST_MAX: usize = 10;
+/// How long the last words of a child that has ended may take to be read.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// What the children of one upstream said last, as it was logged.
+#[derive(Default)]
+pub(super) struct LastWords {
+    lines: Mutex<VecDeque<String>>,
+    /// How many are still listened to.
+    open: watch::Sender<usize>,
+}
+
+impl LastWords {
+    /// Somebody begins to listen.
+    pub(super) fn begin(&self) {
+        self.open.send_modify(|open| *open += 1);
+    }
+
+    /// The last lines, the newest last, once every child was heard to its end.
+    pub(super) async fn of_the_ended(&self) -> Vec<String> {
+        let mut open = self.open.subscribe();
+        // Where one goes on speaking, what it said so far must do.
+        drop(timeout(LAST_WAIT, open.wait_for(|open| *open == 0)).await);
+        self.lines().iter().cloned().collect()
+    }
+
+    fn add(&self, line: String) {
+        let mut lines = self.lines();
+        if lines.len() == LAST_MAX {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Logs what a child says until it closes its standard error.
 ///
 /// The secrets stay here as long as the child has them, only to be looked for: a server that
@@ -27,6 +76,7 @@ pub(super) async fn follow(
     connection: ConnectionName,
     pid: u32,
     secrets: Vec<Arc<Secret>>,
+    last: Arc<LastWords>,
 ) {
     let mut lines = Lines::default();
     let mut window = Window::new(Instant::now());
@@ -40,9 +90,11 @@ pub(super) async fn follow(
             if admitted {
                 let line = inert(&text, &secrets);
                 tracing::info!(%connection, pid, line, "child log");
+                last.add(line);
             }
         }
     }
+    last.open.send_modify(|open| *open = open.saturating_sub(1));
 }
 
 /// A line as far as it is kept.

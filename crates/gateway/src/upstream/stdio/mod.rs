@@ -133,6 +133,11 @@ impl StdioUpstream {
         drop(tokio::time::timeout(Duration::from_secs(5), all_gone).await);
     }
 
+    /// What ended processes wrote to their standard error last, without their secrets.
+    pub async fn last_words(&self) -> Vec<String> {
+        self.host.last_words.of_the_ended().await
+    }
+
     /// Ends the shared process of an upstream that turned out not to know the modern era.
     pub(super) async fn retire_shared(&self) {
         if let Some(child) = self.shared.lock().await.take() {

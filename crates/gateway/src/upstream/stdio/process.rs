@@ -26,7 +26,7 @@ use tokio::{
 use super::{
     command,
     launcher::{Launcher, Plan, SUBCOMMAND},
-    log,
+    log::{self, LastWords},
     output::Output,
     sandbox,
 };
@@ -58,6 +58,7 @@ impl Process {
         connection: &ConnectionName,
         vault: &Vault,
         line_max_bytes: usize,
+        last: &Arc<LastWords>,
     ) -> Result<(Self, Output), Refusal> {
         command::check(&settings.command)?;
         let (command, secrets) = prepare(launcher, settings, connection, vault).await?;
@@ -71,7 +72,8 @@ impl Process {
         let (stop, stopping) = watch::channel(false);
         let (ending, ended) = watch::channel(false);
         tokio::spawn(feed(stdin, lines, stopping.clone()));
-        tokio::spawn(log::follow(stderr, connection.clone(), id, secrets));
+        last.begin();
+        tokio::spawn(log::follow(stderr, connection.clone(), id, secrets, Arc::clone(last)));
         tokio::spawn(supervise(child, exit, stopping, ending, connection.clone()));
         let output = Output::new(stdout, line_max_bytes, ended.clone());
         Ok((Self { input, stop, ended }, output))

@@ -6,6 +6,7 @@ mod list;
 mod remove;
 mod show;
 mod shown;
+mod test;
 
 use crate::{failure::Outcome, terminal::Terminal};
 
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     List(list::List),
     /// Show one connection with its versions
     Show(show::Show),
+    /// Reach a server and say what is wrong
+    Test(test::Test),
     /// Remove a registered connection
     Remove(remove::Remove),
 }
@@ -31,6 +34,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Add(add) => add::run(&add, terminal),
         Command::List(list) => list::run(&list, terminal),
         Command::Show(show) => show::run(&show, terminal),
+        Command::Test(test) => test::run(&test, terminal),
         Command::Remove(remove) => remove::run(&remove, terminal),
     }
 }
