@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// Register MCP servers beside those of the configuration
     #[command(subcommand)]
     Connection(commands::connection::Command),
+    /// Register connections as documents say
+    Apply(commands::apply::Args),
     /// Ask and write policies
     #[command(subcommand)]
     Policy(commands::policy::Command),

@@ -63,6 +63,24 @@ pub(crate) async fn register(loaded: &Loaded) -> Result<Register, Failure> {
     }
 }
 
+/// As [`register`], with the newest version of each that was made from documents.
+///
+/// # Errors
+/// As [`register`].
+pub(crate) async fn register_and_applied(
+    loaded: &Loaded,
+) -> Result<(Register, Vec<ConnectionRow>), Failure> {
+    let register = register(loaded).await?;
+    if register.rows.is_empty() {
+        return Ok((register, Vec::new()));
+    }
+    let place = offline::connections_place(loaded)?;
+    let connections = Connections::open(&place).await.map_err(Failure::unreachable)?;
+    let applied = connections.applied().await.map_err(Failure::unreachable);
+    connections.close().await;
+    Ok((register, applied?))
+}
+
 /// The configuration that `args` name, with what is registered beside it.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 mod api;
+pub(crate) mod apply;
 pub(crate) mod approvals;
 pub(crate) mod check;
 pub(crate) mod client;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Check(args) => check::run(&args, terminal),
         Command::Config(command) => config::run(command, terminal),
         Command::Connection(command) => connection::run(command, terminal),
+        Command::Apply(args) => apply::run(&args, terminal),
         Command::Policy(command) => policy::run(command, terminal),
         Command::Guard(command) => guard::run(command, terminal),
         Command::Mask(command) => mask::run(command, terminal),

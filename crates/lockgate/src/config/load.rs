@@ -87,6 +87,13 @@ pub(crate) struct ConfigFaults {
     faults: Vec<ConfigFault>,
 }
 
+impl ConfigFaults {
+    /// The one thing that is wrong with a file.
+    pub(super) fn of(file: &Path, fault: ConfigFault) -> Self {
+        Self { file: file.display().to_string(), faults: vec![fault] }
+    }
+}
+
 /// Reads, overlays and checks the configuration that `args` name.
 ///
 /// # Errors

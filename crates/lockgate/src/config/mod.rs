@@ -4,6 +4,7 @@
 //! A flag wins over a variable, a variable over the file, the file over the default. Reads files
 //! and is handed the environment; opens no socket and resolves no secret.
 
+mod documents;
 mod fault;
 mod load;
 mod located;
@@ -14,9 +15,11 @@ mod registered;
 mod settings;
 mod validate;
 
+pub(crate) use documents::read_documents;
 pub(crate) use fault::{ConfigFault, suggestion};
 pub(crate) use load::{ConfigArgs, Loaded, load};
 pub(crate) use origin::Entry;
+pub(crate) use overlay::leaves;
 pub(crate) use policies::read_policies;
 pub(crate) use registered::{Registered, Standing, literal_secrets, sparse};
 pub(crate) use settings::{LogFormat, LogLevel, LogSettings, Settings, connection_url};

@@ -116,10 +116,95 @@ fn policies_must_compile_before_and_after() {
 #[test]
 fn help_begins_with_two_examples() {
     let folder = Folder::new();
-    for command in ["", "add", "list", "show", "test", "remove"] {
-        let name = format!("help-connection-{command}");
-        let arguments = [&["connection"][..], &[command], &["--help"]].concat();
-        let arguments: Vec<_> = arguments.into_iter().filter(|one| !one.is_empty()).collect();
+    for command in [
+        "connection",
+        "connection add",
+        "connection list",
+        "connection show",
+        "connection test",
+        "connection remove",
+        "apply",
+    ] {
+        let name = format!("help-{}", command.replace(' ', "-"));
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.push("--help");
         insta::assert_snapshot!(name, folder.run(&arguments));
     }
+}
+
+#[test]
+fn documents_are_planned_applied_and_drift() {
+    let folder = folder();
+    let document = |url: &str, more: &str| {
+        let text = format!(
+            "connections:\n\
+             \x20 - name: tickets\n\
+             \x20   issuers: [corp]\n\
+             \x20   upstream: {{ http: {{ url: '{url}' }} }}\n{more}"
+        );
+        folder.write("docs/tickets.yaml", &text);
+    };
+    let files = "connections:\n\
+         \x20 - name: files\n\
+         \x20   issuers: [corp]\n\
+         \x20   upstream: { stdio: { command: /bin/false, cwd: work } }\n";
+    document("https://tickets.example.com/mcp", "");
+    folder.write("docs/files.yml", files);
+    let apply = |more: &[&'static str]| [&["apply", "-f", "docs"][..], more].concat();
+    let mut said = story(
+        &folder,
+        &[&apply(&["--dry-run"]), &apply(&[]), &apply(&["--yes"]), &apply(&["--yes"])],
+    );
+    // Somebody else comes in between.
+    let add = ["connection", "add", "files", "--command", "/bin/true"];
+    said += &story(
+        &folder,
+        &[
+            &["connection", "remove", "files", "--yes"],
+            &add,
+            &["connection", "add", "mine", "--command", "/bin/true"],
+        ],
+    );
+    document("https://new.example.com/mcp", "    labels: { env: production }\n");
+    said += &story(
+        &folder,
+        &[
+            &apply(&["--dry-run"]),
+            &apply(&["--yes"]),
+            &apply(&["--dry-run", "--json"]),
+            &apply(&["--prune", "--yes"]),
+            &["connection", "list"],
+        ],
+    );
+    let said = said.replace(&folder.file("").display().to_string(), "[folder]/");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn documents_are_applied_all_or_not_at_all() {
+    let folder = folder();
+    let good = "connections: [{ name: good, issuers: [corp], upstream: { stdio: { command: /bin/true } } }]";
+    folder.write("docs/a.yaml", good);
+    let mut said = String::new();
+    for (what, text) in [
+        ("the file's", good.replace("good", "staff")),
+        ("unfit", good.replace("good", "bad").replace("corp", "crop")),
+        ("twice", good.to_owned()),
+        ("a slip", good.replace("good", "bad").replace("stdio", "studio")),
+        ("more than connections", format!("public_url: https://x.example.com\n{good}")),
+        (
+            "a secret",
+            format!(
+                "connections: [{{ name: bad, issuers: [corp], upstream: {{ http: {{ \
+                 url: 'https://x.example.com', headers: {{ Authorization: Bearer {SECRET} }} }} }} }}]"
+            ),
+        ),
+    ] {
+        folder.write("docs/b.yaml", &text);
+        said += &format!("{what}: {}\n", folder.run(&["apply", "-f", "docs", "--yes"]));
+    }
+    assert!(!said.contains(SECRET), "{said}");
+    said += &story(&folder, &[&["apply", "-f", "nowhere"], &["connection", "list"]]);
+    insta::assert_snapshot!(said);
+    assert_eq!(folder.exit(&["journal", "show"]), 3, "something is on record");
 }
