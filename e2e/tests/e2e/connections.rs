@@ -2,6 +2,7 @@
 //! refused once they are removed, and every change on the record before it takes effect.
 
 mod faults;
+mod shared;
 
 use std::time::{Duration, Instant};
 
