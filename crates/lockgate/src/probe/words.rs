@@ -91,14 +91,18 @@ fn is_tls(detail: &str) -> bool {
 }
 
 fn credential(settings: &ConnectionSettings, detail: &str) -> String {
-    let sealed = references(settings).into_iter().find_map(|(_, reference)| match reference {
-        SecretRef::Sealed(name) => Some(name),
+    let elsewhere = references(settings).into_iter().find_map(|(_, reference)| match reference {
+        SecretRef::Sealed(name) => {
+            Some(format!("`lockgate secret set {name}` puts it into the vault"))
+        }
+        SecretRef::Kept(kept) => Some(format!(
+            "`vault:{}#{}` must be there, and `vault.server` lead to who keeps it",
+            kept.path, kept.field
+        )),
         SecretRef::Env(_) | SecretRef::File(_) => None,
     });
-    let next = match sealed {
-        Some(name) => format!("`lockgate secret set {name}` puts it into the vault"),
-        None => "the variable or file must be there where the gateway runs".to_owned(),
-    };
+    let next = elsewhere
+        .unwrap_or_else(|| "the variable or file must be there where the gateway runs".to_owned());
     format!("the credential can't be had: {detail}; {next}")
 }
 
