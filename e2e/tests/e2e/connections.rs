@@ -12,7 +12,7 @@ use lockgate_e2e::{
     room::{Room, connection, wait_for_tools},
     say,
 };
-use lockgate_model::{ConnectionVersion, ConnectionsChange, Event};
+use lockgate_model::{ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event};
 use serde_json::{Value, json};
 
 /// A change is in force within a second; this machine may be busy.
@@ -137,6 +137,64 @@ fn the_file_wins_and_what_is_wrong_harms_no_other() {
     wait_for_tools(&room.alice().unwrap()).unwrap();
     room.gateway.write_settings(&room.settings).unwrap();
     until(&room, "extra", 200).unwrap();
+}
+
+#[test]
+fn documents_are_applied_beside_a_running_gateway() {
+    let room = Room::start().unwrap();
+    let document = |names: &[&str], env: &str| {
+        let connections: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                let mut one = connection(name, &room.upstream.url());
+                one["labels"] = json!({ "env": env });
+                one
+            })
+            .collect();
+        let text = json!({ "connections": connections }).to_string();
+        std::fs::write(room.gateway.folder().join("connections.json"), text).unwrap();
+    };
+    let apply = |code: i32, more: &[&str]| {
+        let arguments = [&["apply", "-f", "connections.json", "--json"][..], more].concat();
+        serde_json::from_str::<Value>(&run(&room, code, &arguments)).unwrap()
+    };
+    document(&["one", "two"], "test");
+    assert_eq!(apply(1, &["--dry-run"])["applied"], false);
+    assert_eq!(status(&room, "one"), 404, "a dry run changed something");
+    apply(0, &["--yes"]);
+    for name in ["one", "two"] {
+        until(&room, name, 200).unwrap();
+    }
+    // All of it is one record, and a second run makes none.
+    apply(0, &["--yes"]);
+    assert_eq!(changes_made(&room), [2]);
+    // Somebody takes one away; the documents tell, and bring it back.
+    run(&room, 0, &["connection", "remove", "two", "--yes"]);
+    until(&room, "two", 404).unwrap();
+    let told = apply(0, &["--yes"]);
+    let drift = &told["drift"][0];
+    assert_eq!((&drift["name"], &drift["removed"]), (&json!("two"), &json!(true)), "{told}");
+    until(&room, "two", 200).unwrap();
+    // What no document has any more goes only when that is said.
+    document(&["one"], "production");
+    assert_eq!(apply(0, &["--yes"])["kept"], json!(["two"]));
+    assert_eq!(status(&room, "two"), 200);
+    apply(0, &["--prune", "--yes"]);
+    until(&room, "two", 404).unwrap();
+    assert_eq!((status(&room, "one"), status(&room, "main")), (200, 200));
+    assert_eq!(changes_made(&room), [2, 1, 1, 1, 1]);
+}
+
+/// How many connections each change on record is about.
+fn changes_made(room: &Room) -> Vec<usize> {
+    let events = room.gateway.records().all().unwrap();
+    let made = events.into_iter().filter_map(|event| match event {
+        Event::Connections(ConnectionsEvent { change: ConnectionsChange::Made(all), .. }) => {
+            Some(all.len())
+        }
+        _ => None,
+    });
+    made.collect()
 }
 
 fn add(room: &Room, name: &str, more: &[&str]) -> anyhow::Result<()> {
