@@ -125,18 +125,25 @@ fn the_file_wins_and_what_is_wrong_harms_no_other() {
     for words in ["stands in", "no issuer named `second`", "registered by local:"] {
         assert!(ready.contains(words), "no `{words}` in {ready}");
     }
-    let refusals = room.gateway.records().all().unwrap().into_iter().filter(|event| {
-        matches!(event, Event::Snapshot { summary, .. } if summary.starts_with("refused: "))
-    });
-    assert_eq!(refusals.count(), 2);
+    assert_eq!(refusals(&room), 2);
     // And it starts with all of this.
     let mut room = room;
     room.gateway.kill().unwrap();
     room.gateway.run().unwrap();
     room.gateway.wait_ready().unwrap();
     wait_for_tools(&room.alice().unwrap()).unwrap();
+    assert_eq!(refusals(&room), 4, "a start says it again");
     room.gateway.write_settings(&room.settings).unwrap();
     until(&room, "extra", 200).unwrap();
+}
+
+/// How often it is on record that something was not put in force.
+fn refusals(room: &Room) -> usize {
+    let events = room.gateway.records().all().unwrap();
+    let refused = events.iter().filter(|event| {
+        matches!(event, Event::Snapshot { summary, .. } if summary.starts_with("refused: "))
+    });
+    refused.count()
 }
 
 #[test]

@@ -98,7 +98,6 @@ impl Service {
             },
         };
         let gateway = open(&mut loaded)?;
-        registry.note(&loaded.troubles());
         let mut tasks = JoinSet::new();
         tasks.spawn(registry.clone().keep(place));
         let beside =
@@ -131,6 +130,7 @@ impl Service {
             signals,
             stop,
         };
+        service.tell_troubles(&service.loaded.troubles());
         service.announce();
         Ok(service)
     }
