@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the gateway
     Serve(commands::serve::Args),
+    /// Ask the running gateway whether it serves
+    Health(commands::health::Args),
     /// Check the configuration and the policies, without a network
     Check(commands::check::Args),
     /// Show what the configuration says, and from where

@@ -13,6 +13,7 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod demo;
 pub(crate) mod guard;
+pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod mask;
 pub(crate) mod pins;
@@ -29,6 +30,7 @@ use crate::{cli::Command, failure::Outcome, terminal::Terminal};
 pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(&args, terminal),
+        Command::Health(args) => health::run(&args, terminal),
         Command::Check(args) => check::run(&args, terminal),
         Command::Config(command) => config::run(command, terminal),
         Command::Connection(command) => connection::run(command, terminal),

@@ -65,6 +65,7 @@ fn help_begins_with_two_examples() {
     for command in [
         "",
         "serve",
+        "health",
         "check",
         "config",
         "config show",

@@ -114,6 +114,33 @@ fn readiness_names_every_part() {
 }
 
 #[test]
+fn health_asks_the_running_gateway() {
+    let mut served = Served::start();
+    // Neither its issuer nor its server is there; it serves all the same, and says so.
+    let said = served.folder.run(&["health"]);
+    assert!(said.starts_with("exit 0\n--- stdout\ndegraded\n"), "{said}");
+    assert!(said.contains("connection staff: degraded: "), "{said}");
+    let output = served.folder.command().args(["health", "--json"]).output().unwrap();
+    let body: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(part(&body, "gateway")["state"], "ok");
+
+    // One that is gone does not answer; one that is there and does not serve says no.
+    served.child.kill().unwrap();
+    served.child.wait().unwrap();
+    assert_eq!(served.folder.exit(&["health"]), 3);
+    let other = TcpListener::bind(served.admin).unwrap();
+    let refusing = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+        let body = r#"{"state":"failed","parts":[]}"#;
+        let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close";
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    assert_eq!(served.folder.exit(&["health"]), 1);
+    refusing.join().unwrap();
+}
+
+#[test]
 fn a_bad_file_keeps_the_old_version_and_is_loud() {
     let served = Served::start();
     for (file, bad, good, words) in [
