@@ -3,7 +3,7 @@
 // published until the next rotation, as providers do.
 // KEY_FILE.groups, where there is one, says who is in other groups by now.
 // People log in with a name and no password; the client `pages` may send them here from the origin in
-// PAGES_ORIGIN. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
+// PAGES_ORIGIN. CLIENTS holds further clients as JSON; /given says how many tokens it gave. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -46,6 +46,8 @@ const clients = Object.keys(people).map((client_id) => ({
   response_types: [],
 }));
 
+clients.push(...JSON.parse(process.env.CLIENTS ?? '[]'));
+
 const pages = process.env.PAGES_ORIGIN;
 if (pages) {
   clients.push({
@@ -84,6 +86,13 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       },
     },
   },
+});
+
+let given = 0;
+provider.on('grant.success', () => { given += 1; });
+provider.use(async (ctx, next) => {
+  if (ctx.path !== '/given') return next();
+  ctx.body = String(given);
 });
 
 // Asks who somebody is, and grants what the client asked for.

@@ -20,6 +20,8 @@ pub struct Issuer {
     address: SocketAddr,
     /// The origin whose pages may send people here.
     pages: Option<String>,
+    /// Further clients, as a JSON list.
+    clients: String,
 }
 
 impl Issuer {
@@ -31,15 +33,38 @@ impl Issuer {
         Self::start_for(None)
     }
 
+    /// The same, with further clients in the form of RFC 7591.
+    ///
+    /// # Errors
+    /// Where the parts can't be installed or started.
+    pub fn start_with(clients: &Value) -> anyhow::Result<Self> {
+        Self::begin(None, clients.to_string())
+    }
+
     /// The same, with a client `pages` at this origin, through which people log in.
     ///
     /// # Errors
     /// Where the parts can't be installed or started.
     pub fn start_for(pages: Option<String>) -> anyhow::Result<Self> {
+        Self::begin(pages, "[]".to_owned())
+    }
+
+    fn begin(pages: Option<String>, clients: String) -> anyhow::Result<Self> {
         let (folder, address) = (tempfile::tempdir()?, free_address()?);
-        let mut issuer = Self { tool: None, folder, address, pages };
+        let mut issuer = Self { tool: None, folder, address, pages, clients };
         issuer.resume()?;
         Ok(issuer)
+    }
+
+    /// How many tokens it gave since it was started.
+    ///
+    /// # Errors
+    /// Where it does not say.
+    pub fn given(&self) -> anyhow::Result<u64> {
+        let request = Request::new("GET", "/given", "")
+            .header("Host", &self.address.to_string())
+            .header("Connection", "close");
+        Ok(exchange(self.address, &request.bytes())?.text().parse()?)
     }
 
     /// The issuer's `iss`.
@@ -83,6 +108,7 @@ impl Issuer {
     fn launch(&mut self, options: &[&str]) -> anyhow::Result<()> {
         let mut command = script("issuer.mjs")?;
         command.arg(self.address.port().to_string()).arg(self.key_file()).args(options);
+        command.env("CLIENTS", &self.clients);
         command.envs(self.pages.iter().map(|origin| ("PAGES_ORIGIN", origin)));
         // It warns about its development set-up on stderr.
         command.stderr(std::process::Stdio::null());

@@ -1,4 +1,4 @@
-//! The right to send, once. An [`Entry`] is proof that an intent is on disk; a [`Clearance`] is
+//! The right to send, once; a second time only after a 401. An [`Entry`] is proof that an intent is on disk; a [`Clearance`] is
 //! made from an entry whose verdict allows, and `Upstream::send` takes it by value. There is no
 //! other way to make either, so nothing reaches an upstream unrecorded or undecided.
 
@@ -23,6 +23,8 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Clearance {
     call: Arc<str>,
+    /// It was used once, and given back.
+    returned: bool,
 }
 
 impl Entry {
@@ -58,7 +60,9 @@ impl Entry {
     /// [`Reason::Internal`] where the grant was used for another call, or this one was not held.
     pub fn lift(self, grant: Grant) -> Result<Clearance, Refusal> {
         match self.verdict {
-            Verdict::Ask(_) if grant.call == self.call => Ok(Clearance { call: self.call }),
+            Verdict::Ask(_) if grant.call == self.call => {
+                Ok(Clearance { call: self.call, returned: false })
+            }
             _ => Err(Refusal::new(Reason::Internal, "a grant for another call")),
         }
     }
@@ -69,7 +73,7 @@ impl Entry {
     /// The verdict's own reason where it doesn't allow.
     pub fn clear(self) -> Result<Clearance, Refusal> {
         match self.verdict {
-            Verdict::Allow { .. } => Ok(Clearance { call: self.call }),
+            Verdict::Allow { .. } => Ok(Clearance { call: self.call, returned: false }),
             Verdict::Ask(_) => {
                 Err(Refusal::new(Reason::ApprovalPending, "the call is held for approval"))
             }
@@ -150,5 +154,11 @@ impl Clearance {
     /// The call's id, as in the record.
     pub fn call(&self) -> &Arc<str> {
         &self.call
+    }
+
+    /// The right back, for who was told by a 401 that nothing was done with what was sent; `None` where
+    /// it was given back before, so that no call is sent a third time.
+    pub(crate) fn give_back(self) -> Option<Self> {
+        (!self.returned).then_some(Self { returned: true, ..self })
     }
 }

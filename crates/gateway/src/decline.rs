@@ -19,7 +19,7 @@ use crate::{
     clock,
     hash::sha256,
     record,
-    stage::{intent, outcome::OpenCall},
+    stage::{intent, outcome::OpenCall, send::Way},
     upstream::{Outgoing, Verb},
 };
 
@@ -66,10 +66,18 @@ pub(crate) async fn decline(
         body: body.into(),
         session: item.session.as_ref().map(|session| session.key.clone()),
     };
-    let caller = Arc::clone(caller);
+    let (caller, gateway) = (Arc::clone(caller), Arc::clone(&open.gateway));
+    let session = open.recording();
     // The server may take its time; the stream that it asked on goes on meanwhile.
     tokio::spawn(async move {
-        if let Err(refusal) = caller.connection.upstream.send(clearance, outgoing).await {
+        let connection = &caller.connection;
+        let way = Way {
+            upstream: &connection.upstream,
+            credential: &connection.credential,
+            journal: &gateway.ground.journal,
+            session,
+        };
+        if let Err(refusal) = way.send(clearance, outgoing).await {
             tracing::info!(%refusal, "the server was not told that its request was declined");
         }
     });

@@ -174,7 +174,8 @@ impl Gateway {
     pub fn readiness(&self) -> Readiness {
         let snapshot = self.snapshot();
         let connections = snapshot.connections.iter().filter_map(|connection| {
-            let why = match (connection.credential.check(), connection.pins.accepted()) {
+            let credential = connection.credential.check().and(connection.upstream.check());
+            let why = match (credential, connection.pins.accepted()) {
                 (Err(refusal), _) => refusal.to_string(),
                 (Ok(()), None) => "no definition was accepted yet".to_owned(),
                 (Ok(()), Some(_)) => return None,

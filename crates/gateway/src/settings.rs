@@ -1,10 +1,12 @@
 //! The gateway's sections of the configuration. The binary reads them from a file and the
 //! environment; nothing here reads anything, and nothing here holds a secret.
 
+mod credential;
 mod sandbox;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+pub use credential::{CertificateSettings, ClientAuthentication, CredentialSettings, TokenGrant};
 use lockgate_model::{ConnectionName, Era, Limits};
 use lockgate_rules::mask::{MaskSettings, detect};
 use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
@@ -306,6 +308,12 @@ pub struct HttpSettings {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
     pub headers: BTreeMap<String, SecretRef>,
+    /// A token that the gateway gets for it from an authorization server, sent as `Authorization`.
+    #[serde(default)]
+    pub credential: Option<CredentialSettings>,
+    /// The certificate by which the gateway shows itself to it in TLS.
+    #[serde(default)]
+    pub client_certificate: Option<CertificateSettings>,
     /// PEM file of the certificate authorities to trust instead of the public ones.
     #[serde(default)]
     pub ca: Option<PathBuf>,
@@ -466,6 +474,21 @@ impl ListenSettings {
 impl Default for ListenSettings {
     fn default() -> Self {
         Self { address: Self::default_address(), tls: None }
+    }
+}
+
+impl UpstreamSettings {
+    /// Where its secrets are, every one.
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        match self {
+            Self::Http(http) => {
+                let credential = http.credential.iter().flat_map(CredentialSettings::secrets);
+                let certificate = http.client_certificate.iter();
+                let certificate = certificate.flat_map(|one| [&one.certificate, &one.key]);
+                http.headers.values().chain(credential).chain(certificate).collect()
+            }
+            Self::Stdio(stdio) => stdio.env.values().collect(),
+        }
     }
 }
 

@@ -62,6 +62,9 @@ fn words(event: &Event) -> String {
         Event::Connections(ConnectionsEvent { by, change }) => {
             format!("register {} by {by}", connections(change))
         }
+        Event::Resent(resent) => {
+            format!("resent   {} after {}", short(&resent.call), resent.reason.code())
+        }
         Event::Message(message) => {
             let body = message.body.as_ref().map(|body| excerpt(body.get())).unwrap_or_default();
             format!("message  {} {body}", short(&message.call))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use lockgate_gateway::{
     clock,
     secret::SecretRef,
-    settings::{GatewaySettings, UpstreamSettings},
+    settings::GatewaySettings,
     vault::{KeyPlaces, KeysFault},
 };
 use lockgate_model::{Event, SecretName, VaultChange, VaultEvent};
@@ -130,11 +130,7 @@ pub(crate) fn on_record<T>(
 pub(crate) fn references(gateway: &GatewaySettings) -> BTreeMap<SecretName, Vec<String>> {
     let mut found: BTreeMap<SecretName, Vec<String>> = BTreeMap::new();
     for connection in &gateway.connections {
-        let places = match &connection.upstream {
-            UpstreamSettings::Http(http) => &http.headers,
-            UpstreamSettings::Stdio(stdio) => &stdio.env,
-        };
-        for place in places.values() {
+        for place in connection.upstream.secrets() {
             if let SecretRef::Sealed(name) = place {
                 let users = found.entry(name.clone()).or_default();
                 if users.last().is_none_or(|last| *last != connection.name.as_str()) {

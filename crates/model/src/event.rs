@@ -41,6 +41,8 @@ pub enum Event {
     },
     /// A call was decided; durable before anything is forwarded.
     Intent(Box<IntentEvent>),
+    /// The upstream did nothing with a call, which is about to be sent once more with another token.
+    Resent(ResentEvent),
     /// One message of a stream, as the client is about to see it.
     Message(Box<MessageEvent>),
     /// The end of a call, as the client is about to see it.
@@ -72,6 +74,7 @@ impl Event {
             Self::Opened(opened) => Some(&opened.session),
             Self::Closed { session, .. } => Some(session),
             Self::Intent(intent) => intent.session.as_deref(),
+            Self::Resent(resent) => resent.session.as_deref(),
             Self::Message(message) => message.session.as_deref(),
             Self::Outcome(outcome) => outcome.session.as_deref(),
             Self::Approval(approval) => approval.session.as_deref(),
@@ -105,6 +108,17 @@ pub struct OpenedEvent {
     pub connection: String,
     /// Era of its first message.
     pub era: Era,
+}
+
+/// A call is sent once more, by the same intent: the upstream answered its first try with 401.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResentEvent {
+    /// The call.
+    pub call: String,
+    /// The caller's session.
+    pub session: Option<String>,
+    /// Why the first try brought nothing.
+    pub reason: Reason,
 }
 
 /// One step of an approval. What people say is on record before it takes effect.

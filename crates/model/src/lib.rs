@@ -30,7 +30,8 @@ pub use digest::Digest;
 pub use event::{
     ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
     IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus,
-    RefusalEvent, RestoredValue, SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
+    RefusalEvent, ResentEvent, RestoredValue, SECRET_IN_ARGUMENTS, VaultChange, VaultEvent,
+    ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;

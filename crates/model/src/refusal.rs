@@ -159,6 +159,18 @@ reasons! {
     CredentialUnreachable = "credential.unreachable",
     /// The vault's secret is not for this connection, or does not open.
     CredentialRefused = "credential.refused",
+    /// The authorization server can't be asked for a token.
+    CredentialIssuerUnreachable = "credential.issuer_unreachable",
+    /// The authorization server stands where the gateway may not connect to.
+    CredentialIssuerForbidden = "credential.issuer_forbidden",
+    /// The authorization server refused to give a token.
+    CredentialIssuerRefused = "credential.issuer_refused",
+    /// What the authorization server answered can't be used.
+    CredentialIssuerInvalid = "credential.issuer_invalid",
+    /// The client certificate has expired, or is not valid yet.
+    CredentialCertificateExpired = "credential.certificate_expired",
+    /// The key does not belong to the client certificate.
+    CredentialCertificateMismatch = "credential.certificate_mismatch",
     /// The upstream's address is not allowed.
     EgressDenied = "egress.denied",
     /// The upstream can't be reached.

@@ -7,6 +7,7 @@ mod conformance;
 mod connections;
 mod cores;
 mod crash;
+mod credentials;
 mod demo;
 mod disk;
 mod fidelity;

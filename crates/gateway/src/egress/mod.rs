@@ -25,7 +25,9 @@ use hyper_util::{
 };
 pub use lockgate_model::AddressClass;
 use lockgate_model::{Reason, Refusal};
+use rustls::ClientConfig;
 pub use target::check_url;
+pub use tls::{Identity, IdentityFault};
 
 /// Connections kept open to one host while idle.
 const IDLE_MAX_PER_HOST: usize = 256;
@@ -85,9 +87,23 @@ pub fn client(rules: &EgressRules) -> Result<Client, EgressFault> {
     Client::over(Connector::new(rules.clone()), rules)
 }
 
+/// The same, that shows a certificate of its own in TLS to servers that ask for one.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_as(rules: &EgressRules, identity: &Identity) -> Result<Client, EgressFault> {
+    let mut tls = tls::config(rules.ca.as_deref())?;
+    tls.client_auth_cert_resolver = identity.resolver();
+    Ok(Client::with(Connector::new(rules.clone()), tls))
+}
+
 impl Client {
     fn over(connector: Connector, rules: &EgressRules) -> Result<Self, EgressFault> {
-        let dialer = Timed::new(connector, tls::config(rules.ca.as_deref())?);
+        Ok(Self::with(connector, tls::config(rules.ca.as_deref())?))
+    }
+
+    fn with(connector: Connector, tls: ClientConfig) -> Self {
+        let dialer = Timed::new(connector, tls);
         // A request is sent again only where the pool finds its connection closed before the first
         // byte was written; one that may have arrived never is.
         let pool = legacy::Client::builder(TokioExecutor::new())
@@ -95,7 +111,7 @@ impl Client {
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(IDLE_MAX_PER_HOST)
             .build(dialer);
-        Ok(Self { pool })
+        Self { pool }
     }
 
     /// Sends one request and gives the head of its answer; any status is an answer, a redirect too.

@@ -10,10 +10,12 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     Key, KeyFault, KeySet, KeyStatus,
-    fetch::{FetchFault, Source},
+    fetch::Source,
     machine::{Lookup, Machine},
 };
-use crate::{egress::EgressFault, settings::IssuerSettings, token::Algorithm};
+use crate::{
+    discovery::FetchFault, egress::EgressFault, settings::IssuerSettings, token::Algorithm,
+};
 
 /// Longer than any fetch can take; whoever waits for one is let go then.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -34,8 +36,12 @@ impl Keyring {
     /// # Errors
     /// [`EgressFault`] where its URLs or certificate authorities can't be used.
     pub fn new(settings: &IssuerSettings) -> Result<Arc<Self>, EgressFault> {
-        let rules = Source::rules(settings.allow_private, settings.ca.clone());
-        let source = Source::new(&settings.issuer, settings.jwks_url.as_ref(), rules)?;
+        let source = Source::new(
+            &settings.issuer,
+            settings.jwks_url.as_ref(),
+            settings.allow_private,
+            settings.ca.clone(),
+        )?;
         let machine = Machine::new(i64::from(settings.stale_max_s) * 1000);
         Ok(Arc::new(Self {
             issuer: settings.name.clone(),

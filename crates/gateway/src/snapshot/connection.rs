@@ -84,8 +84,9 @@ impl Connection {
         let credential = match same {
             Some(same) => same.credential.renewed(&settings.upstream),
             None => {
-                let vault = Arc::clone(&ground.vault);
-                Credential::of(settings.name.clone(), &settings.upstream, vault)
+                let (connection, vault) = (settings.name.clone(), Arc::clone(&ground.vault));
+                let made = Credential::of(connection.clone(), &settings.upstream, vault);
+                made.map_err(|fault| BuildFault::Upstream { connection, fault })?
             }
         };
         let stale = before.map_or_else(Stale::default, |before| before.stale.clone());
@@ -167,9 +168,11 @@ fn upstream(
 ) -> Result<Upstream, BuildFault> {
     let connection = settings.name.clone();
     match &settings.upstream {
-        UpstreamSettings::Http(http) => HttpUpstream::new(http, &limits)
-            .map(Upstream::Http)
-            .map_err(|fault| BuildFault::Upstream { connection, fault }),
+        UpstreamSettings::Http(http) => {
+            HttpUpstream::new(&connection, http, &limits, &ground.vault)
+                .map(Upstream::Http)
+                .map_err(|fault| BuildFault::Upstream { connection, fault })
+        }
         UpstreamSettings::Stdio(stdio) => StdioUpstream::new(
             connection.clone(),
             stdio.clone(),

@@ -4,13 +4,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use lockgate_mcp::headers;
 use lockgate_model::{ConnectionName, Reason, Refusal};
 
 use super::{clear::Right, outcome::OpenCall, parse::Part, respond::Stop};
 use crate::{
     clearance::Clearance,
+    egress::EgressFault,
+    oauth::TokenSource,
     secret::{Secret, SecretRef},
     settings::UpstreamSettings,
     upstream::{Outgoing, Verb},
@@ -27,7 +29,7 @@ pub struct Armed {
     pub outgoing: Outgoing,
 }
 
-/// The credential headers of one upstream. Clones share the one secret, and its renewal.
+/// The credential of one upstream: headers, and a token. Clones share the one secret, and its renewal.
 #[derive(Clone)]
 pub struct Credential(Arc<Inner>);
 
@@ -35,7 +37,9 @@ struct Inner {
     connection: ConnectionName,
     vault: Arc<Vault>,
     held: ArcSwap<Held>,
-    /// Why the vault refused last; `None` where it did not.
+    /// Where its token comes from, where it has one.
+    source: Option<TokenSource>,
+    /// Why it could not be had last; `None` where it could.
     refused: Mutex<Option<Refusal>>,
 }
 
@@ -78,9 +82,23 @@ impl Credential {
     /// Reads the credential of an HTTP upstream from its places outside the vault; a child process
     /// gets its own through its environment. What can't be read is refused at each call, so that one
     /// missing secret stops one connection only.
-    pub fn of(connection: ConnectionName, upstream: &UpstreamSettings, vault: Arc<Vault>) -> Self {
+    ///
+    /// # Errors
+    /// As [`TokenSource::new`].
+    pub fn of(
+        connection: ConnectionName,
+        upstream: &UpstreamSettings,
+        vault: Arc<Vault>,
+    ) -> Result<Self, EgressFault> {
+        let source = match upstream {
+            UpstreamSettings::Http(http) => http.credential.as_ref().map(|credential| {
+                TokenSource::new(connection.clone(), credential, http, Arc::clone(&vault))
+            }),
+            UpstreamSettings::Stdio(_) => None,
+        };
+        let source = source.transpose()?;
         let (held, refused) = (ArcSwap::from_pointee(read(upstream)), Mutex::default());
-        Self(Arc::new(Inner { connection, vault, held, refused }))
+        Ok(Self(Arc::new(Inner { connection, vault, held, source, refused })))
     }
 
     /// The same credential, read again from its places.
@@ -93,12 +111,32 @@ impl Credential {
     /// Puts the credential into the headers of a message to the upstream.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`].
+    /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`] and [`TokenSource::token`].
     pub async fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
         let held = self.0.held.load_full();
         let armed = self.put(&held, headers).await;
         *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = armed.clone().err();
         armed
+    }
+
+    /// Puts another credential into the headers of a message that the upstream answered with 401; `false`
+    /// where there is no other. Headers that are configured stay what they are.
+    ///
+    /// # Errors
+    /// As [`Self::arm`].
+    pub async fn arm_again(&self, headers: &mut HeaderMap) -> Result<bool, Refusal> {
+        let (Some(source), Some(sent)) = (&self.0.source, headers.get(AUTHORIZATION)) else {
+            return Ok(false);
+        };
+        if !source.reject(sent.as_bytes()) {
+            return Ok(false);
+        }
+        self.arm(headers).await.map(|()| true)
+    }
+
+    /// Whether [`Self::arm_again`] may have another one.
+    pub fn is_renewable(&self) -> bool {
+        self.0.source.is_some()
     }
 
     async fn put(&self, held: &Held, headers: &mut HeaderMap) -> Result<(), Refusal> {
@@ -111,10 +149,14 @@ impl Credential {
             };
             headers.insert(name.clone(), value);
         }
+        if let Some(source) = &self.0.source {
+            headers.insert(AUTHORIZATION, value(&source.token().await?.authorization)?);
+        }
         Ok(())
     }
 
-    /// Why calls are refused at this stage, where they are; of the vault, what it said last.
+    /// Why calls are refused at this stage, where they are; of the vault and the authorization server,
+    /// what they said last.
     ///
     /// # Errors
     /// As [`Self::arm`].

@@ -189,7 +189,8 @@ impl OpenCall {
         Ok(Recorded { digest: sha256(body), inline })
     }
 
-    fn recording(&self) -> Option<String> {
+    /// The recorded session that it belongs to.
+    pub fn recording(&self) -> Option<String> {
         self.item.recording.as_ref().map(|recording| recording.id().to_owned())
     }
 

@@ -73,6 +73,13 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         R::CredentialRefused | R::ChildUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::CredentialIssuerUnreachable | R::CredentialIssuerForbidden => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        R::CredentialIssuerRefused | R::CredentialIssuerInvalid => StatusCode::SERVICE_UNAVAILABLE,
+        R::CredentialCertificateExpired | R::CredentialCertificateMismatch => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         R::EgressDenied | R::UpstreamUnreachable | R::UpstreamUnauthorized | R::UpstreamInvalid => {
             StatusCode::BAD_GATEWAY
         }
@@ -134,6 +141,12 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::CredentialUnreachable | Reason::CredentialRefused | Reason::ChildUnavailable => {
             "the server is not available"
         }
+        Reason::CredentialIssuerUnreachable
+        | Reason::CredentialIssuerForbidden
+        | Reason::CredentialIssuerRefused
+        | Reason::CredentialIssuerInvalid
+        | Reason::CredentialCertificateExpired
+        | Reason::CredentialCertificateMismatch => "the server is not available",
         Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
         Reason::UpstreamTimeout => "the server did not answer in time",
         Reason::UpstreamUnauthorized => "the server refused the gateway's credential",

@@ -1,7 +1,7 @@
 //! An upstream over streamable HTTP: one request out, its answer classified by media type and
-//! bounded in size and time. Follows no redirect, keeps no cookie, sends nothing twice.
+//! bounded in size and time. Follows no redirect, keeps no cookie, sends nothing twice by itself.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use ::http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
@@ -10,23 +10,30 @@ use ::http::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use lockgate_mcp::sse;
-use lockgate_model::{Limits, Reason, Refusal};
-use tokio::time::{Instant, timeout_at};
+use lockgate_model::{ConnectionName, Limits, Reason, Refusal};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
-use super::{Answer, EventStream, Outgoing};
+use super::{Answer, EventStream, Outgoing, Unanswered, certificate::Certified};
 use crate::{
     body::{self, BodyFault},
     clearance::Clearance,
     egress::{self, EgressFault, EgressRules},
     settings::HttpSettings,
+    vault::Vault,
 };
 
 /// An MCP endpoint over HTTP, with its own pool of connections.
 pub struct HttpUpstream {
-    client: egress::Client,
+    dialer: Dialer,
     uri: Uri,
     answer_max_bytes: usize,
     answer_wait_max: Duration,
+}
+
+/// What dials it.
+enum Dialer {
+    Plain(egress::Client),
+    Certified(Box<Certified>),
 }
 
 /// The events of an HTTP body.
@@ -50,7 +57,12 @@ impl HttpUpstream {
     /// # Errors
     /// [`EgressFault`] where the URL may not be dialled or the certificate authorities can't be
     /// read.
-    pub fn new(settings: &HttpSettings, limits: &Limits) -> Result<Self, EgressFault> {
+    pub fn new(
+        connection: &ConnectionName,
+        settings: &HttpSettings,
+        limits: &Limits,
+        vault: &Arc<Vault>,
+    ) -> Result<Self, EgressFault> {
         let rules = EgressRules {
             allow_private: settings.allow_private,
             ca: settings.ca.clone(),
@@ -61,8 +73,16 @@ impl HttpUpstream {
             url: settings.url.to_string(),
             why: "it has no HTTP form",
         })?;
+        let dialer = match &settings.client_certificate {
+            None => Dialer::Plain(egress::client(&rules)?),
+            Some(certificate) => {
+                let (connection, certificate) = (connection.clone(), certificate.clone());
+                let vault = Arc::clone(vault);
+                Dialer::Certified(Box::new(Certified::new(connection, certificate, rules, vault)))
+            }
+        };
         Ok(Self {
-            client: egress::client(&rules)?,
+            dialer,
             uri,
             answer_max_bytes: limits.answer_max_bytes as usize,
             answer_wait_max: Duration::from_millis(limits.answer_wait_max_ms.into()),
@@ -73,12 +93,47 @@ impl HttpUpstream {
     ///
     /// # Errors
     /// A refusal of the send stage.
-    pub async fn send(&self, _clearance: Clearance, outgoing: Outgoing) -> Result<Answer, Refusal> {
+    /// With the clearance, where the upstream answered 401.
+    pub async fn send(
+        &self,
+        clearance: Clearance,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Unanswered> {
+        let response = self.response(outgoing).await?;
+        if response.0.status() == StatusCode::UNAUTHORIZED {
+            let refusal = unauthorized(StatusCode::UNAUTHORIZED);
+            return Err(Unanswered { refusal, again: clearance.give_back() });
+        }
+        Ok(self.answer(response).await?)
+    }
+
+    /// Why the client certificate could not be shown last, where it could not.
+    ///
+    /// # Errors
+    /// A `credential.*` reason.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match &self.dialer {
+            Dialer::Plain(_) => Ok(()),
+            Dialer::Certified(certified) => certified.check(),
+        }
+    }
+
+    /// The head of what the upstream answers, and when all of it must be there.
+    async fn response(&self, outgoing: Outgoing) -> Result<(Response<Incoming>, Instant), Refusal> {
+        let client = match &self.dialer {
+            Dialer::Plain(client) => client,
+            Dialer::Certified(certified) => &certified.client().await?,
+        };
         let deadline = Instant::now() + self.answer_wait_max;
-        let slow = |_| Refusal::new(Reason::UpstreamTimeout, "no answer within the limit");
-        let response = timeout_at(deadline, self.client.send(self.request(outgoing)));
-        let response = response.await.map_err(slow)??;
-        self.refuse_foreign(&response)?;
+        let response = timeout_at(deadline, client.send(self.request(outgoing)));
+        Ok((response.await.map_err(slow)??, deadline))
+    }
+
+    async fn answer(
+        &self,
+        (response, deadline): (Response<Incoming>, Instant),
+    ) -> Result<Answer, Refusal> {
+        refuse_foreign(&response)?;
         let media = media(response.headers());
         let (head, body) = response.into_parts();
         match media {
@@ -111,29 +166,6 @@ impl HttpUpstream {
         // What is compressed can't be looked at.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         request
-    }
-
-    /// Refuses answers that must not be looked at further, whatever they carry.
-    fn refuse_foreign(&self, response: &Response<Incoming>) -> Result<(), Refusal> {
-        let (reason, detail) = match response.status() {
-            status @ (StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
-                let detail = format!("the upstream refused the gateway's credential: {status}");
-                return Err(Refusal::new(Reason::UpstreamUnauthorized, detail));
-            }
-            status if status.is_redirection() => {
-                (Reason::UpstreamInvalid, "the upstream answered with a redirect")
-            }
-            status if status.as_u16() >= 600 => {
-                (Reason::UpstreamInvalid, "the upstream answered with a status that HTTP lacks")
-            }
-            _ if is_encoded(response.headers()) => {
-                (Reason::UpstreamInvalid, "the upstream compressed its answer unasked")
-            }
-            _ => return Ok(()),
-        };
-        Err(Refusal::new(reason, detail))
     }
 }
 
@@ -173,6 +205,36 @@ impl EventBody {
             self.fault = taken.err().map(Refusal::from);
         }
     }
+}
+
+/// Refuses answers that must not be looked at further, whatever they carry.
+fn refuse_foreign(response: &Response<Incoming>) -> Result<(), Refusal> {
+    let (reason, detail) = match response.status() {
+        status @ (StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+            return Err(unauthorized(status));
+        }
+        status if status.is_redirection() => {
+            (Reason::UpstreamInvalid, "the upstream answered with a redirect")
+        }
+        status if status.as_u16() >= 600 => {
+            (Reason::UpstreamInvalid, "the upstream answered with a status that HTTP lacks")
+        }
+        _ if is_encoded(response.headers()) => {
+            (Reason::UpstreamInvalid, "the upstream compressed its answer unasked")
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(reason, detail))
+}
+
+/// The upstream takes no credential of ours.
+fn unauthorized(status: StatusCode) -> Refusal {
+    let detail = format!("the upstream refused the gateway's credential: {status}");
+    Refusal::new(Reason::UpstreamUnauthorized, detail)
+}
+
+fn slow(_: Elapsed) -> Refusal {
+    Refusal::new(Reason::UpstreamTimeout, "no answer within the limit")
 }
 
 const fn empty(status: StatusCode, headers: HeaderMap) -> Answer {

@@ -1,6 +1,7 @@
 //! The far side: one protected MCP server, over HTTP or as a child process. What goes out is an
 //! [`Outgoing`], bytes already decided on; what comes back is an [`Answer`]. Nothing here decides,
-//! filters or retries: one try, and whatever comes of it.
+//! filters or retries: one try, and whatever comes of it. Where that is a 401, the right to send is
+//! given back.
 
 use std::{fmt, sync::Arc};
 
@@ -12,10 +13,12 @@ use lockgate_model::{Era, Reason, Refusal};
 use crate::clearance::Clearance;
 
 pub mod catalogue;
+mod certificate;
 pub mod http;
 pub mod stdio;
 
 /// One message on its way to the upstream.
+#[derive(Clone)]
 pub struct Outgoing {
     /// The era it is spoken in.
     pub era: Era,
@@ -73,6 +76,16 @@ pub enum Answer {
     },
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// What to tell of it.
+    pub refusal: Refusal,
+    /// The right to send the same again: only where the upstream answered 401, which says that it did
+    /// nothing with what was sent (RFC 9110 §15.5.2), and only once.
+    pub again: Option<Clearance>,
+}
+
 /// The events of one stream, pulled one at a time, so that a slow client slows the upstream.
 /// Dropping it ends the exchange with the upstream.
 pub enum EventStream {
@@ -97,10 +110,25 @@ impl Upstream {
     /// # Errors
     /// A refusal of the send stage: the upstream can't be reached, did not answer in time, or
     /// answered with something that is no MCP answer.
-    pub async fn send(&self, clearance: Clearance, outgoing: Outgoing) -> Result<Answer, Refusal> {
+    pub async fn send(
+        &self,
+        clearance: Clearance,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Unanswered> {
         match self {
             Self::Http(upstream) => upstream.send(clearance, outgoing).await,
-            Self::Stdio(upstream) => upstream.send(clearance, outgoing).await,
+            Self::Stdio(upstream) => Ok(upstream.send(clearance, outgoing).await?),
+        }
+    }
+
+    /// Why its client certificate could not be shown last, where it could not.
+    ///
+    /// # Errors
+    /// A `credential.*` reason.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Http(upstream) => upstream.check(),
+            Self::Stdio(_) => Ok(()),
         }
     }
 
@@ -135,6 +163,12 @@ impl EventStream {
             Self::Http(body) => body.next().await,
             Self::Stdio(events) => events.next().await,
         }
+    }
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, again: None }
     }
 }
 

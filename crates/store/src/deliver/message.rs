@@ -106,6 +106,7 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Started { .. } => ("started", false, None, None),
         Event::Snapshot { .. } => ("snapshot", false, None, None),
         Event::Closed { .. } => ("closed", false, None, None),
+        Event::Resent(_) => ("resent", false, None, None),
         Event::Message(_) => ("message", false, None, None),
         Event::Outcome(_) => ("outcome", false, None, None),
         Event::Approval(_) => ("approval", false, None, None),

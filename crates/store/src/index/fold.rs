@@ -148,6 +148,11 @@ impl Changes {
                     }
                 }
                 Event::Intent(intent) => self.intent(at, intent),
+                Event::Resent(resent) => {
+                    if let Some(session) = &resent.session {
+                        self.session(at, session);
+                    }
+                }
                 Event::Message(message) => self.message(at, message),
                 Event::Outcome(outcome) => self.outcome(at, outcome),
                 Event::Refused(refused) => self.refusals.push((key, at.time, refused.clone())),

@@ -23,6 +23,7 @@ use super::Lister;
 use crate::{
     clearance::{Clearance, Entry},
     clock,
+    stage::send::Way,
     upstream::{Answer, EventStream, Outgoing, SessionKey, Verb},
 };
 
@@ -85,7 +86,7 @@ impl Lister {
         let clearance = self.clearance(&question).await?;
         let call = clearance.call().to_string();
         let outcome = match self.outgoing(question).await {
-            Ok(outgoing) => self.upstream.send(clearance, outgoing).await,
+            Ok(outgoing) => self.way().send(clearance, outgoing).await,
             Err(refusal) => Err(refusal),
         };
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -111,6 +112,11 @@ impl Lister {
             .append(clock::now(), &Event::Outcome(Box::new(event)))
             .map_err(|fault| Refusal::new(Reason::JournalUnavailable, fault.to_string()))?;
         outcome
+    }
+
+    fn way(&self) -> Way<'_> {
+        let Self { upstream, credential, journal, .. } = self;
+        Way { upstream, credential, journal, session: None }
     }
 
     async fn clearance(&self, question: &Question) -> Result<Clearance, Refusal> {

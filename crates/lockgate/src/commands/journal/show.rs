@@ -109,6 +109,7 @@ impl Filter<'_> {
                 }
                 takes
             }
+            Event::Resent(resent) => self.open.contains(&resent.call),
             Event::Message(message) => self.open.contains(&message.call),
             // Sessions have their own commands.
             Event::Opened(_)

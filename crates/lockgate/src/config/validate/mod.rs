@@ -4,6 +4,7 @@
 //! Pure: looks at the settings and nothing else, so the same answer comes offline and in service.
 
 mod channels;
+mod credential;
 mod masking;
 mod vault;
 
@@ -314,6 +315,7 @@ fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
             "see RFC 9110 §5.1",
         );
     }
+    credential::check(http, at);
 }
 
 fn check_stdio(stdio: &StdioSettings, at: &mut Section<'_>) {

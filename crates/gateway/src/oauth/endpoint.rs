@@ -1,0 +1,180 @@
+//! One question to a token endpoint (RFC 6749 §3.2) and its answer: who asks, what for, and what came of
+//! it. Quotes nothing of an answer but its error code, since the rest may hold a secret.
+
+use std::time::Duration;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use lockgate_model::{Reason, Refusal};
+use lockgate_vault::Secret;
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::{Url, form_urlencoded};
+
+use super::{assertion::assertion, held::Token};
+use crate::{
+    discovery::{FetchFault, Fetcher},
+    settings::{ClientAuthentication, CredentialSettings},
+};
+
+/// Where tokens are given, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) url: Url,
+    /// Whom assertions are for: the issuer, or where that is not known the endpoint itself.
+    pub(super) audience: String,
+    /// How clients may show who they are; `None` where that is not told.
+    pub(super) auth_methods: Option<Vec<String>>,
+}
+
+/// The secret of whoever asks, as the settings refer to it: the client's secret or its private key.
+pub(super) struct Client<'a> {
+    pub(super) settings: &'a CredentialSettings,
+    pub(super) secret: &'a Secret,
+}
+
+/// The parts of a question that are not about the client.
+pub(super) type Form = Vec<(&'static str, String)>;
+
+/// A token as it is given (RFC 6749 §5.1).
+#[derive(Deserialize)]
+struct Given {
+    access_token: String,
+    token_type: String,
+    expires_in: Option<u64>,
+}
+
+/// An error as it is told (RFC 6749 §5.2).
+#[derive(Deserialize)]
+struct Told {
+    error: String,
+}
+
+impl Endpoint {
+    /// Asks for a token.
+    ///
+    /// # Errors
+    /// A `credential.*` reason.
+    pub(super) async fn ask(
+        &self,
+        fetcher: &Fetcher,
+        client: &Client<'_>,
+        form: Form,
+    ) -> Result<Token, Refusal> {
+        let asked = Instant::now();
+        let request = self.request(client, form)?;
+        let (status, body) = fetcher.ask(&self.url, request).await.map_err(refusal)?;
+        if status != StatusCode::OK {
+            return Err(self.declined(status, &body));
+        }
+        let given: Given = serde_json::from_slice(&body).map_err(|_| {
+            self.invalid("its answer holds no access token in the form of RFC 6749")
+        })?;
+        if !given.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(self.invalid("its token is no bearer token"));
+        }
+        let fits = given.access_token.bytes().all(|byte| byte.is_ascii_graphic());
+        let value = format!("Bearer {}", given.access_token);
+        let secret = Secret::of_text(value).ok().filter(|_| fits && !given.access_token.is_empty());
+        let secret = secret.ok_or_else(|| self.invalid("no header carries its token"))?;
+        let token = Token::new(secret, asked, given.expires_in.map(Duration::from_secs));
+        token.ok_or_else(|| self.invalid("its token is over as soon as it is given"))
+    }
+
+    fn request(
+        &self,
+        client: &Client<'_>,
+        mut form: Form,
+    ) -> Result<Request<Full<Bytes>>, Refusal> {
+        let settings = client.settings;
+        let mut authorization = None;
+        match self.method(settings) {
+            ClientAuthentication::ClientSecretBasic => {
+                authorization = Some(basic(&settings.client_id, client.secret)?);
+            }
+            ClientAuthentication::ClientSecretPost => {
+                form.push(("client_id", settings.client_id.clone()));
+                form.push(("client_secret", client.secret.expose().to_owned()));
+            }
+            ClientAuthentication::PrivateKeyJwt => {
+                let key_id = settings.key_id.as_deref();
+                let made = assertion(&settings.client_id, &self.audience, client.secret, key_id)?;
+                let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+                form.push(("client_id", settings.client_id.clone()));
+                form.push(("client_assertion_type", kind.to_owned()));
+                form.push(("client_assertion", made));
+            }
+        }
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = Request::post(self.url.as_str())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| self.invalid("it has no HTTP form"))?;
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        }
+        Ok(request)
+    }
+
+    /// What is configured; else what the key or the metadata asks for.
+    fn method(&self, settings: &CredentialSettings) -> ClientAuthentication {
+        let takes = |name: &str| {
+            self.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|one| one == name))
+        };
+        match settings.token_endpoint_auth_method {
+            Some(method) => method,
+            None if settings.private_key.is_some() => ClientAuthentication::PrivateKeyJwt,
+            None if takes("client_secret_post") && !takes("client_secret_basic") => {
+                ClientAuthentication::ClientSecretPost
+            }
+            None => ClientAuthentication::ClientSecretBasic,
+        }
+    }
+
+    fn declined(&self, status: StatusCode, body: &[u8]) -> Refusal {
+        let url = &self.url;
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let detail = format!("{url}: status {}", status.as_u16());
+            return Refusal::new(Reason::CredentialIssuerUnreachable, detail);
+        }
+        if !status.is_client_error() {
+            return self.invalid(&format!("status {}", status.as_u16()));
+        }
+        let told = serde_json::from_slice::<Told>(body).ok().map(|told| told.error);
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
+        let code = told.filter(|code| code.len() <= 64 && code.bytes().all(plain));
+        let code = code.unwrap_or_else(|| format!("status {}", status.as_u16()));
+        Refusal::new(Reason::CredentialIssuerRefused, format!("{url}: no token is given: {code}"))
+    }
+
+    fn invalid(&self, what: &str) -> Refusal {
+        Refusal::new(Reason::CredentialIssuerInvalid, format!("{}: {what}", self.url))
+    }
+}
+
+/// RFC 6749 §2.3.1: both parts are encoded as in a form first.
+fn basic(client: &str, secret: &Secret) -> Result<HeaderValue, Refusal> {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = BASE64_STANDARD.encode(format!("{}:{}", encode(client), encode(secret.expose())));
+    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).map_err(|_| {
+        Refusal::new(Reason::CredentialUnavailable, "the client's secret fits no header")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What a fetch that brought nothing means for the call.
+pub(super) fn refusal(fault: FetchFault) -> Refusal {
+    let reason = match &fault {
+        FetchFault::Forbidden(_) => Reason::CredentialIssuerForbidden,
+        FetchFault::Unreachable { refusal, .. } if refusal.reason == Reason::EgressDenied => {
+            Reason::CredentialIssuerForbidden
+        }
+        FetchFault::Unreachable { .. } => Reason::CredentialIssuerUnreachable,
+        FetchFault::Unusable { .. } => Reason::CredentialIssuerInvalid,
+    };
+    Refusal::new(reason, fault.to_string())
+}

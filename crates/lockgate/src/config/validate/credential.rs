@@ -1,0 +1,71 @@
+//! What the types can't rule out of a token that the gateway fetches for an upstream.
+
+use lockgate_gateway::settings::{ClientAuthentication, CredentialSettings, HttpSettings};
+
+use super::{Section, check_dialled};
+
+/// Below `upstream.http`.
+const AT: &str = "upstream.http.credential";
+
+pub(super) fn check(http: &HttpSettings, at: &mut Section<'_>) {
+    let Some(credential) = &http.credential else { return };
+    let twice = http.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+    at.check(
+        !twice,
+        "upstream.http.headers",
+        "`Authorization` is fixed here, and `credential` sets it too",
+        "keep one of them",
+    );
+    let private = credential.allow_private;
+    if let Some(issuer) = &credential.issuer {
+        check_dialled(issuer, &format!("{AT}.issuer"), private, at);
+    }
+    if let Some(url) = &credential.token_endpoint {
+        check_dialled(url.as_str(), &format!("{AT}.token_endpoint"), private, at);
+    }
+    client(credential, at);
+    for scope in &credential.scopes {
+        let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        at.check(
+            !scope.is_empty() && scope.bytes().all(token),
+            &format!("{AT}.scopes"),
+            format!("`{}` is no scope", scope.escape_default()),
+            "one scope an entry, without spaces, quotes and backslashes (RFC 6749 §3.3)",
+        );
+    }
+}
+
+/// Whoever asks for a token has one secret, and the way to show it that goes with it.
+fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
+    let (secret, key) = (credential.client_secret.is_some(), credential.private_key.is_some());
+    at.check(
+        !credential.client_id.is_empty(),
+        &format!("{AT}.client_id"),
+        "it is empty",
+        "name the client",
+    );
+    at.check(
+        secret != key,
+        AT,
+        if secret {
+            "it has a secret and a private key"
+        } else {
+            "it has no secret and no private key"
+        },
+        "give the client one of `client_secret` and `private_key`, by reference",
+    );
+    let method = credential.token_endpoint_auth_method;
+    let by_key = method == Some(ClientAuthentication::PrivateKeyJwt);
+    at.check(
+        secret == key || method.is_none() || by_key == key,
+        &format!("{AT}.token_endpoint_auth_method"),
+        "the client has no secret of this kind",
+        "`private_key_jwt` goes with `private_key`, the others with `client_secret`",
+    );
+    at.check(
+        key || credential.key_id.is_none(),
+        &format!("{AT}.key_id"),
+        "there is no private key that it could name",
+        "leave it out, or give the client a `private_key`",
+    );
+}
