@@ -310,7 +310,7 @@ pub struct HttpSettings {
     pub headers: BTreeMap<String, SecretRef>,
     /// A token that the gateway gets for it from an authorization server, sent as `Authorization`.
     #[serde(default)]
-    pub credential: Option<CredentialSettings>,
+    pub credential: Option<Box<CredentialSettings>>,
     /// The certificate by which the gateway shows itself to it in TLS.
     #[serde(default)]
     pub client_certificate: Option<CertificateSettings>,
@@ -482,7 +482,7 @@ impl UpstreamSettings {
     pub fn secrets(&self) -> Vec<&SecretRef> {
         match self {
             Self::Http(http) => {
-                let credential = http.credential.iter().flat_map(CredentialSettings::secrets);
+                let credential = http.credential.iter().flat_map(|credential| credential.secrets());
                 let certificate = http.client_certificate.iter();
                 let certificate = certificate.flat_map(|one| [&one.certificate, &one.key]);
                 http.headers.values().chain(credential).chain(certificate).collect()

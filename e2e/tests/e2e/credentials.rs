@@ -166,8 +166,8 @@ fn a_token_that_can_not_be_had_is_a_refusal_by_name() {
         thread::sleep(Duration::from_millis(100));
     }
     house.refuses("brief", Reason::CredentialIssuerUnreachable);
-    let (status, body) = house.gateway.ready().unwrap();
-    assert!(status == 503 && body.contains("brief"), "{status} {body}");
+    let body = house.gateway.ready().unwrap().1;
+    assert!(body.contains(Reason::CredentialIssuerUnreachable.code()), "{body}");
     // The provider is back: so are the calls.
     house.provider.resume().unwrap();
     let begun = Instant::now();

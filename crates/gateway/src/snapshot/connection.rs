@@ -83,11 +83,7 @@ impl Connection {
         });
         let credential = match same {
             Some(same) => same.credential.renewed(&settings.upstream),
-            None => {
-                let (connection, vault) = (settings.name.clone(), Arc::clone(&ground.vault));
-                let made = Credential::of(connection.clone(), &settings.upstream, vault);
-                made.map_err(|fault| BuildFault::Upstream { connection, fault })?
-            }
+            None => credential(settings, ground)?,
         };
         let stale = before.map_or_else(Stale::default, |before| before.stale.clone());
         let upstream = match same {
@@ -184,6 +180,12 @@ fn upstream(
         .map(Upstream::Stdio)
         .map_err(|fault| BuildFault::Connection { connection, fault: fault.to_string() }),
     }
+}
+
+fn credential(settings: &ConnectionSettings, ground: &Ground) -> Result<Credential, BuildFault> {
+    let (connection, vault) = (settings.name.clone(), Arc::clone(&ground.vault));
+    let made = Credential::of(connection.clone(), &settings.upstream, vault);
+    made.map_err(|fault| BuildFault::Upstream { connection, fault })
 }
 
 fn lister(
