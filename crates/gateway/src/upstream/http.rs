@@ -32,7 +32,7 @@ pub struct HttpUpstream {
 
 /// What dials it.
 enum Dialer {
-    Plain(egress::Client),
+    Plain(Box<egress::Client>),
     Certified(Box<Certified>),
 }
 
@@ -74,7 +74,7 @@ impl HttpUpstream {
             why: "it has no HTTP form",
         })?;
         let dialer = match &settings.client_certificate {
-            None => Dialer::Plain(egress::client(&rules)?),
+            None => Dialer::Plain(Box::new(egress::client(&rules)?)),
             Some(certificate) => {
                 let (connection, certificate) = (connection.clone(), certificate.clone());
                 let vault = Arc::clone(vault);

@@ -96,7 +96,6 @@ pub enum EventStream {
 }
 
 /// One protected MCP server.
-#[expect(clippy::large_enum_variant, reason = "one a connection, behind an Arc")]
 pub enum Upstream {
     /// Over streamable HTTP.
     Http(http::HttpUpstream),

@@ -72,7 +72,7 @@ impl Shop {
     }
 
     fn lister(&self, era: EraSetting) -> Lister {
-        let credential = Credential::of(name(), &self.settings, Arc::default());
+        let credential = Credential::of(name(), &self.settings, Arc::default()).unwrap();
         let (upstream, journal) = (Arc::clone(&self.upstream), Arc::clone(&self.journal));
         Lister::new(name(), upstream, credential, era, Limits::default(), journal)
     }
