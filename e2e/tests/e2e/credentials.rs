@@ -114,6 +114,15 @@ fn a_call_is_sent_again_only_after_a_401_and_only_once() {
     let first = house.heard("basic");
     house.records.fresh().unwrap();
 
+    // What may have run is never sent again; nor is what another token would not help. First of all, while
+    // another token could be had.
+    for (what, act) in [("a broken stream", broken()), ("403", status(403)), ("500", status(500))] {
+        house.upstream.act("echo", act);
+        assert_ne!(house.ask("basic").status, 200, "{what}");
+        assert_eq!(house.tokens().len(), 1, "{what}");
+    }
+    house.recorded();
+
     // The first 401 brings another token, and the call again.
     let given = house.provider.given().unwrap();
     house.upstream.act("echo", refusing(1));
@@ -137,12 +146,6 @@ fn a_call_is_sent_again_only_after_a_401_and_only_once() {
     assert_eq!(house.tokens().len(), 2);
     assert_eq!(house.provider.given().unwrap() - given, 2);
 
-    // What may have run is never sent again; nor is what another token would not help.
-    for (what, act) in [("a broken stream", broken()), ("403", status(403)), ("500", status(500))] {
-        house.upstream.act("echo", act);
-        assert_ne!(house.ask("basic").status, 200, "{what}");
-        assert_eq!(house.tokens().len(), 1, "{what}");
-    }
     // A fixed credential has no other.
     house.upstream.act("echo", refusing(1));
     assert_eq!(house.ask("fixed").status, 502);
