@@ -51,7 +51,7 @@ fn a_real_provider_gives_tokens_by_each_method() {
         let before = house.provider.given().unwrap();
         let token = house.heard(name);
         let claims = claims(&token);
-        let client = if name == "found" { "basic" } else { name };
+        let client = if name == "found" { "key" } else { name };
         assert_eq!(
             (&claims["client_id"], &claims["aud"]),
             (&json!(client), &json!(house.upstream.url()))
@@ -393,8 +393,9 @@ fn with_credential(name: &str, upstream: &Upstream, provider: &Issuer) -> Value 
         }
         // Nothing is told but who it is: the server's own metadata names the provider.
         "found" => {
-            credential["client_id"] = json!("basic");
-            credential["client_secret"] = json!("sealed:basic-secret");
+            credential["client_id"] = json!("key");
+            credential["private_key"] = json!("sealed:key");
+            credential["key_id"] = json!("k1");
             credential.as_object_mut().unwrap().remove("issuer");
         }
         "brief" => credential["client_secret"] = json!("sealed:brief-secret"),

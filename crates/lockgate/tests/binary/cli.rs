@@ -200,6 +200,28 @@ const SANDBOX: &str = "connections:
           processes_max: 0
 ";
 
+/// A secret that the server itself could have sent anywhere, and a client that is none.
+const CREDENTIAL: &str = "connections:
+  - name: asks
+    issuers: [corp]
+    upstream:
+      http:
+        url: https://asks.example.com/mcp
+        credential: { grant: client_credentials, client_id: lockgate, client_secret: env:SECRET }
+  - name: wrong
+    issuers: [corp]
+    upstream:
+      http:
+        url: https://wrong.example.com/mcp
+        headers: { authorization: env:SECRET }
+        credential:
+          grant: client_credentials
+          issuer: http://169.254.169.254
+          client_id: ''
+          key_id: k1
+          scopes: ['a b']
+";
+
 #[test]
 fn a_file_is_masked_as_a_connection_does() {
     let masking = "masking: { mask: [pii.email], operators: { pii: { last: 4 } } }";
@@ -235,6 +257,7 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("detection", "connections:", DETECTION),
         ("recognisers", "connections:", RECOGNISERS),
         ("sandbox", "connections:", SANDBOX),
+        ("credential", "connections:", CREDENTIAL),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {

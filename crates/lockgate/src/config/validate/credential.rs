@@ -54,6 +54,14 @@ fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
         },
         "give the client one of `client_secret` and `private_key`, by reference",
     );
+    // The server's own metadata must not say who is shown a secret: the next day it may name a thief.
+    let named = credential.issuer.is_some() || credential.token_endpoint.is_some();
+    at.check(
+        named || !secret,
+        AT,
+        "the server itself would say where the secret is sent",
+        "name the `issuer` or the `token_endpoint`, or give the client a `private_key`, which is never sent",
+    );
     let method = credential.token_endpoint_auth_method;
     let by_key = method == Some(ClientAuthentication::PrivateKeyJwt);
     at.check(
