@@ -3,6 +3,7 @@
 
 mod big;
 mod clients;
+mod compose;
 mod conformance;
 mod connections;
 mod cores;
