@@ -52,8 +52,10 @@ fn packages(folder: &Path) -> anyhow::Result<()> {
         .current_dir(folder))
 }
 
-/// Programs that the tests of broken disks and of pages start, with the Debian packages that hold them.
+/// Programs that the tests of broken disks, of pages and of contained programs start, with the Debian packages
+/// that hold them.
 const DEBIAN: &[(&str, &str)] = &[
+    ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
     ("eatmydata", "eatmydata"),
     ("mkfs.ext4", "e2fsprogs"),

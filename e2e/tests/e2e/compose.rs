@@ -72,6 +72,7 @@ fn the_image_is_pinned_and_runs_as_nobody() {
 #[test]
 fn what_the_compose_file_runs_lets_engineers_in() {
     prepare::prepare().unwrap();
+    prepare::debian().unwrap();
     let root = tempfile::tempdir().unwrap();
     let plan = plan(root.path()).unwrap();
     let mut command = Command::new("bwrap");

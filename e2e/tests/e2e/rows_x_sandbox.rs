@@ -13,6 +13,7 @@ use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     gateway::{Gateway, Plan},
     mcp::Caller,
+    prepare,
     rig::MintIssuer,
     room::{issuer_settings, wait_for_tools},
     rows::Rows,
@@ -34,6 +35,7 @@ struct Room {
 
 /// Every row here; entered into the book of the class.
 pub(crate) fn rows(rows: &mut Rows) {
+    prepare::debian().unwrap();
     let room = Room::start().unwrap();
     room.files(rows);
     room.network(rows);
