@@ -208,3 +208,41 @@ fn documents_are_applied_all_or_not_at_all() {
     insta::assert_snapshot!(said);
     assert_eq!(folder.exit(&["journal", "show"]), 3, "something is on record");
 }
+
+#[test]
+fn servers_of_clients_are_found_and_their_secrets_unseen() {
+    let folder = folder();
+    let secret = |text: &str| text.replace("SECRET", SECRET);
+    folder.write("a/.mcp.json", &secret(
+        r#"{ "mcpServers": {
+            "staff": { "url": "https://a.example.com/mcp?api_key=SECRET" },
+            "wiki": { "type": "http", "url": "https://wiki.example.com/mcp",
+                      "headers": { "Authorization": "Bearer SECRET", "X-Team": "blue" } },
+            "later": { "url": "https://l.example.com/mcp", "headers": { "Authorization": "Bearer ${T}" } } } }"#,
+    ));
+    folder.write("a/.vscode/mcp.json", &secret(
+        "{ // servers\n \"servers\": { \"My Files\": { \"command\": \"npx\", \"args\": [\"--token\", \"hunter2\", \"--root=/srv\"], }, }, }",
+    ));
+    folder.write("a/.cursor/mcp.json", "{ \"mcpServers\": { \"x\": hunter2 } }");
+    folder.write("a/.codex/config.toml", &secret(
+        "model = 'm'\n[mcp_servers.db]\ncommand = '/usr/bin/db'\n[mcp_servers.db.env]\nDB_PASSWORD = 'hunter2'\nNOTE = 'SECRET'\nLEVEL = 'info'\n",
+    ));
+    folder.write(
+        "a/claude_desktop_config.json",
+        r#"{ "mcpServers": { "odd": {}, "\u001b[2J": { "command": "/bin/x" } } }"#,
+    );
+    folder.write("b.toml", "a = 1\nb = hunter2\n");
+    folder.write("long.json", &"/".repeat((1 << 20) + 1));
+    let kept = folder.read("a/.mcp.json");
+    let at = |name: &str| folder.file(name).display().to_string();
+    let (all, toml, long) = (at("a"), at("b.toml"), at("long.json"));
+    let said = [
+        folder.run(&["connection", "discover", &all, &all, &toml, &long]),
+        folder.run(&["connection", "discover", &all, "--json"]),
+        folder.run(&["connection", "discover", &at("none")]),
+    ]
+    .join("\n");
+    assert!(!said.contains(SECRET) && !said.contains("hunter2"), "{said}");
+    assert_eq!(folder.read("a/.mcp.json"), kept);
+    insta::assert_snapshot!(said);
+}

@@ -2,6 +2,7 @@
 //! configuration file.
 
 mod add;
+mod discover;
 mod list;
 mod remove;
 mod show;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Add(Box<add::Add>),
     /// List every connection, where it comes from, and whether it is served
     List(list::List),
+    /// Find MCP servers in the configurations of clients
+    Discover(discover::Discover),
     /// Show one connection with its versions
     Show(show::Show),
     /// Reach a server and say what is wrong
@@ -33,6 +36,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
     match command {
         Command::Add(add) => add::run(&add, terminal),
         Command::List(list) => list::run(&list, terminal),
+        Command::Discover(discover) => discover::run(&discover, terminal),
         Command::Show(show) => show::run(&show, terminal),
         Command::Test(test) => test::run(&test, terminal),
         Command::Remove(remove) => remove::run(&remove, terminal),
