@@ -76,6 +76,14 @@ impl Terminal {
         Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
+    /// As [`Self::ask`], for what is not done without a yes.
+    ///
+    /// # Errors
+    /// Where nobody is there to answer.
+    pub(crate) fn confirm(self, question: &str) -> Result<bool, Failure> {
+        self.ask(question).ok_or_else(|| Failure::usage_text("nobody is there to ask; say --yes"))
+    }
+
     /// A bar on stderr for work over `total` bytes; invisible where nobody watches.
     pub(crate) fn bytes_bar(self, what: &'static str, total: u64) -> ProgressBar {
         const FORM: &str = "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";

@@ -56,12 +56,8 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
         show(&plan, terminal);
     }
     let go = !wishes.is_empty() && !args.dry_run;
-    if go && !args.yes {
-        match terminal.ask(&format!("Make these {} changes?", wishes.len())) {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::No),
-            None => return Err(Failure::usage_text("nobody is there to ask; say --yes")),
-        }
+    if go && !args.yes && !terminal.confirm(&format!("Make these {} changes?", wishes.len()))? {
+        return Ok(Exit::No);
     }
     if go {
         let mut loaded = file;

@@ -45,10 +45,8 @@ pub(super) fn run(remove: &Remove, terminal: Terminal) -> Outcome {
     let version = there.row.version + 1;
     if !remove.yes {
         let question = format!("Remove the connection `{name}`, {}?", there.origin());
-        match terminal.ask(&question) {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::No),
-            None => return Err(Failure::usage_text("nobody is there to ask; say --yes")),
+        if !terminal.confirm(&question)? {
+            return Ok(Exit::No);
         }
     }
     let wish = Wish { name: name.clone(), settings: None };

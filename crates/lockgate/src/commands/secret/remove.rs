@@ -51,10 +51,8 @@ pub(super) fn run(remove: &Remove, terminal: Terminal) -> Outcome {
         } else {
             format!("Remove the secret `{name}`, which {} use, for good?", users.join(", "))
         };
-        match terminal.ask(&question) {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::No),
-            None => return Err(Failure::usage_text("nobody is there to ask; say --yes")),
+        if !terminal.confirm(&question)? {
+            return Ok(Exit::No);
         }
     }
     let change = VaultChange::Remove { secret: name.to_string(), version };

@@ -73,11 +73,9 @@ pub(crate) fn release(release: &Release, terminal: Terminal) -> Outcome {
 pub(crate) fn erase(erase: &Erase, terminal: Terminal) -> Outcome {
     let session = inert(&erase.what.session);
     if !erase.yes {
-        let asked = terminal.ask(&format!("Destroy what was recorded of `{session}` for good?"));
-        match asked {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::No),
-            None => return Err(Failure::usage_text("nobody is there to ask; say --yes")),
+        let question = format!("Destroy what was recorded of `{session}` for good?");
+        if !terminal.confirm(&question)? {
+            return Ok(Exit::No);
         }
     }
     change(&erase.what, |session| KeptChange::Erase { session }, "erased", terminal)

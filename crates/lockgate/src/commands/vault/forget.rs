@@ -62,10 +62,9 @@ pub(super) fn run(forget: &Forget, terminal: Terminal) -> Outcome {
         )));
     }
     if !forget.yes {
-        match terminal.ask(&format!("Forget the key {key}? Backups of before are lost with it.")) {
-            Some(true) => {}
-            Some(false) => return Ok(Exit::No),
-            None => return Err(Failure::usage_text("nobody is there to ask; say --yes")),
+        let question = format!("Forget the key {key}? Backups of before are lost with it.");
+        if !terminal.confirm(&question)? {
+            return Ok(Exit::No);
         }
     }
     // Nothing can have been sealed under it since it was looked: only the key that seals does, and a
