@@ -27,7 +27,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secrets::{contains, disguises, files};
+use crate::secrets::{Search, files, search};
 
 const BASIC: &str = "canary-client-4be0c9173f62ad85";
 const POST: &str = "canary-client+&% 91d6e07b3c2f48a5";
@@ -334,13 +334,7 @@ impl House {
         self.gateway.kill().unwrap();
         files(&self.gateway.data(), &mut places);
         places.push(("the log".to_owned(), self.gateway.log().into_bytes()));
-        let mut hits = Vec::new();
-        for secret in &wanted {
-            for (how, disguise) in disguises(secret.as_bytes()) {
-                let found = places.iter().filter(|(_, text)| contains(text, &disguise));
-                hits.extend(found.map(|(place, _)| format!("{secret} as {how} in {place}")));
-            }
-        }
+        let Search { hits, .. } = search(wanted.iter().map(|secret| (secret, secret)), &places);
         say(&format!(
             "credentials: {} secrets and parts of tokens in {} places: {} hits",
             wanted.len(),

@@ -22,7 +22,7 @@ use lockgate_model::{Event, Reason};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::secrets::{contains, disguises, files};
+use crate::secrets::{Search, files, search};
 
 const FIRST: &str = "canary-kept-5be8d02c7f41a963";
 const SECOND: &str = "canary-kept-9a3c61f0d8e2b754";
@@ -265,14 +265,8 @@ impl House {
         let mut places = vec![("what was told".to_owned(), std::mem::take(&mut self.told))];
         files(&self.room.gateway.data(), &mut places);
         places.push(("the log".to_owned(), self.room.gateway.log().into_bytes()));
-        let (mut hits, mut forms) = (Vec::new(), 0);
-        for wanted in [FIRST, SECOND, CHILD, BESIDE, SECRET_ID, TOKEN] {
-            for (how, disguise) in disguises(wanted.as_bytes()) {
-                forms += 1;
-                let found = places.iter().filter(|(_, text)| contains(text, &disguise));
-                hits.extend(found.map(|(place, _)| format!("{wanted} as {how} in {place}")));
-            }
-        }
+        let wanted = [FIRST, SECOND, CHILD, BESIDE, SECRET_ID, TOKEN];
+        let Search { hits, forms } = search(wanted.map(|secret| (secret, secret)), &places);
         let bytes: usize = places.iter().map(|(_, text)| text.len()).sum();
         let count = places.len();
         say(&format!(

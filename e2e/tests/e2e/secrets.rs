@@ -2,7 +2,7 @@
 //! in no record, no file of the data folder, no line of the log, no metric and no answer, in none of
 //! its usual disguises.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fmt::Display, fs, path::Path, sync::Arc};
 
 use base64::{
     Engine as _,
@@ -58,13 +58,8 @@ fn i10_secrets_stand_nowhere() {
     files(&room.gateway.data(), &mut places);
     places.push(("the log".to_owned(), room.gateway.log().into_bytes()));
 
-    let mut hits = Vec::new();
-    for secret in &secrets {
-        for (how, disguise) in disguises(secret.as_bytes()) {
-            let found = places.iter().filter(|(_, text)| contains(text, &disguise));
-            hits.extend(found.map(|(place, _)| format!("{secret} as {how} in {place}")));
-        }
-    }
+    let wanted = secrets.iter().map(|secret| (secret, secret));
+    let Search { hits, .. } = search(wanted, &places);
     let bytes: usize = places.iter().map(|(_, text)| text.len()).sum();
     say(&format!(
         "secrets: {} of them in {} places of {bytes} bytes: {} hits",
@@ -87,9 +82,9 @@ fn i10_the_search_finds_what_is_there() {
         let reversed: String = text.chars().rev().collect();
         let coded = STANDARD_NO_PAD.encode(bytes);
         for hidden in [text.clone(), coded, encode(bytes), hex, escaped, json, reversed] {
-            let disguises = disguises(COOKIE.as_bytes());
-            let found = disguises.iter().any(|(_, one)| contains(hidden.as_bytes(), one));
-            assert!(found, "{hidden}");
+            let places = [("here".to_owned(), hidden.clone().into_bytes())];
+            let found = search([("a cookie", COOKIE)], &places).hits;
+            assert!(!found.is_empty(), "{hidden}");
         }
     }
 }
@@ -196,8 +191,33 @@ pub(crate) fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// What a search found.
+#[derive(Default)]
+pub(crate) struct Search {
+    /// Which secret stands where, and how.
+    pub(crate) hits: Vec<String>,
+    /// How many forms were looked for.
+    pub(crate) forms: usize,
+}
+
+/// Looks for secrets, each with its name, in every disguise and in all places.
+pub(crate) fn search<N: Display, S: AsRef<[u8]>>(
+    wanted: impl IntoIterator<Item = (N, S)>,
+    places: &[(String, Vec<u8>)],
+) -> Search {
+    let mut search = Search::default();
+    for (name, secret) in wanted {
+        for (how, disguise) in disguises(secret.as_ref()) {
+            search.forms += 1;
+            let found = places.iter().filter(|(_, text)| contains(text, &disguise));
+            search.hits.extend(found.map(|(place, _)| format!("{name} as {how} in {place}")));
+        }
+    }
+    search
+}
+
 /// A secret as it might stand somewhere, within other text.
-pub(crate) fn disguises(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+fn disguises(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let each = |form: &dyn Fn(u8) -> String| {
         bytes.iter().flat_map(|byte| form(*byte).into_bytes()).collect::<Vec<u8>>()
     };

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    secrets::{contains, disguises, files},
+    secrets::{Search, files, search},
     vault::python,
 };
 
@@ -251,14 +251,7 @@ impl House {
         let keys = self.bao.encrypted();
         assert!(keys.len() >= 3 && keys.iter().all(|key| key.len() == 32), "{}", keys.len());
         let wanted = keys.into_iter().chain([VALUE.into(), SECRET_ID.into()]);
-        let (mut hits, mut forms) = (Vec::new(), 0);
-        for (number, wanted) in wanted.enumerate() {
-            for (how, disguise) in disguises(&wanted) {
-                forms += 1;
-                let found = places.iter().filter(|(_, text)| contains(text, &disguise));
-                hits.extend(found.map(|(place, _)| format!("{number} as {how} in {place}")));
-            }
-        }
+        let Search { hits, forms } = search(wanted.enumerate(), &places);
         let bytes: usize = places.iter().map(|(_, text)| text.len()).sum();
         say(&format!("transit: {forms} forms, {bytes} bytes: {} hits", hits.len()));
         assert_eq!(hits, Vec::<String>::new());

@@ -20,7 +20,7 @@ use lockgate_model::{Event, Reason};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::secrets::{contains, disguises, files};
+use crate::secrets::{files, search};
 
 /// For the header of `main`, for the header of `other`, and for the environment of `child`.
 const FIRST: &str = "canary-sealed-1c7d20e96ab4f853";
@@ -252,27 +252,20 @@ impl Sealed {
             let digit = |at: usize| u8::from_str_radix(key.get(at..at + 2)?, 16).ok();
             (0..64).step_by(2).map(digit).collect::<Option<Vec<u8>>>()
         });
-        let mut wanted: Vec<(String, Vec<u8>)> =
-            keys.map(|key| ("a key".to_owned(), key)).collect();
-        assert_eq!(wanted.len(), 2, "keys");
-        for secret in [FIRST, SECOND, OTHER, CHILD] {
-            wanted.push((secret.to_owned(), secret.as_bytes().to_vec()));
-        }
-        let (mut hits, mut forms) = (Vec::new(), 0);
-        for (what, bytes) in &wanted {
-            for (how, disguise) in disguises(bytes) {
-                forms += 1;
-                let own = |place: &str| what == "a key" && place.ends_with("keys/vault.key");
-                let found =
-                    places.iter().filter(|(place, text)| !own(place) && contains(text, &disguise));
-                hits.extend(found.map(|(place, _)| format!("{what} as {how} in {place}")));
-            }
-        }
-        let bytes: usize = places.iter().map(|(_, text)| text.len()).sum();
+        let keys: Vec<(&str, Vec<u8>)> = keys.map(|key| ("a key", key)).collect();
+        assert_eq!(keys.len(), 2, "keys");
+        let secrets = [FIRST, SECOND, OTHER, CHILD];
+        let of_secrets = search(secrets.map(|secret| (secret, secret)), &places);
+        let (bytes, count): (usize, _) =
+            (places.iter().map(|(_, text)| text.len()).sum(), places.len());
+        // The keys stand in their own file, and nowhere else.
+        places.retain(|(place, _)| !place.ends_with("keys/vault.key"));
+        let wanted = keys.len() + secrets.len();
+        let of_keys = search(keys, &places);
+        let (hits, forms) =
+            ([of_secrets.hits, of_keys.hits].concat(), of_secrets.forms + of_keys.forms);
         say(&format!(
-            "vault: {} secrets and keys in {forms} forms, {} places of {bytes} bytes: {} hits",
-            wanted.len(),
-            places.len(),
+            "vault: {wanted} secrets and keys in {forms} forms, {count} places of {bytes} bytes: {} hits",
             hits.len()
         ));
         assert_eq!(hits, Vec::<String>::new());
