@@ -1,6 +1,6 @@
-//! The right to send, once; a second time only after a 401. An [`Entry`] is proof that an intent is on disk; a [`Clearance`] is
-//! made from an entry whose verdict allows, and `Upstream::send` takes it by value. There is no
-//! other way to make either, so nothing reaches an upstream unrecorded or undecided.
+//! The right to send, once; a second time only after a 401. An [`Entry`] is proof that an intent is
+//! on disk; a [`Clearance`] is made from an entry whose verdict allows, and `Upstream::send` takes it
+//! by value. There is no other way to make either, so nothing reaches an upstream unrecorded or undecided.
 
 use std::sync::Arc;
 

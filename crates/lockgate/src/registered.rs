@@ -9,7 +9,7 @@ use lockgate_model::{
 };
 use lockgate_store::{
     connections::{ConnectionChange, ConnectionRow, Connections, Register},
-    db::DbPlace,
+    db::{DbFault, DbPlace},
 };
 
 use crate::{
@@ -52,15 +52,7 @@ pub(crate) struct Unfit {
 /// # Errors
 /// Where the database can't be read.
 pub(crate) async fn register(loaded: &Loaded) -> Result<Register, Failure> {
-    match offline::connections_place(loaded)? {
-        DbPlace::Sqlite(file) if !file.exists() => Ok(Register::default()),
-        place => {
-            let connections = Connections::open(&place).await.map_err(Failure::unreachable)?;
-            let register = connections.all().await.map_err(Failure::unreachable);
-            connections.close().await;
-            register
-        }
-    }
+    ask(loaded, async |connections| connections.all().await).await
 }
 
 /// As [`register`], with the newest version of each that was made from documents.
@@ -70,15 +62,27 @@ pub(crate) async fn register(loaded: &Loaded) -> Result<Register, Failure> {
 pub(crate) async fn register_and_applied(
     loaded: &Loaded,
 ) -> Result<(Register, Vec<ConnectionRow>), Failure> {
-    let register = register(loaded).await?;
-    if register.rows.is_empty() {
-        return Ok((register, Vec::new()));
-    }
+    ask(loaded, async |connections| Ok((connections.all().await?, connections.applied().await?)))
+        .await
+}
+
+/// Asks the database of registered connections; nothing is known where it would be in a file that is not
+/// there.
+///
+/// # Errors
+/// Where it can't be read.
+pub(crate) async fn ask<T: Default>(
+    loaded: &Loaded,
+    what: impl AsyncFnOnce(&Connections) -> Result<T, DbFault>,
+) -> Result<T, Failure> {
     let place = offline::connections_place(loaded)?;
+    if matches!(&place, DbPlace::Sqlite(file) if !file.exists()) {
+        return Ok(T::default());
+    }
     let connections = Connections::open(&place).await.map_err(Failure::unreachable)?;
-    let applied = connections.applied().await.map_err(Failure::unreachable);
+    let answer = what(&connections).await.map_err(Failure::unreachable);
     connections.close().await;
-    Ok((register, applied?))
+    answer
 }
 
 /// The configuration that `args` name, with what is registered beside it.

@@ -92,8 +92,7 @@ impl HttpUpstream {
     /// Sends one message, once, and reads the answer's head; a JSON answer is read whole.
     ///
     /// # Errors
-    /// A refusal of the send stage.
-    /// With the clearance, where the upstream answered 401.
+    /// A refusal of the send stage, with the clearance where the upstream answered 401.
     pub async fn send(
         &self,
         clearance: Clearance,

@@ -230,11 +230,7 @@ fn local_paths(settings: &ConnectionSettings) -> impl Iterator<Item = &Path> {
 /// its arguments. Each is named by its setting, never quoted.
 pub(crate) fn literal_secrets(settings: &ConnectionSettings) -> Vec<String> {
     let detectors = Detectors::standard();
-    let is_secret = |text: &str, key: Option<&str>| {
-        let mut found = Vec::new();
-        detectors.scan(Text { text, key }, &mut found);
-        found.iter().any(|one| one.class.is_in("secret"))
-    };
+    let is_secret = |text: &str, key: Option<&str>| detectors.holds(Text { text, key }, "secret");
     match &settings.upstream {
         UpstreamSettings::Http(http) => {
             let query = http.url.query_pairs().any(|(key, value)| is_secret(&value, Some(&key)));

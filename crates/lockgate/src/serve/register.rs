@@ -53,11 +53,6 @@ impl Registry {
         Arc::clone(&lock(&self.shared.read))
     }
 
-    /// Where changes are made; `None` while it can't be had.
-    pub(crate) fn connections(&self) -> Option<Arc<Connections>> {
-        lock(&self.shared.connections).clone()
-    }
-
     /// Done when there is something else to read.
     pub(crate) async fn changed(&self) {
         self.shared.changed.notified().await;
@@ -99,7 +94,7 @@ impl Registry {
     }
 
     async fn look(&self, place: &DbPlace) -> Result<(), DbFault> {
-        let open = self.connections();
+        let open = lock(&self.shared.connections).clone();
         let (connections, first) = match open {
             Some(connections) => (connections, false),
             None => (Arc::new(Connections::open(place).await?), true),

@@ -9,8 +9,8 @@ use super::{
     Class, Finding, LEVELS_MAX, MaskFault, Masker, Operator, Text,
     bits::Block,
     class::Name,
-    detect::{Hint, Spot, Tells},
-    frame::Trail,
+    detect::{Spot, Tells},
+    frame::{Named, Trail},
     operator,
     render::Issued,
     sieve,
@@ -75,10 +75,7 @@ pub(super) enum Place {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s> {
     /// What names it.
-    pub(super) key: Option<&'s str>,
-    /// What that says.
-    pub(super) hint: Hint,
-    pub(super) tells: Tells,
+    pub(super) named: Named<'s>,
     /// The way back to the bytes of the message.
     pub(super) lens: Lens<'s>,
     /// How many decodings lie between.
@@ -102,8 +99,8 @@ impl<'s> Scope<'s> {
     /// Of a whole message.
     pub(super) fn outermost() -> Self {
         let lens = Lens { base: 0, view: None, up: None };
-        let (hint, tells) = (Hint::default(), Tells::Nothing);
-        Self { key: None, hint, tells, lens, level: 0, quotes: 0, place: Place::Text, trail: None }
+        let named = Named::default();
+        Self { named, lens, level: 0, quotes: 0, place: Place::Text, trail: None }
     }
 
     /// The same place, seen through one more view.
@@ -230,7 +227,7 @@ impl<'m> Desk<'m> {
             let within = scope.through(&run.view, run.span.start);
             self.text(&run.view.text, &Scope { level: scope.level + 1, ..within })?;
         }
-        for view in scope.key.map(|_| view::short_whole(text)).unwrap_or_default() {
+        for view in scope.named.key.map(|_| view::short_whole(text)).unwrap_or_default() {
             self.bare = false;
             self.spend(view.text.len())?;
             let within = scope.through(&view, 0);
@@ -258,8 +255,8 @@ impl<'m> Desk<'m> {
 
     fn scan(&mut self, text: &str, scope: &Scope<'_>) {
         let mut findings = std::mem::take(&mut self.findings);
-        let text_here = Text { text, key: scope.key };
-        self.masker.detectors.scan_under(text_here, scope.hint, &mut findings);
+        let Named { key, hint, .. } = scope.named;
+        self.masker.detectors.scan_under(Text { text, key }, hint, &mut findings);
         self.masker.known.scan(text, &mut findings);
         for finding in findings.drain(..) {
             let hit = self.hit(text, &finding, scope);

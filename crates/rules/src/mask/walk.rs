@@ -58,7 +58,7 @@ impl<'w> Namer<'w> {
         match self {
             Self::Key(key) => key.tells,
             Self::Label(label) => label.tells,
-            Self::Outside => scope.tells,
+            Self::Outside => scope.named.tells,
             Self::Nothing => Tells::Nothing,
         }
     }
@@ -67,7 +67,7 @@ impl<'w> Namer<'w> {
         match self {
             Self::Key(key) => key.named(text),
             Self::Label(label) => label.named(),
-            Self::Outside => Named { key: scope.key, hint: scope.hint, tells: scope.tells },
+            Self::Outside => scope.named,
             Self::Nothing => Named::default(),
         }
     }
@@ -314,8 +314,9 @@ impl<'s> Walk<'s> {
 
     /// Looks at a key or a string.
     fn look(&self, desk: &mut Desk<'_>, quoted: Quoted, leaf: &Scope<'_>) -> Result<(), MaskFault> {
-        let quiet =
-            self.block(quoted).is_some_and(|block| self.is_quiet(desk, quoted, &block, leaf.tells));
+        let quiet = self
+            .block(quoted)
+            .is_some_and(|block| self.is_quiet(desk, quoted, &block, leaf.named.tells));
         if quiet { Ok(()) } else { self.look_closely(desk, quoted, leaf) }
     }
 
@@ -369,8 +370,7 @@ impl<'s> Walk<'s> {
     ) -> Scope<'l> {
         let lens = Lens { base, view: None, up: Some(&self.scope.lens) };
         let Scope { level, quotes, .. } = *self.scope;
-        let Named { key, hint, tells } = named;
-        Scope { key, hint, tells, lens, level, quotes: quotes + 1, place, trail: Some(trail) }
+        Scope { named, lens, level, quotes: quotes + 1, place, trail: Some(trail) }
     }
 
     /// Whether the current value is one that is passed on unseen.

@@ -1,15 +1,13 @@
 //! `lockgate connection show`: one connection, its settings, and who made which version of it.
 
 use lockgate_model::ConnectionName;
-use lockgate_store::connections::Connections;
 use serde_json::json;
 
 use super::shown::{Shown, Version};
 use crate::{
     config::{ConfigArgs, Loaded, suggestion},
     failure::{Exit, Failure, Outcome},
-    offline,
-    registered::load_all,
+    registered::{self, load_all},
     serve::runtime,
     terminal::{Style, Terminal, inert},
 };
@@ -73,12 +71,6 @@ fn versions(loaded: &Loaded, name: &ConnectionName) -> Result<Vec<Version>, Fail
     if loaded.registered(name.as_str()).is_none() {
         return Ok(Vec::new());
     }
-    let place = offline::connections_place(loaded)?;
-    let rows = runtime()?.block_on(async {
-        let connections = Connections::open(&place).await?;
-        let rows = connections.history(name).await;
-        connections.close().await;
-        rows
-    });
-    Ok(rows.map_err(Failure::unreachable)?.into_iter().map(Version::from).collect())
+    let history = registered::ask(loaded, async |connections| connections.history(name).await);
+    Ok(runtime()?.block_on(history)?.into_iter().map(Version::from).collect())
 }

@@ -146,6 +146,13 @@ impl Detectors {
         self.scan_under(text, hint, found);
     }
 
+    /// Whether `text` holds something of `class`, or of one below it.
+    pub fn holds(&self, text: Text<'_>, class: &str) -> bool {
+        let mut found = Vec::new();
+        self.scan(text, &mut found);
+        found.iter().any(|one| one.class.is_in(class))
+    }
+
     /// [`Self::scan`], where what the key says is known.
     pub(super) fn scan_under(&self, text: Text<'_>, hint: Hint, found: &mut Vec<Finding>) {
         let first = found.len();

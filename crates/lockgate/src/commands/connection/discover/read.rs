@@ -86,11 +86,7 @@ fn tree(file: &Path) -> Result<Value, String> {
 
 fn read(name: &str, entry: &Value, detectors: &Detectors) -> Entry {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
-    let is_secret = |text: &str, key: Option<&str>| {
-        let mut found = Vec::new();
-        detectors.scan(Text { text, key }, &mut found);
-        found.iter().any(|one| one.class.is_in("secret"))
-    };
+    let is_secret = |text: &str, key: Option<&str>| detectors.holds(Text { text, key }, "secret");
     let mut secrets = Vec::new();
     let url = text("url").and_then(|url| Url::parse(url).ok()).map(|mut url| {
         let pairs = url
