@@ -220,15 +220,23 @@ fn anchor(settings: &mut Settings, base: &Path, overrides: &[Override]) {
 
 /// Lets every relative path of a connection start at `base`.
 pub(crate) fn anchor_connection(connection: &mut ConnectionSettings, base: &Path) {
-    for pack in &mut connection.guard.packs {
-        *pack = base.join(&*pack);
+    for path in local_paths(connection) {
+        *path = base.join(&*path);
     }
-    match &mut connection.upstream {
-        UpstreamSettings::Http(http) => http.ca = http.ca.take().map(|path| base.join(path)),
-        UpstreamSettings::Stdio(stdio) => {
-            stdio.cwd = stdio.cwd.take().map(|path| base.join(path));
+}
+
+/// The files and folders that a connection names on the machine, and that need not be absolute.
+pub(super) fn local_paths(
+    connection: &mut ConnectionSettings,
+) -> impl Iterator<Item = &mut PathBuf> {
+    let ConnectionSettings { upstream, guard, .. } = connection;
+    let own = match upstream {
+        UpstreamSettings::Http(http) => {
+            [http.ca.as_mut(), http.credential.as_mut().and_then(|one| one.ca.as_mut())]
         }
-    }
+        UpstreamSettings::Stdio(stdio) => [stdio.cwd.as_mut(), None],
+    };
+    own.into_iter().flatten().chain(&mut guard.packs)
 }
 
 /// A finding with its place: who said it, or where it stands in the file.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     fault,
-    load::Loaded,
+    load::{Loaded, local_paths},
     validate::{self, Finding},
 };
 use crate::moment;
@@ -178,16 +178,15 @@ impl Registered {
 
 /// Reads the settings of one registered connection.
 fn read(name: &ConnectionName, text: &str) -> Result<ConnectionSettings, String> {
-    let settings: ConnectionSettings = serde_json::from_str(text)
+    let mut settings: ConnectionSettings = serde_json::from_str(text)
         .map_err(|error| fault::without_types(&format!("its settings can't be read: {error}")))?;
     if settings.name != *name {
         return Err(format!("its settings are those of `{}`", settings.name));
     }
-    let relative = local_paths(&settings).find(|path| !path.is_absolute());
-    match relative.map(Path::to_owned) {
-        Some(path) => Err(format!("`{}` is no absolute path", path.display())),
-        None => Ok(settings),
+    if let Some(path) = local_paths(&mut settings).find(|path| !path.is_absolute()) {
+        return Err(format!("`{}` is no absolute path", path.display()));
     }
+    Ok(settings)
 }
 
 /// A connection's settings as they are kept and shown: what differs from the defaults.
@@ -215,15 +214,6 @@ fn drop_usual(value: &mut Value, usual: &Value, least: &Value) {
             drop_usual(field, usual, least);
         }
     }
-}
-
-/// The files and folders that a connection names on the machine.
-fn local_paths(settings: &ConnectionSettings) -> impl Iterator<Item = &Path> {
-    let own = match &settings.upstream {
-        UpstreamSettings::Http(http) => http.ca.as_deref(),
-        UpstreamSettings::Stdio(stdio) => stdio.cwd.as_deref(),
-    };
-    own.into_iter().chain(settings.guard.packs.iter().map(AsRef::as_ref))
 }
 
 /// Where credentials seem to stand in a connection themselves, where a reference can't: in its URL or
