@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt as _, stream};
 use lockgate_model::{Event, Reason, Refusal, Timestamp};
 use lockgate_rules::{mask::MaskKey, policy::PolicyFault};
 use lockgate_store::{approvals::Approvals, journal::Journal};
@@ -18,6 +19,7 @@ use crate::{
     legs::Legs,
     metrics::Metrics,
     recording::{self, Recording, Recordings},
+    revocations::Revocations,
     session::{Session, Sessions},
     slots::Slots,
     snapshot::{Blueprint, BuildFault, Ground, Snapshot},
@@ -28,6 +30,14 @@ use crate::{
 
 /// Why a session that nobody used ended, in the record.
 const IDLE: &str = "idle";
+/// What is wrong where nobody can be let in.
+const UNCONFIRMED: &str = "what was revoked can't be confirmed; nobody is let in";
+/// How often sessions that were revoked are looked for while some still have calls.
+const CUT_EVERY: Duration = Duration::from_millis(50);
+/// How many servers are told at once that sessions of theirs have ended.
+const TOLD_MAX: usize = 32;
+/// How often it is looked whether it is still known what was revoked.
+const CONFIRM_EVERY: Duration = Duration::from_millis(500);
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long a call waits for a snapshot that knows a definition accepted a moment ago.
@@ -41,6 +51,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// The sessions of the record that are open.
     pub recordings: Recordings,
+    /// Who is out.
+    pub revocations: Revocations,
     /// What each identity did a little while ago.
     pub history: History,
     /// Where people are asked, once its database could be opened.
@@ -78,6 +90,8 @@ pub enum Phase {
 pub struct Readiness {
     /// The journal; `None` where it takes records.
     pub journal: Option<String>,
+    /// What was revoked; `None` where it is known.
+    pub revocations: Option<String>,
     /// The keys of each issuer.
     pub issuers: Vec<IssuerStatus>,
     /// The last reload that was refused, while its predecessor is in force.
@@ -115,6 +129,7 @@ impl Gateway {
             mask_key,
             sessions: Sessions::default(),
             recordings: Recordings::default(),
+            revocations: Revocations::default(),
             history: History::default(),
             tokens: Tokens::default(),
             approvals: OnceLock::new(),
@@ -126,6 +141,7 @@ impl Gateway {
             building: Mutex::default(),
             ground,
         });
+        gateway.revocations.limit(gateway.snapshot().limits().unconfirmed_max_ms);
         gateway.tell(&gateway.snapshot(), "first");
         Ok(gateway)
     }
@@ -166,6 +182,8 @@ impl Gateway {
             () = self.follow_pins() => {}
             () = self.keep_keys() => {}
             () = self.sweep_sessions() => {}
+            () = self.cut_revoked() => {}
+            () = self.watch_revocations() => {}
             _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
         }
     }
@@ -184,6 +202,7 @@ impl Gateway {
         });
         Readiness {
             journal: self.ground.journal.available().err().map(|fault| fault.to_string()),
+            revocations: (!self.revocations.is_confirmed()).then(|| UNCONFIRMED.to_owned()),
             issuers: snapshot.authenticator.status(clock::now()),
             reload: self.building().fault.clone(),
             connections: connections.collect(),
@@ -273,6 +292,7 @@ impl Gateway {
             Ok(snapshot) => {
                 building.fault = None;
                 let snapshot = Arc::new(snapshot);
+                self.revocations.limit(snapshot.limits().unconfirmed_max_ms);
                 self.snapshot.store(Arc::clone(&snapshot));
                 self.version.send_modify(|version| *version += 1);
                 if snapshot.version != before.version {
@@ -340,8 +360,45 @@ impl Gateway {
                 self.record_end(&recording, IDLE);
             }
             self.history.sweep(clock::now());
+            self.revocations.sweep(clock::now());
             self.tokens.sweep(clock::now());
             self.metrics.sessions(self.sessions.count());
+        }
+    }
+
+    /// Ends the sessions of whoever is put out, when their calls have ended.
+    async fn cut_revoked(self: &Arc<Self>) {
+        let mut told = self.revocations.told();
+        loop {
+            let out = |recording: &Recording| self.revocations.of(recording.asking());
+            let sessions = self.sessions.take(|session| out(&session.recording).is_some());
+            let gateway = Arc::clone(self);
+            tokio::spawn(async move {
+                let end = |session: Arc<Session>| {
+                    let gateway = Arc::clone(&gateway);
+                    async move { gateway.end_session(&session).await }
+                };
+                stream::iter(sessions).for_each_concurrent(TOLD_MAX, end).await;
+            });
+            let (over, more) = self.recordings.take_ended(|recording| out(recording).is_some());
+            for recording in over {
+                let why = out(&recording).unwrap_or_default();
+                self.record_end(&recording, &format!("revoked by {why}"));
+            }
+            tokio::select! {
+                changed = told.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(CUT_EVERY), if more => {}
+            }
+        }
+    }
+
+    /// Where it is not known any more what was revoked, open streams must learn of it.
+    async fn watch_revocations(&self) {
+        loop {
+            tokio::time::sleep(CONFIRM_EVERY).await;
+            if !self.revocations.is_confirmed() {
+                self.revocations.tell();
+            }
         }
     }
 
@@ -370,7 +427,7 @@ impl Gateway {
     async fn end_session(&self, session: &Session) {
         let snapshot = self.snapshot();
         let Some(connection) = snapshot.connection(session.connection()) else { return };
-        tracing::info!(connection = session.connection().as_str(), "idle session ended");
+        tracing::info!(connection = session.connection().as_str(), "session ended");
         let ended = connection.lister.end_session(session.key.clone(), session.revision).await;
         if let Err(refusal) = ended {
             tracing::info!(%refusal, "the server was not told that a session ended");

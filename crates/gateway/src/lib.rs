@@ -28,6 +28,7 @@ pub mod provider;
 pub mod recogniser;
 mod record;
 pub mod recording;
+pub mod revocations;
 pub mod secret;
 pub mod serve;
 pub mod session;

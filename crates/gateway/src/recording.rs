@@ -12,9 +12,9 @@ use std::{
     },
 };
 
-use lockgate_model::{Era, Event, Identity, OpenedEvent, Refusal, Timestamp};
+use lockgate_model::{ConnectionName, Era, Event, Identity, OpenedEvent, Refusal, Timestamp};
 
-use crate::{clock, record, session::Owner};
+use crate::{clock, record, revocations::Asking, session::Owner};
 
 /// A session that nobody used for this time is over, in milliseconds.
 const IDLE_MAX_MS: i64 = 15 * 60 * 1000;
@@ -23,6 +23,9 @@ const IDLE_MAX_MS: i64 = 15 * 60 * 1000;
 #[derive(Debug)]
 pub struct Recording {
     id: String,
+    /// Who began it, with the token of that moment.
+    identity: Arc<Identity>,
+    connection: ConnectionName,
     used: AtomicI64,
     /// Its end is the end of an MCP session.
     bound: AtomicBool,
@@ -47,28 +50,36 @@ impl Recording {
         &self.id
     }
 
+    /// Whose it is, as revocations are asked.
+    pub fn asking(&self) -> Asking<'_> {
+        let (identity, connection) = (self.identity.as_ref(), Some(&self.connection));
+        Asking { identity, connection, session: Some(&self.id) }
+    }
+
     fn is_idle(&self, now: Timestamp) -> bool {
         now.millis() - self.used.load(Ordering::Relaxed) >= IDLE_MAX_MS
     }
 }
 
 impl Recordings {
-    /// The session in which `owner` goes on, or a new one.
+    /// The session in which this caller goes on, or a new one.
     ///
     /// # Errors
     /// Where the system gives no randomness.
     pub fn current(
         &self,
-        owner: &Owner,
+        identity: &Arc<Identity>,
+        connection: &ConnectionName,
         now: Timestamp,
     ) -> Result<(Arc<Recording>, bool), Refusal> {
+        let owner = Owner::new(identity, connection);
         let mut book = self.book();
-        if let Some(known) = book.current.get(owner).filter(|known| !known.is_idle(now)) {
+        if let Some(known) = book.current.get(&owner).filter(|known| !known.is_idle(now)) {
             known.used.store(now.millis(), Ordering::Relaxed);
             return Ok((Arc::clone(known), false));
         }
-        let new = book.open(now)?;
-        book.current.insert(owner.clone(), Arc::clone(&new));
+        let new = book.open(identity, connection, now)?;
+        book.current.insert(owner, Arc::clone(&new));
         Ok((new, true))
     }
 
@@ -76,8 +87,13 @@ impl Recordings {
     ///
     /// # Errors
     /// Where the system gives no randomness.
-    pub fn begin(&self, now: Timestamp) -> Result<Arc<Recording>, Refusal> {
-        self.book().open(now)
+    pub fn begin(
+        &self,
+        identity: &Arc<Identity>,
+        connection: &ConnectionName,
+        now: Timestamp,
+    ) -> Result<Arc<Recording>, Refusal> {
+        self.book().open(identity, connection, now)
     }
 
     /// Lets the session end with an MCP session.
@@ -116,6 +132,24 @@ impl Recordings {
         idle
     }
 
+    /// Nobody goes on in sessions of this kind; takes out those that nobody holds, and says whether there
+    /// are others.
+    pub fn take_ended(
+        &self,
+        has_ended: impl Fn(&Recording) -> bool,
+    ) -> (Vec<Arc<Recording>>, bool) {
+        let mut book = self.book();
+        book.current.retain(|_, recording| !has_ended(recording));
+        let ended: Vec<_> = book.open.values().filter(|one| has_ended(one)).cloned().collect();
+        // The book's own and this list's are the only two.
+        let (over, held): (Vec<_>, Vec<_>) =
+            ended.into_iter().partition(|recording| Arc::strong_count(recording) == 2);
+        for recording in &over {
+            book.open.remove(&recording.id);
+        }
+        (over, !held.is_empty())
+    }
+
     /// Takes out every session, at the end of the process.
     pub fn take_all(&self) -> Vec<Arc<Recording>> {
         let mut book = self.book();
@@ -130,9 +164,16 @@ impl Recordings {
 }
 
 impl Book {
-    fn open(&mut self, now: Timestamp) -> Result<Arc<Recording>, Refusal> {
+    fn open(
+        &mut self,
+        identity: &Arc<Identity>,
+        connection: &ConnectionName,
+        now: Timestamp,
+    ) -> Result<Arc<Recording>, Refusal> {
         let recording = Arc::new(Recording {
             id: format!("s{}", clock::random_id()?),
+            identity: Arc::clone(identity),
+            connection: connection.clone(),
             used: AtomicI64::new(now.millis()),
             bound: AtomicBool::new(false),
         });
@@ -142,14 +183,15 @@ impl Book {
 }
 
 /// The first event of a session.
-pub fn opened(recording: &Recording, identity: &Identity, connection: &str, era: Era) -> Event {
+pub fn opened(recording: &Recording, era: Era) -> Event {
+    let Recording { id, identity, connection, .. } = recording;
     Event::Opened(Box::new(OpenedEvent {
-        session: recording.id.clone(),
+        session: id.clone(),
         issuer: identity.issuer.clone(),
         subject: record::inert(&identity.subject),
         client: identity.client.as_deref().map(record::inert),
         groups: identity.groups.iter().map(|group| record::inert(&group.to_string())).collect(),
-        connection: connection.to_owned(),
+        connection: connection.to_string(),
         era,
     }))
 }
@@ -161,14 +203,18 @@ pub fn closed(recording: &Recording, why: &str) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::{ConnectionName, TokenFacts};
+    use lockgate_model::TokenFacts;
 
     use super::*;
 
     const MINUTE: i64 = 60 * 1000;
 
-    fn owner(subject: &str) -> Owner {
-        let identity = Identity {
+    fn staff() -> ConnectionName {
+        ConnectionName::new("staff").unwrap()
+    }
+
+    fn who(subject: &str) -> Arc<Identity> {
+        Arc::new(Identity {
             issuer: "corp".into(),
             subject: subject.into(),
             client: None,
@@ -181,8 +227,7 @@ mod tests {
                 expires_at: at(0),
                 refused_from: at(0),
             },
-        };
-        Owner::new(&identity, &ConnectionName::new("staff").unwrap())
+        })
     }
 
     fn at(millis: i64) -> Timestamp {
@@ -193,7 +238,8 @@ mod tests {
     fn calls_go_on_in_one_session_until_fifteen_minutes_are_idle() {
         let recordings = Recordings::default();
         let id = |minute| {
-            let (recording, new) = recordings.current(&owner("ann"), at(minute * MINUTE)).unwrap();
+            let (recording, new) =
+                recordings.current(&who("ann"), &staff(), at(minute * MINUTE)).unwrap();
             (recording.id().to_owned(), new)
         };
         let (first, new) = id(0);
@@ -202,15 +248,18 @@ mod tests {
         assert_eq!(id(28), (first.clone(), false));
         let (second, new) = id(43);
         assert!(new && second != first);
-        assert_ne!(recordings.current(&owner("bob"), at(43 * MINUTE)).unwrap().0.id(), second);
+        assert_ne!(
+            recordings.current(&who("bob"), &staff(), at(43 * MINUTE)).unwrap().0.id(),
+            second
+        );
     }
 
     #[test]
     fn a_session_is_over_when_it_is_idle_and_nobody_holds_it() {
         let recordings = Recordings::default();
-        let (held, _) = recordings.current(&owner("ann"), at(0)).unwrap();
-        recordings.current(&owner("bob"), at(0)).unwrap();
-        let bound = recordings.begin(at(0)).unwrap();
+        let (held, _) = recordings.current(&who("ann"), &staff(), at(0)).unwrap();
+        recordings.current(&who("bob"), &staff(), at(0)).unwrap();
+        let bound = recordings.begin(&who("ann"), &staff(), at(0)).unwrap();
         recordings.bind(&bound);
         assert!(recordings.take_idle(at(14 * MINUTE)).is_empty());
         assert_eq!(recordings.take_idle(at(15 * MINUTE)).len(), 1, "bob's");
@@ -221,5 +270,22 @@ mod tests {
         drop(bound);
         let left = recordings.take_all();
         assert!(left.len() == 1 && recordings.take_all().is_empty());
+    }
+
+    #[test]
+    fn nobody_goes_on_in_a_session_that_was_ended() {
+        let recordings = Recordings::default();
+        let (held, _) = recordings.current(&who("ann"), &staff(), at(0)).unwrap();
+        let (bobs, _) = recordings.current(&who("bob"), &staff(), at(0)).unwrap();
+        let id = held.id().to_owned();
+        let anns = |recording: &Recording| recording.identity.subject == "ann";
+        assert!(matches!(recordings.take_ended(anns), (over, true) if over.is_empty()));
+        let (next, new) = recordings.current(&who("ann"), &staff(), at(1)).unwrap();
+        assert!(new && next.id() != id, "another session, while the first still has a call");
+        drop((held, next));
+        let (over, left) = recordings.take_ended(anns);
+        assert_eq!((over.len(), left), (2, false));
+        let (same, new) = recordings.current(&who("bob"), &staff(), at(1)).unwrap();
+        assert!(!new && same.id() == bobs.id());
     }
 }

@@ -197,21 +197,23 @@ impl Sessions {
 
     /// Takes out the sessions that nobody used since `before` and that have no answer pending.
     pub fn take_idle(&self, before: Timestamp) -> Vec<Arc<Session>> {
-        let mut book = self.book();
-        let idle: Vec<_> = book
-            .sessions
-            .values()
+        self.take(|session| {
+            let is_idle = session.used.load(Ordering::Relaxed) < before.millis();
             // The book's own reference is the only one: no request or stream holds it.
-            .filter(|session| session.used.load(Ordering::Relaxed) < before.millis())
-            .filter(|session| Arc::strong_count(session) == 1)
-            .cloned()
-            .collect();
-        for session in &idle {
+            is_idle && Arc::strong_count(session) == 1
+        })
+    }
+
+    /// Takes out the sessions of this kind.
+    pub fn take(&self, is_out: impl Fn(&Arc<Session>) -> bool) -> Vec<Arc<Session>> {
+        let mut book = self.book();
+        let out: Vec<_> = book.sessions.values().filter(|one| is_out(one)).cloned().collect();
+        for session in &out {
             let place = (session.owner.connection.clone(), session.key.clone());
             book.sessions.remove(&place);
             book.forget(&session.owner);
         }
-        idle
+        out
     }
 
     /// How many sessions are open.

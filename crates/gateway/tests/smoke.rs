@@ -76,6 +76,7 @@ impl Rig {
         let pins = data.path().join("pins");
         let key = MaskKey::new(keys.masking());
         let gateway = Gateway::open(blueprint, Arc::new(journal), pins, launcher, key).unwrap();
+        gateway.revocations.take(Vec::new(), std::time::Instant::now());
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };

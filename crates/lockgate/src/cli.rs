@@ -58,6 +58,11 @@ pub(crate) enum Command {
     /// Ask for access for a window of time, or take it in an emergency
     #[command(subcommand)]
     Access(Box<commands::access::Command>),
+    /// Take access away at once, whatever the token says
+    #[command(subcommand)]
+    Revoke(Box<commands::revoke::Command>),
+    /// List who has a session open now, and what for
+    WhoIsIn(commands::who_is_in::WhoIsIn),
     /// Look at and accept the tools of a server
     #[command(subcommand)]
     Pins(commands::pins::Command),

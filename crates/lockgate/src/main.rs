@@ -18,6 +18,7 @@ mod plain_http;
 mod probe;
 mod record;
 mod registered;
+mod revoked;
 mod serve;
 mod terminal;
 mod vault;

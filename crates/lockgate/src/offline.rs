@@ -86,6 +86,14 @@ pub(crate) fn connections_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
     place(loaded, loaded.settings.data.join("connections.sqlite"))
 }
 
+/// Where revocations are kept: as approvals are.
+///
+/// # Errors
+/// Where the reference to the database's URL leads nowhere.
+pub(crate) fn revocations_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("revocations.sqlite"))
+}
+
 /// The sealed secrets; `None` where they would be in a file that is not there.
 ///
 /// # Errors

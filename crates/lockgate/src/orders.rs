@@ -1,5 +1,5 @@
-//! What a person on the machine does to the recording, the vault or the connections, or looks at, put on
-//! the record: by this process where no gateway runs, else by the gateway, which finds the order in a
+//! What a person on the machine does to the recording, the vault, the connections or somebody's access, or
+//! looks at, put on the record: by this process where no gateway runs, else by the gateway, which finds the order in a
 //! folder of the data folder. A server is tested by the gateway in the same way.
 //!
 //! Whoever can write there owns the recording anyway; the folder is its owner's alone.
@@ -169,7 +169,11 @@ async fn take(journal: &Journal, order: &Path) -> Result<(), String> {
     let bytes = fs::read(order).map_err(|error| error.to_string())?;
     match serde_json::from_slice(&bytes) {
         Ok(
-            event @ (Event::Viewed(_) | Event::Kept(_) | Event::Vault(_) | Event::Connections(_)),
+            event @ (Event::Viewed(_)
+            | Event::Kept(_)
+            | Event::Vault(_)
+            | Event::Connections(_)
+            | Event::Revocations(_)),
         ) => record(journal, event).await.map_err(|fault| fault.to_string()),
         _ => Err("it is no order".to_owned()),
     }

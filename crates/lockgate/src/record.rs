@@ -3,8 +3,8 @@
 
 use lockgate_model::{
     ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
-    IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, VaultChange, VaultEvent,
-    Verdict,
+    IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, RevocationsChange,
+    RevocationsEvent, VaultChange, VaultEvent, Verdict,
 };
 use lockgate_store::journal::Record;
 
@@ -62,6 +62,9 @@ fn words(event: &Event) -> String {
         Event::Connections(ConnectionsEvent { by, change }) => {
             format!("register {} by {by}", connections(change))
         }
+        Event::Revocations(RevocationsEvent { by, change }) => {
+            format!("revoke   {} by {by}", revocations(change))
+        }
         Event::Resent(resent) => {
             format!("resent   {} after {}", short(&resent.call), resent.reason.code())
         }
@@ -97,6 +100,20 @@ fn asked(approval: &ApprovalEvent) -> String {
         ApprovalStep::Expired => "its time has passed".to_owned(),
     };
     format!("approval {} {what}, for {}", short(id), short(call))
+}
+
+fn revocations(change: &RevocationsChange) -> String {
+    match change {
+        RevocationsChange::Revoked(all) => {
+            let each =
+                all.iter().map(|one| format!("{} {}: {}", short(&one.id), one.target, one.reason));
+            each.collect::<Vec<_>>().join(", ")
+        }
+        RevocationsChange::Lifted { id, reason } => format!("lift {}: {reason}", short(id)),
+        RevocationsChange::Failed { why } => {
+            format!("the change before did not take effect: {why};")
+        }
+    }
 }
 
 fn change(change: &KeptChange) -> String {

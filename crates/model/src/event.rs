@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::{Digest, Era, Reason, RequestId, Timestamp, Verdict};
+use crate::{Digest, Era, Reason, RequestId, Revocation, Timestamp, Verdict};
 
 /// The fact that a credential stands in a call's arguments, which are recorded without it.
 pub const SECRET_IN_ARGUMENTS: &str = "secret.in_arguments";
@@ -64,6 +64,8 @@ pub enum Event {
     Vault(VaultEvent),
     /// Somebody changes what is registered; on record before it takes effect.
     Connections(ConnectionsEvent),
+    /// Somebody takes access away, or gives it back; on record before it takes effect.
+    Revocations(RevocationsEvent),
 }
 
 impl Event {
@@ -85,7 +87,8 @@ impl Event {
             | Self::Viewed(_)
             | Self::Kept(_)
             | Self::Vault(_)
-            | Self::Connections(_) => None,
+            | Self::Connections(_)
+            | Self::Revocations(_) => None,
         }
     }
 }
@@ -335,6 +338,35 @@ pub struct ConnectionVersion {
     /// Its settings, in which secrets stand by reference alone; absent where it is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Value>,
+}
+
+/// Access taken away, or given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationsEvent {
+    /// Who: `issuer/subject`, `local:user`, or the identity provider that told of it.
+    pub by: String,
+    /// What.
+    pub change: RevocationsChange,
+}
+
+/// What changes in who is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationsChange {
+    /// All of these together.
+    Revoked(Vec<Revocation>),
+    /// One counts no more.
+    Lifted {
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A change that was put on the record just before did not take effect.
+    Failed {
+        /// Why.
+        why: String,
+    },
 }
 
 /// A request that never became a call.

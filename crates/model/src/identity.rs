@@ -26,6 +26,16 @@ pub struct Identity {
     pub token: TokenFacts,
 }
 
+impl Identity {
+    /// The login at the issuer that the token came from: its `sid` claim.
+    pub fn sid(&self) -> Option<&str> {
+        match self.claims.get("sid") {
+            Some(ClaimValue::Text(sid)) => Some(sid),
+            _ => None,
+        }
+    }
+}
+
 /// A group as one issuer means it, so that one issuer can't assert another's groups.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group {

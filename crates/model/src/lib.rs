@@ -13,6 +13,7 @@ mod event;
 mod identity;
 mod limits;
 mod refusal;
+mod revocation;
 mod secret;
 mod text;
 mod time;
@@ -30,12 +31,15 @@ pub use digest::Digest;
 pub use event::{
     ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
     IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus,
-    RefusalEvent, ResentEvent, RestoredValue, SECRET_IN_ARGUMENTS, VaultChange, VaultEvent,
-    ViewedEvent,
+    RefusalEvent, ResentEvent, RestoredValue, RevocationsChange, RevocationsEvent,
+    SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, TokenFacts};
 pub use limits::Limits;
 pub use refusal::{Reason, Refusal};
+pub use revocation::{
+    KeptRevocation, Lifted, REVOCATION_REASON_MAX_BYTES, Revocation, RevocationList, Revoked,
+};
 pub use secret::{SecretName, SecretNameFault};
 pub use text::{inert, is_hidden};
 pub use time::Timestamp;

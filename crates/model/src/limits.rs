@@ -37,6 +37,8 @@ pub struct Limits {
     pub session_idle_max_ms: u32,
     /// A token longer than this is refused before it is looked at.
     pub token_max_bytes: u32,
+    /// When it could not be confirmed for this time what is revoked, calls are refused and streams end.
+    pub unconfirmed_max_ms: u32,
 
     /// A client's request body.
     pub request_max_bytes: u32,
@@ -69,6 +71,7 @@ impl Default for Limits {
             identity_sessions_max: 64,
             session_idle_max_ms: 3_600_000,
             token_max_bytes: 8 * 1024,
+            unconfirmed_max_ms: 10_000,
             request_max_bytes: 4 * 1024 * 1024,
             answer_max_bytes: 16 * 1024 * 1024,
             answer_wait_max_ms: 120_000,

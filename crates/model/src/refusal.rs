@@ -84,6 +84,8 @@ reasons! {
     TokenClaims = "token.claims",
     /// The token is bound to a key (`cnf`) whose proof was not sent.
     TokenBound = "token.bound",
+    /// Somebody took this access away.
+    AccessRevoked = "access.revoked",
     /// The groups claim is absent.
     GroupsAbsent = "groups.absent",
     /// The issuer left the groups out because there are too many (`_claim_names`, `hasgroups`).
@@ -92,7 +94,11 @@ reasons! {
     GroupsMalformed = "groups.malformed",
     /// The issuer's keys can't be had, so nothing can be verified.
     IssuerUnavailable = "issuer.unavailable",
+    /// What was revoked can't be confirmed, so nobody is let in.
+    RevocationsUnconfirmed = "revocations.unconfirmed",
     // resolve
+    /// Somebody closed the connection to everybody.
+    ConnectionRevoked = "connection.revoked",
     /// No connection answers at this path.
     ConnectionUnknown = "connection.unknown",
     /// The connection's tools are not known yet, so nothing can be decided.

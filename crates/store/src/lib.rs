@@ -2,9 +2,10 @@
 //! definitions, and their way elsewhere.
 //!
 //! [`journal`] stands between judge and send on the path of a call: no record, no call. [`index`] is
-//! filled behind it and can be made again from it; it, [`approvals`], [`connections`] and [`secrets`]
-//! stand on [`db`]. [`pins`] keeps what an operator accepted of each connection, [`approvals`] what people
-//! are asked, [`connections`] what was registered, and [`secrets`] what the vault sealed. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
+//! filled behind it and can be made again from it; it, [`approvals`], [`connections`], [`revocations`] and
+//! [`secrets`] stand on [`db`]. [`pins`] keeps what an operator accepted of each connection, [`approvals`]
+//! what people are asked, [`connections`] what was registered, [`revocations`] who is out, and [`secrets`]
+//! what the vault sealed. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
 //! [`retain`] plans what has had its time; none of them can hold the journal up. Nothing here
 //! decides, speaks the protocol, reads the wall clock, or sees a caller's credential.
 
@@ -20,5 +21,6 @@ pub mod journal;
 pub mod notify;
 pub mod pins;
 pub mod retain;
+pub mod revocations;
 pub mod secrets;
 pub mod ship;

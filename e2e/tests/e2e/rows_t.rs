@@ -16,6 +16,7 @@ use self::forge::{awkward_keys, merge, public_texts};
 mod claims;
 mod forge;
 mod lives;
+mod revoked;
 mod signing;
 
 /// Reasons that may stand in the record of a token that is not believed.
@@ -52,6 +53,7 @@ fn class_t() {
     class.other_issuers();
     class.streams();
     class.revocations();
+    class.taken_away();
     let Class { mut rows, bodies, .. } = class;
     let (_, first) = &bodies[0];
     let odd = bodies.iter().find(|(_, body)| body != first);

@@ -38,7 +38,9 @@ fn name(text: &str) -> ConnectionName {
 }
 
 fn recording() -> std::sync::Arc<crate::recording::Recording> {
-    crate::recording::Recordings::default().begin(at(0)).unwrap()
+    crate::recording::Recordings::default()
+        .begin(&std::sync::Arc::new(who("corp", "ann", None)), &name("staff"), at(0))
+        .unwrap()
 }
 
 fn key(text: &str) -> SessionKey {

@@ -8,7 +8,8 @@ use lockgate_model::{ConnectionName, Digest, Identity, Reason, Refusal, Timestam
 
 use super::{accept::Arrival, respond::Stop};
 use crate::{
-    clock, gateway::Gateway, host::DEVELOPMENT_ISSUER, path::Trail, slots::Slot, snapshot::Snapshot,
+    clock, gateway::Gateway, host::DEVELOPMENT_ISSUER, path::Trail, revocations::Asking,
+    slots::Slot, snapshot::Snapshot,
 };
 
 /// A request of a verified caller.
@@ -49,6 +50,9 @@ pub async fn admit(
     let token = arrival.headers.remove(AUTHORIZATION);
     let pass = Pass(token.into_iter().map(|token| (AUTHORIZATION, token)).collect());
     trail.identity = Some(Arc::clone(&identity));
+    let connection = Some(arrival.connection.name());
+    let asking = Asking { identity: &identity, connection, session: None };
+    gateway.revocations.check(asking)?;
     let slot = gateway.slots.take(&identity, arrival.snapshot.limits().identity_calls_max)?;
     Ok(Authenticated { arrival, identity, pass, slot })
 }

@@ -75,6 +75,9 @@ async fn document(
         Ok(inspected) => inspected,
         Err(refusal) => return Err(open.fail(refusal)),
     };
+    if let Err(refusal) = open.gateway.revocations.check(open.asking()) {
+        return Err(open.cut(refusal));
+    }
     open.note_masked(inspected.masked);
     if let Err(refusal) = open.close(inspected.status, inspected.body.clone()).await {
         return Err(Stop::from(refusal).of(&open.item));

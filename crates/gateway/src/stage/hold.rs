@@ -116,6 +116,11 @@ async fn wait(waiting: &mut Waiting, client: &mpsc::Sender<Bytes>, deadline: Ins
                 let detail = "the token expired while the call waited";
                 return End::Cut(Refusal::new(Reason::StreamExpired, detail));
             }
+            refusal = waiting.open.revoked() => return match refusal.reason {
+                // It may still be found to stand.
+                Reason::RevocationsUnconfirmed => End::Cut(refusal),
+                _ => End::Void(refusal),
+            },
             () = sleep_until(deadline) => return End::Late,
             () = &mut drains => return End::Late,
             Ok(()) = version.changed() => {

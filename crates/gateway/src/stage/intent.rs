@@ -15,9 +15,7 @@ use super::{
     resolve::Caller,
     respond::{Grounds, Stop},
 };
-use crate::{
-    clearance::Entry, clock, gateway::Gateway, hash::sha256, record, recording, session::Owner,
-};
+use crate::{clearance::Entry, clock, gateway::Gateway, hash::sha256, record, recording};
 
 /// A recorded call.
 pub struct Recorded {
@@ -87,12 +85,13 @@ fn join(gateway: &Gateway, caller: &Caller, item: &mut Item) -> Result<(), Refus
     let (recordings, connection) = (&gateway.recordings, caller.connection.name());
     let (recording, new) = match &item.session {
         Some(session) => (Arc::clone(&session.recording), false),
-        None if item.call.method == "initialize" => (recordings.begin(now)?, true),
-        None => recordings.current(&Owner::new(&caller.identity, connection), now)?,
+        None if item.call.method == "initialize" => {
+            (recordings.begin(&caller.identity, connection, now)?, true)
+        }
+        None => recordings.current(&caller.identity, connection, now)?,
     };
     if new {
-        let era = item.call.era;
-        let opened = recording::opened(&recording, &caller.identity, connection.as_str(), era);
+        let opened = recording::opened(&recording, item.call.era);
         if let Err(fault) = gateway.ground.journal.append(now, &opened) {
             recordings.close(&recording);
             return Err(unavailable(fault));

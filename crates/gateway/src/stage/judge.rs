@@ -20,7 +20,7 @@ use super::{
     restore::restore,
     secrets,
 };
-use crate::{clock, gateway::Gateway, session::Handle, snapshot::Snapshot};
+use crate::{clock, gateway::Gateway, revocations::Asking, session::Handle, snapshot::Snapshot};
 
 /// A decided call.
 pub struct Judged {
@@ -101,6 +101,9 @@ pub async fn judge_again(
     let void = |why: &'static str| Refusal::new(Reason::ApprovalVoid, why);
     let snapshot = gateway.snapshot();
     let name = caller.connection.name();
+    let session = item.recording.as_ref().map(|recording| recording.id());
+    let asking = Asking { identity: &caller.identity, connection: Some(name), session };
+    gateway.revocations.check(asking)?;
     caller.pass.check(&snapshot, name, &caller.identity).await?;
     if clock::now() >= caller.identity.token.refused_from {
         return Err(Refusal::new(Reason::TokenExpired, "the token expired while the call waited"));

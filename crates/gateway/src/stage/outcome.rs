@@ -19,6 +19,7 @@ use crate::{
     clock,
     gateway::Gateway,
     hash::sha256,
+    revocations::Asking,
     session::{Awaited, Session},
     settings::Durability,
 };
@@ -73,6 +74,21 @@ impl OpenCall {
         Some(Awaited { id, method, era: self.item.call.era })
     }
 
+    /// Who asks for it, as revocations are asked.
+    pub fn asking(&self) -> Asking<'_> {
+        let (caller, session) = (&self.caller, self.item.recording.as_ref());
+        Asking {
+            identity: &caller.identity,
+            connection: Some(caller.connection.name()),
+            session: session.map(|recording| recording.id()),
+        }
+    }
+
+    /// Done as soon as its caller is out, with why.
+    pub async fn revoked(&self) -> Refusal {
+        self.gateway.revocations.ends(self.asking()).await
+    }
+
     /// The legacy session that it belongs to.
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.item.session.as_ref()
@@ -122,6 +138,12 @@ impl OpenCall {
     /// Records that the gateway refused or cut it, and gives what the client is told.
     pub fn refuse(mut self, refusal: Refusal) -> Stop {
         self.end(OutcomeStatus::Refused, &refusal);
+        Stop::from(refusal).of(&self.item).recorded()
+    }
+
+    /// Records that the gateway ended it on its way, and gives what the client is told.
+    pub fn cut(mut self, refusal: Refusal) -> Stop {
+        self.end(OutcomeStatus::Cut, &refusal);
         Stop::from(refusal).of(&self.item).recorded()
     }
 

@@ -66,6 +66,9 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         R::TokenBound | R::GroupsAbsent | R::GroupsOverage | R::GroupsMalformed => {
             StatusCode::UNAUTHORIZED
         }
+        R::AccessRevoked => StatusCode::UNAUTHORIZED,
+        R::ConnectionRevoked => StatusCode::FORBIDDEN,
+        R::RevocationsUnconfirmed => StatusCode::SERVICE_UNAVAILABLE,
         R::Draining | R::IssuerUnavailable | R::CatalogueMissing | R::JournalUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -130,6 +133,10 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::TargetUnknown => answer::UNKNOWN_TARGET,
         Reason::EraMismatch => "this connection's server speaks another era of the protocol",
         Reason::ConnectionUnknown => "not found",
+        Reason::ConnectionRevoked => "the connection is closed to everybody for now",
+        Reason::RevocationsUnconfirmed => {
+            "what was revoked can't be confirmed, so nobody is let in for now"
+        }
         Reason::SessionUnknown => "session not found",
         Reason::SessionMissing => "session id missing",
         Reason::TooMany | Reason::TooManySessions => "too many at once",

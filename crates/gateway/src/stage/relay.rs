@@ -114,6 +114,7 @@ impl Relay {
                 () = sleep_until(self.deadline) => {
                     return End::Cut(Refusal::new(self.at_deadline, "the stream has to end"));
                 }
+                refusal = self.open.revoked() => return End::Cut(refusal),
                 () = &mut drained => {
                     return End::Cut(Refusal::new(Reason::Draining, "the gateway shuts down"));
                 }

@@ -40,7 +40,7 @@ pub struct Way<'a> {
 /// Sends the call.
 ///
 /// # Errors
-/// A refusal of the send stage.
+/// A refusal of the send stage; `access.revoked` where its caller is put out meanwhile.
 pub async fn send(armed: Armed) -> Result<Sent, Stop> {
     let Armed { open, clearance, outgoing } = armed;
     let item = &open.item;
@@ -51,9 +51,16 @@ pub async fn send(armed: Armed) -> Result<Sent, Stop> {
         journal: &open.gateway.ground.journal,
         session: open.recording(),
     };
-    match way.send(clearance, outgoing).await {
-        Ok(answer) => Ok(Sent { open, answer }),
-        Err(refusal) => Err(open.fail(refusal)),
+    let answered = tokio::select! {
+        biased;
+        // Dropping the exchange tells the upstream, as far as it can be told.
+        refusal = open.revoked() => Err(refusal),
+        answered = way.send(clearance, outgoing) => Ok(answered),
+    };
+    match answered {
+        Ok(Ok(answer)) => Ok(Sent { open, answer }),
+        Ok(Err(refusal)) => Err(open.fail(refusal)),
+        Err(refusal) => Err(open.cut(refusal)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `lockgate access`: ask for access for a window of time, or take it in an emergency, with one's own
 //! token and through the admin API. Reviewers answer with `lockgate approvals`.
 
-use jiff::{Span, SpanRelativeTo};
 use serde_json::{Value, json};
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
 };
 use crate::{
     failure::{Exit, Outcome},
+    moment,
     terminal::{Terminal, inert},
 };
 
@@ -47,7 +47,7 @@ pub(crate) struct Window {
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
     /// For how long from now, as in `30m` or `2h`; it ends by itself
-    #[arg(long = "for", value_name = "TIME", value_parser = length_ms)]
+    #[arg(long = "for", value_name = "TIME", value_parser = moment::length_ms)]
     for_ms: u64,
     /// Why; those who are asked read it
     #[arg(long, value_name = "TEXT")]
@@ -132,14 +132,4 @@ fn print(access: &Value, terminal: Terminal) -> Outcome {
         terminal.data(line(access, terminal));
     }
     Ok(Exit::Ok)
-}
-
-/// Reads a length of time such as `90s`, `30m`, `2h` or `1d`.
-fn length_ms(text: &str) -> Result<u64, String> {
-    let span: Option<Span> = text.parse().ok();
-    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    match length.and_then(|length| u64::try_from(length.as_millis()).ok()) {
-        Some(millis) if millis > 0 => Ok(millis),
-        _ => Err("write how long, like 30m, 2h or 1d".to_owned()),
-    }
 }

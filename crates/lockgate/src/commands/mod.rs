@@ -19,10 +19,12 @@ pub(crate) mod mask;
 pub(crate) mod pins;
 pub(crate) mod policy;
 pub(crate) mod replay;
+pub(crate) mod revoke;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sessions;
 pub(crate) mod vault;
+pub(crate) mod who_is_in;
 
 use crate::{cli::Command, failure::Outcome, terminal::Terminal};
 
@@ -40,6 +42,8 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Mask(command) => mask::run(command, terminal),
         Command::Approvals(command) => approvals::run(*command, terminal),
         Command::Access(command) => access::run(*command, terminal),
+        Command::Revoke(command) => revoke::run(*command, terminal),
+        Command::WhoIsIn(args) => who_is_in::run(&args, terminal),
         Command::Pins(command) => pins::run(command, terminal),
         Command::Secret(command) => secret::run(*command, terminal),
         Command::Vault(command) => vault::run(command, terminal),

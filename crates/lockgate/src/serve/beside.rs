@@ -11,7 +11,9 @@ use std::{
 
 use http::HeaderMap;
 use lockgate_console::{Console, Edge, Keeper, Login, Verify};
-use lockgate_gateway::{clock, gateway::Gateway, metrics::Metrics, stage::authenticate::Access};
+use lockgate_gateway::{
+    clock, gateway::Gateway, metrics::Metrics, revocations::Asking, stage::authenticate::Access,
+};
 use lockgate_store::{
     db::DbPlace,
     deliver::{self, Delivery, HeadDelivery, SinkState},
@@ -30,6 +32,7 @@ use super::{
     keep::{self, Shipping},
     login,
     register::Registry,
+    revoke::Watched,
     vault,
 };
 use crate::{
@@ -45,6 +48,7 @@ const OPEN_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Beside {
     parts: Arc<Parts>,
     registry: Registry,
+    revoked: Watched,
     console: Arc<Mutex<Option<Arc<Console>>>>,
 }
 
@@ -96,7 +100,7 @@ impl Beside {
         gateway: &Arc<Gateway>,
         loaded: &Loaded,
         listener: Option<TcpListener>,
-        registry: Registry,
+        (registry, revoked): (Registry, Watched),
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, Failure> {
         let keys = Keys::open(&offline::keys_folder(&loaded.settings.data));
@@ -132,7 +136,7 @@ impl Beside {
         };
         let api = listener.map(|listener| Api { listener, login, slack });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
-        Ok(Self { parts, console, registry })
+        Ok(Self { parts, console, registry, revoked })
     }
 
     /// Puts the roles of a new configuration in force.
@@ -163,6 +167,11 @@ impl Beside {
             parts.push(part("shipping", shipping.failing()));
         }
         parts
+    }
+
+    /// Why it can't be read what is revoked; `None` where it can.
+    pub(crate) fn revoked(&self) -> Option<String> {
+        self.revoked.trouble()
     }
 
     /// Notes in `metrics` what is known only when it is asked for.
@@ -273,7 +282,10 @@ fn verify(gateway: &Arc<Gateway>, access: Access) -> Verify {
         let (gateway, access) = (Arc::clone(&gateway), Arc::clone(&access));
         Box::pin(async move {
             let authenticator = Arc::clone(&gateway.snapshot().authenticator);
-            authenticator.authenticate(&headers, &access, clock::now()).await
+            let identity = authenticator.authenticate(&headers, &access, clock::now()).await?;
+            let asking = Asking { identity: &identity, connection: None, session: None };
+            gateway.revocations.check(asking)?;
+            Ok(identity)
         })
     })
 }

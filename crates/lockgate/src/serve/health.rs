@@ -106,12 +106,13 @@ impl Health {
 
     /// Every part, the process's own first.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let Readiness { journal, issuers, reload, connections, draining } =
+        let Readiness { journal, revocations, issuers, reload, connections, draining } =
             self.gateway.readiness();
         let mut parts = vec![
             part("gateway", State::Failed, self.unready(draining)),
             part("config", State::Degraded, lock(&self.refused).clone().or(reload)),
             part("journal", State::Failed, journal),
+            self.revocations(revocations),
         ];
         parts.extend(self.beside.parts(self.gateway.ground.journal.durable()));
         parts.extend(issuers.iter().map(issuer_part));
@@ -131,6 +132,17 @@ impl Health {
     pub(crate) fn metrics(&self) -> String {
         self.beside.measure(&self.gateway.metrics);
         self.gateway.metrics.text()
+    }
+
+    /// Calls are served for a while after it can't be read any more what is revoked.
+    fn revocations(&self, unconfirmed: Option<String>) -> Part {
+        match (unconfirmed, self.beside.revoked()) {
+            (Some(state), Some(why)) => {
+                part("revocations", State::Failed, Some(format!("{state}: {why}")))
+            }
+            (Some(state), None) => part("revocations", State::Failed, Some(state)),
+            (None, why) => part("revocations", State::Degraded, why),
+        }
     }
 
     fn unready(&self, draining: bool) -> Option<String> {

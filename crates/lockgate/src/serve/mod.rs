@@ -15,6 +15,7 @@ mod open;
 pub(crate) mod process;
 mod register;
 mod retention;
+mod revoke;
 mod service;
 mod tls;
 mod vault;

@@ -23,6 +23,7 @@ use super::{
     logs,
     open::{build, open},
     register::Registry,
+    revoke::Follower,
     tls,
     watch::Watch,
 };
@@ -98,10 +99,14 @@ impl Service {
             },
         };
         let gateway = open(&mut loaded)?;
+        let follower = Follower::start(&gateway, offline::revocations_place(&loaded)?).await;
+        let revoked = follower.watched();
         let mut tasks = JoinSet::new();
+        tasks.spawn(follower.keep());
         tasks.spawn(registry.clone().keep(place));
-        let beside =
-            Arc::new(Beside::start(&gateway, &loaded, api, registry.clone(), &mut tasks).await?);
+        let beside = Arc::new(
+            Beside::start(&gateway, &loaded, api, (registry.clone(), revoked), &mut tasks).await?,
+        );
         let health = Arc::new(Health::new(Arc::clone(&gateway), Arc::clone(&beside)));
         // Before anyone can see that it serves: whoever sees that may stop it at once. A start that
         // takes long can still be ended by the signal's own effect.

@@ -4,11 +4,13 @@
 //! Knows no table: the rooms that keep something in a database bring their own, each under a name of
 //! its own, so that several may share one.
 
+mod bell;
 pub(crate) mod conn;
 mod fault;
 mod migrate;
 mod place;
 
+pub(crate) use bell::Bell;
 pub use conn::TEXT_COLUMN_MAX_BYTES;
 pub use fault::DbFault;
 pub(crate) use migrate::{Migration, Schema};

@@ -114,5 +114,6 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Kept(_) => ("kept", false, None, None),
         Event::Vault(_) => ("vault", false, None, None),
         Event::Connections(_) => ("connections", false, None, None),
+        Event::Revocations(_) => ("revocations", false, None, None),
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct Changes {
     pub(super) node: i64,
     pub(super) sessions: BTreeMap<String, Session>,
     pub(super) calls: BTreeMap<String, Call>,
+    /// Key and time of each start of the process: sessions of before have ended with it.
+    pub(super) starts: Vec<(i64, Timestamp)>,
     /// Key, time, refusal.
     pub(super) refusals: Vec<(i64, Timestamp, RefusalEvent)>,
     /// Call and number of the text in one, words.
@@ -162,13 +164,14 @@ impl Changes {
                         self.session(at, session);
                     }
                 }
-                Event::Started { .. }
-                | Event::Snapshot { .. }
+                Event::Started { .. } => self.starts.push((key, at.time)),
+                Event::Snapshot { .. }
                 | Event::Pins { .. }
                 | Event::Viewed(_)
                 | Event::Kept(_)
                 | Event::Vault(_)
-                | Event::Connections(_) => {}
+                | Event::Connections(_)
+                | Event::Revocations(_) => {}
             }
         }
         Ok(())

@@ -15,6 +15,8 @@ use crate::db::{
 const LOOK_UP: &str = "look up what is known";
 const SESSIONS: &str = "write sessions";
 const CALLS: &str = "write calls";
+/// Why a session ended of which no record says so.
+const STOPPED: &str = "its gateway stopped";
 const LABELS: &str = "write labels";
 
 /// Folds `run` and writes what it changes.
@@ -22,6 +24,7 @@ pub(super) async fn run(tx: &mut Tx, node: i64, run: &[Indexed]) -> Result<(), I
     let mut changes = known(tx, node, run).await?;
     changes.fold(run)?;
     sessions(tx, &changes).await?;
+    ended(tx, &changes).await?;
     calls(tx, &changes).await?;
     labels(tx, &changes).await?;
     refusals(tx, &changes).await?;
@@ -98,6 +101,19 @@ async fn sessions(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
         calls = calls + v.column6, denied = denied + v.column7, errors = errors + v.column8, \
         bytes = bytes + v.column9, retired = 0 FROM (";
     tx.execute_all(SESSIONS, many(head, moved.collect(), ") AS v WHERE key = v.column1")).await
+}
+
+/// No session outlives its process, whether or not that one could still say so.
+async fn ended(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {
+    for (key, time) in &changes.starts {
+        let sql = Sql::new("UPDATE sessions")
+            .with(" SET closed = ", *time)
+            .with(", why = ", STOPPED)
+            .with(" WHERE closed IS NULL AND node = ", changes.node)
+            .with(" AND key < ", *key);
+        tx.execute(SESSIONS, sql).await?;
+    }
+    Ok(())
 }
 
 async fn calls(tx: &mut Tx, changes: &Changes) -> Result<(), DbFault> {

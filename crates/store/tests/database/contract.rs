@@ -8,7 +8,9 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
-use crate::{approvals, cases, cluster::Cluster, connections, kept, pages, search, secrets};
+use crate::{
+    approvals, cases, cluster::Cluster, connections, kept, pages, revocations, search, secrets,
+};
 
 /// An empty index.
 pub(crate) struct Fresh {
@@ -81,6 +83,10 @@ contract! {
     kept::holds_begin_and_end,
     kept::retired_sessions_are_marked,
     pages::pages_never_skip_or_repeat_while_rows_arrive,
+    revocations::what_was_revoked_is_read_on_from_any_place,
+    revocations::the_same_told_twice_is_one,
+    revocations::who_reads_on_misses_none_of_many_at_once,
+    revocations::who_listens_hears_of_it,
     search::words_phrases_and_beginnings,
     search::text_is_searched_up_to_its_limit,
     search::a_phrase_is_found_wherever_it_stands_in_a_long_text,

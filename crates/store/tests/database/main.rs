@@ -23,6 +23,8 @@ mod pages;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod secrets;

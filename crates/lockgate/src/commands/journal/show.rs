@@ -118,7 +118,8 @@ impl Filter<'_> {
             | Event::Viewed(_)
             | Event::Kept(_)
             | Event::Vault(_)
-            | Event::Connections(_) => self.is_open_to_all(),
+            | Event::Connections(_)
+            | Event::Revocations(_) => self.is_open_to_all(),
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }

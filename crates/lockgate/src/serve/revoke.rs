@@ -1,0 +1,143 @@
+//! Keeps the gateway told of who is out: everything that was revoked is read at the start, and what
+//! changes as soon as its bell is heard, or a few times a second anyway. Where it can't be read, the
+//! gateway is told nothing, and lets nobody in before long.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use lockgate_gateway::gateway::Gateway;
+use lockgate_store::{
+    db::DbPlace,
+    revocations::{Ear, Revocations, RevocationsFault},
+};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::beside::lock;
+
+/// How often it is looked for what changed, heard or not.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What rings oftener than this is read together.
+const GAP: Duration = Duration::from_millis(20);
+/// A look that takes longer has failed: a link may be dead without anybody saying so.
+const LOOK_MAX: Duration = Duration::from_secs(3);
+/// A database that is away is tried again this often.
+const AWAY: Duration = Duration::from_millis(500);
+
+/// What is known of the store, for readiness and the admin API; cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Watched(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    open: Mutex<Option<Arc<Revocations>>>,
+    /// Why it can't be read.
+    away: Mutex<Option<String>>,
+}
+
+/// Reads the store for one gateway.
+pub(crate) struct Follower {
+    gateway: Arc<Gateway>,
+    place: DbPlace,
+    watched: Watched,
+    ear: Option<Ear>,
+    /// Up to which change everything was read.
+    change: u64,
+}
+
+impl Watched {
+    /// The store, while it can be had.
+    pub(crate) fn store(&self) -> Option<Arc<Revocations>> {
+        lock(&self.0.open).clone()
+    }
+
+    /// Why it can't be read; `None` where it can.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        lock(&self.0.away).clone()
+    }
+}
+
+impl Follower {
+    /// Reads everything for the first time; what can't be read now is read as soon as it can be, and
+    /// nobody is let in before.
+    pub(crate) async fn start(gateway: &Arc<Gateway>, place: DbPlace) -> Self {
+        let (gateway, watched) = (Arc::clone(gateway), Watched::default());
+        let mut follower = Self { gateway, place, watched, ear: None, change: 0 };
+        follower.look().await;
+        follower
+    }
+
+    /// What is known of the store.
+    pub(crate) fn watched(&self) -> Watched {
+        self.watched.clone()
+    }
+
+    /// Reads on; runs until it is dropped.
+    pub(crate) async fn keep(mut self) {
+        loop {
+            let well = self.look().await;
+            match &mut self.ear {
+                Some(ear) if well => {
+                    // Heard or not, it is time to look.
+                    if matches!(timeout(LOOK_EVERY, ear.hear()).await, Ok(Err(_))) {
+                        self.ear = None;
+                    }
+                    sleep(GAP).await;
+                }
+                _ => sleep(AWAY).await,
+            }
+        }
+    }
+
+    /// Reads what changed; gives whether it could be read.
+    async fn look(&mut self) -> bool {
+        let read = timeout(LOOK_MAX, self.read()).await;
+        let why = match read {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(_) => Some("the database does not answer".to_owned()),
+        };
+        let before = mem::replace(&mut *lock(&self.watched.0.away), why.clone());
+        match &why {
+            None if before.is_some() => info!("what is revoked can be read again"),
+            Some(why) if before.as_ref() != Some(why) => {
+                warn!(%why, "what is revoked can't be read; it is tried again");
+            }
+            _ => {}
+        }
+        if why.is_some() {
+            // The next look begins with new connections.
+            (self.ear, *lock(&self.watched.0.open)) = (None, None);
+        }
+        why.is_none()
+    }
+
+    async fn read(&mut self) -> Result<(), RevocationsFault> {
+        let open = self.watched.store();
+        let store = match open {
+            Some(store) => store,
+            None => Arc::new(Revocations::open(&self.place).await?),
+        };
+        if self.ear.is_none() {
+            // Before the rows are read, so that nothing comes between.
+            self.ear = Some(store.ear().await?);
+        }
+        let (asked, mut change, mut changed) = (Instant::now(), self.change, Vec::new());
+        loop {
+            let news = store.since(change).await?;
+            if news.changed.is_empty() {
+                break;
+            }
+            change = news.change;
+            changed.extend(news.changed);
+        }
+        // All of it or nothing: a part would confirm what was not read.
+        self.gateway.revocations.take(changed, asked);
+        self.change = change;
+        *lock(&self.watched.0.open) = Some(store);
+        Ok(())
+    }
+}
