@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod issuer;
 pub mod mcp;
 pub mod memory;
+pub mod postgres;
 pub mod prepare;
 pub mod record;
 pub mod rig;

@@ -21,6 +21,7 @@ mod power;
 mod provider;
 mod recogniser;
 mod recording;
+mod revocation;
 mod rights;
 mod rows_a;
 mod rows_a_clicks;
