@@ -1,8 +1,9 @@
 //! AES-256-GCM as this room uses it: nonce, text and tag in one piece, under keys that are used for one
 //! thing only.
 //!
-//! Nonces are random. A data key seals one text in its life; a wrapping key wraps far fewer keys than
-//! the 2^32 after which random nonces would become a worry.
+//! Nonces are random, but for those of a stream, which count its chunks under a key of its own. A data key
+//! seals one text in its life; a wrapping key wraps far fewer keys than the 2^32 after which random nonces
+//! would become a worry.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -14,8 +15,9 @@ use zeroize::Zeroizing;
 pub(crate) const KEY_BYTES: usize = 32;
 /// What sealing adds to a text: the nonce before it, and the tag after it.
 pub(crate) const OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
+/// Length of a nonce.
+pub(crate) const NONCE_BYTES: usize = 12;
 
-const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
 /// A key that is ready to use. No `Debug`, `Serialize` or `Clone`; wiped by the library.
@@ -50,7 +52,8 @@ impl Cipher {
         self.seal_with(nonce, about, text)
     }
 
-    fn seal_with(
+    /// As [`Cipher::seal`], with a nonce that comes but once under this key.
+    pub(crate) fn seal_with(
         &self,
         nonce: [u8; NONCE_BYTES],
         about: &[u8],

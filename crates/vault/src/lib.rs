@@ -3,7 +3,7 @@
 //!
 //! Each secret has a data key of its own, and that one is wrapped under a key of the [`Keyring`], which
 //! a [`KeySource`] reads from a file or a variable, or somebody outside unwraps as [`VaultKey`]s. [`About`] says what a secret is for, and a text that
-//! was sealed for anything else does not open. This is the only room that sees key bytes; it stores no
+//! was sealed for anything else does not open. [`stream`] seals something long under a passphrase. This is the only room that sees key bytes; it stores no
 //! sealed text, and decides nothing.
 
 mod about;
@@ -13,6 +13,7 @@ mod keyring;
 mod keys;
 mod sealed;
 mod secret;
+pub mod stream;
 
 pub use about::{About, Purpose};
 pub use fault::{KeyFault, VaultFault};
