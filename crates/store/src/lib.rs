@@ -6,10 +6,12 @@
 //! [`secrets`] stand on [`db`]. [`pins`] keeps what an operator accepted of each connection, [`approvals`]
 //! what people are asked, [`connections`] what was registered, [`revocations`] who is out, and [`secrets`]
 //! what the vault sealed. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
-//! [`retain`] plans what has had its time; none of them can hold the journal up. Nothing here
+//! [`retain`] plans what has had its time, and [`backup`] takes the whole data folder at one moment; none of
+//! them can hold the journal up. Nothing here
 //! decides, speaks the protocol, reads the wall clock, or sees a caller's credential.
 
 pub mod approvals;
+pub mod backup;
 mod client;
 pub mod connections;
 pub mod db;

@@ -6,12 +6,14 @@ use super::{
 };
 
 /// Libraries whose names begin so, and the one room that knows them.
-const OWNERS: [(&str, &str); 5] = [
+const OWNERS: [(&str, &str); 7] = [
     ("cedar-policy", "lockgate-rules"),
     ("jsonwebtoken", "lockgate-gateway"),
     ("lettre", "lockgate-store"),
     ("rmcp", "lockgate-e2e"),
+    ("scrypt", "lockgate-vault"),
     ("sqlx", "lockgate-store"),
+    ("tar", "lockgate-store"),
 ];
 
 const PURE: [&str; 3] = ["lockgate-model", "lockgate-mcp", "lockgate-rules"];

@@ -6,12 +6,14 @@
 
 mod bell;
 pub(crate) mod conn;
+mod copy;
 mod fault;
 mod migrate;
 mod place;
 
 pub(crate) use bell::Bell;
 pub use conn::TEXT_COLUMN_MAX_BYTES;
+pub(crate) use copy::copy;
 pub use fault::DbFault;
 pub(crate) use migrate::{Migration, Schema};
 pub use place::DbPlace;

@@ -23,7 +23,7 @@ use super::{
 use crate::folder;
 
 /// How long a statement waits for another one's lock, and a caller for a connection.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Readers at a time.
 const READERS_MAX: u32 = 4;

@@ -12,6 +12,9 @@ use std::{
 use super::JournalFault;
 use crate::folder;
 
+/// Its name below the journal's folder.
+pub(super) const FILE: &str = "holds.json";
+
 /// The holds of one journal.
 #[derive(Debug)]
 pub(super) struct Holds {
@@ -73,6 +76,6 @@ fn load(folder: &Path) -> Result<BTreeSet<String>, JournalFault> {
     }
 }
 
-fn path(folder: &Path) -> PathBuf {
-    folder.join("holds.json")
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
 }

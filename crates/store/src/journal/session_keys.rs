@@ -20,7 +20,7 @@ use super::{
 pub(super) const FILE: &str = "session.keys";
 
 /// Bytes of a slot.
-const SLOT_BYTES: usize = 128;
+pub(super) const SLOT_BYTES: usize = 128;
 /// Longest id of a session, in bytes.
 const ID_MAX_BYTES: usize = 64;
 /// Where the wrapped key stands in its slot: behind the state, the id's length and the id.
@@ -28,7 +28,7 @@ const WRAPPED_AT: usize = 2 + ID_MAX_BYTES;
 /// The key is there.
 const LIVE: u8 = 1;
 /// The key was destroyed.
-const ERASED: u8 = 2;
+pub(super) const ERASED: u8 = 2;
 
 /// A session's key with its slot. Slot 0 belongs to no session.
 pub(super) struct SessionKey {

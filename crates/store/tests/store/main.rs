@@ -1,6 +1,8 @@
 //! The store as its users see it: files in a folder, before and after crashes.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod deliver;
