@@ -72,6 +72,10 @@ pub(crate) enum Command {
     /// Look after the keys under which secrets are sealed
     #[command(subcommand)]
     Vault(commands::vault::Command),
+    /// Seal the data folder into one file, while the gateway runs
+    Backup(commands::backup::Backup),
+    /// Make a data folder out of a backup
+    Restore(commands::restore::Restore),
     /// Find and read sessions
     #[command(subcommand)]
     Sessions(Box<commands::sessions::Command>),

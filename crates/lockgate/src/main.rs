@@ -13,6 +13,7 @@ mod look;
 mod moment;
 mod offline;
 mod orders;
+mod passphrase;
 mod place;
 mod plain_http;
 mod probe;

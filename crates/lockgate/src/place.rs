@@ -1,8 +1,8 @@
 //! Where a recording is: what every command that reads one has in common.
 
 use std::{
-    fs,
-    io::Write as _,
+    fs::{self, File},
+    io::{self, BufWriter, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -198,9 +198,9 @@ impl Opened {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
@@ -209,8 +209,37 @@ pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)
+}
+
+/// Writes a file under another name first, so that its name never stands for half of it.
+///
+/// # Errors
+/// Where it can't be written, and what `write` says; nothing is left of it then.
+pub(crate) fn write_whole<T>(
+    file: &Path,
+    write: impl FnOnce(BufWriter<File>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let failed = |error: io::Error| {
+        Failure::unreachable(format_args!("can't write `{}`: {error}", file.display()))
+    };
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    let mut options = fs::OpenOptions::new();
+    let out = options.write(true).create(true).truncate(true).mode(0o600).open(&part);
+    let mut out = out.map_err(failed)?;
+    let done = write(BufWriter::new(out.try_clone().map_err(failed)?));
+    let named = done.and_then(|done| {
+        out.flush().and_then(|()| out.sync_all()).map_err(failed)?;
+        fs::rename(&part, file).map_err(failed)?;
+        Ok(done)
+    });
+    if named.is_err() {
+        // What was written of it is of no use.
+        let _ = fs::remove_file(&part);
+    }
+    named
 }

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -119,6 +120,21 @@ impl Terminal {
         };
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Runs `read` while the terminal does not show what is typed.
+///
+/// # Errors
+/// Where standard input is no terminal.
+pub(crate) fn unseen<T>(read: impl FnOnce() -> T) -> Result<T, Failure> {
+    let (stdin, failed) = (io::stdin(), |error| Failure::unreachable(format_args!("{error}")));
+    let before = tcgetattr(&stdin).map_err(failed)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(failed)?;
+    let done = read();
+    tcsetattr(&stdin, OptionalActions::Flush, &before).map_err(failed)?;
+    Ok(done)
 }
 
 /// Replaces control characters by visible escapes, so that recorded or remote text can't steer

@@ -211,7 +211,7 @@ pub enum ApprovalStep {
 pub struct ViewedEvent {
     /// Who looked: `issuer/subject`, or `local:user` for someone on the machine itself.
     pub by: String,
-    /// How: `show`, `replay`, `tail`, `search`, `export`, `bundle`.
+    /// How: `show`, `replay`, `tail`, `search`, `export`, `bundle`; `backup` and `restore` of the whole.
     pub how: String,
     /// The session, where it was one.
     pub viewed: Option<String>,

@@ -1,6 +1,7 @@
 //! The end-to-end proofs: every file is a room of its own around the real binary.
 #![cfg(test)]
 
+mod backup;
 mod big;
 mod clients;
 mod compose;

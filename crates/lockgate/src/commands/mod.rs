@@ -6,6 +6,7 @@ pub(crate) mod access;
 mod api;
 pub(crate) mod apply;
 pub(crate) mod approvals;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod completions;
@@ -20,6 +21,7 @@ pub(crate) mod pins;
 pub(crate) mod policy;
 pub(crate) mod replay;
 pub(crate) mod revoke;
+pub(crate) mod restore;
 pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod sessions;
@@ -48,6 +50,8 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
         Command::Secret(command) => secret::run(*command, terminal),
         Command::Vault(command) => vault::run(command, terminal),
         Command::Journal(command) => journal::run(command, terminal),
+        Command::Backup(args) => backup::run(&args, terminal),
+        Command::Restore(args) => restore::run(&args, terminal),
         Command::Sessions(command) => sessions::run(*command, terminal),
         Command::Replay(args) => replay::run(&args, terminal),
         Command::Client(command) => client::run(&command, terminal),

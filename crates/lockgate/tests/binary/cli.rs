@@ -109,6 +109,8 @@ fn help_begins_with_two_examples() {
         "vault status",
         "vault rotate",
         "vault forget",
+        "backup",
+        "restore",
         "sessions",
         "sessions list",
         "sessions show",

@@ -1,10 +1,8 @@
 //! `lockgate journal export`: the recording in forms that other tools read.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    io::{self, BufWriter},
+    path::PathBuf,
 };
 
 use clap::ValueEnum;
@@ -17,7 +15,7 @@ use lockgate_store::{
 use crate::{
     failure::{Exit, Failure, Outcome},
     moment,
-    place::Place,
+    place::{Place, write_whole},
     terminal::Terminal,
 };
 
@@ -89,7 +87,7 @@ pub(crate) fn run(export: &Export, terminal: Terminal) -> Outcome {
     let exporter = Exporter { format, filter };
     let records = place.read_from(1)?;
     let done = match &export.out {
-        Some(file) => whole(file, |out| {
+        Some(file) => write_whole(file, |out| {
             exporter.run(records, out, &mut progress).map_err(Failure::unreachable)
         }),
         None => {
@@ -101,30 +99,4 @@ pub(crate) fn run(export: &Export, terminal: Terminal) -> Outcome {
     let Summary { written, erased, .. } = done?;
     terminal.talk(format_args!("exported {written}; {erased} records of erased sessions"));
     Ok(Exit::Ok)
-}
-
-/// Writes a file under another name first, so that its name never stands for half an export.
-fn whole<T>(
-    file: &Path,
-    write: impl FnOnce(BufWriter<File>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let failed = |error: io::Error| {
-        Failure::unreachable(format_args!("can't write `{}`: {error}", file.display()))
-    };
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let mut options = fs::OpenOptions::new();
-    let out = options.write(true).create(true).truncate(true).mode(0o600).open(&part);
-    let mut out = out.map_err(failed)?;
-    let done = write(BufWriter::new(out.try_clone().map_err(failed)?));
-    let named = done.and_then(|done| {
-        out.flush().and_then(|()| out.sync_all()).map_err(failed)?;
-        fs::rename(&part, file).map_err(failed)?;
-        Ok(done)
-    });
-    if named.is_err() {
-        // What was written of it is of no use.
-        let _ = fs::remove_file(&part);
-    }
-    named
 }

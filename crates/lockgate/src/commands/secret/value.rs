@@ -8,9 +8,11 @@ use std::{
 };
 
 use lockgate_vault::Secret;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::{failure::Failure, terminal::Terminal};
+use crate::{
+    failure::Failure,
+    terminal::{Terminal, unseen},
+};
 
 /// Where the value is.
 #[derive(Debug, clap::Args)]
@@ -46,16 +48,4 @@ impl From {
             Failure::usage_text(format_args!("there is no secret on standard input: {fault}"))
         })
     }
-}
-
-/// Runs `read` while the terminal does not show what is typed.
-fn unseen<T>(read: impl FnOnce() -> T) -> Result<T, Failure> {
-    let (stdin, failed) = (io::stdin(), |error| Failure::unreachable(format_args!("{error}")));
-    let before = tcgetattr(&stdin).map_err(failed)?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(failed)?;
-    let done = read();
-    tcsetattr(&stdin, OptionalActions::Flush, &before).map_err(failed)?;
-    Ok(done)
 }
