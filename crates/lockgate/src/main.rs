@@ -20,6 +20,7 @@ mod probe;
 mod record;
 mod registered;
 mod revoked;
+mod sealing;
 mod serve;
 mod terminal;
 mod vault;

@@ -4,7 +4,10 @@
 mod faults;
 mod shared;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 use lockgate_e2e::{
@@ -14,6 +17,8 @@ use lockgate_e2e::{
 };
 use lockgate_model::{ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event};
 use serde_json::{Value, json};
+
+use crate::secrets::{files, search};
 
 /// A change is in force within a second; this machine may be busy.
 const EFFECT: Duration = Duration::from_secs(4);
@@ -190,6 +195,59 @@ fn documents_are_applied_beside_a_running_gateway() {
     until(&room, "two", 404).unwrap();
     assert_eq!((status(&room, "one"), status(&room, "main")), (200, 200));
     assert_eq!(changes_made(&room), [2, 1, 1, 1, 1]);
+}
+
+#[test]
+fn what_a_client_was_told_is_imported_and_its_token_reaches_the_server_alone() {
+    const TOKEN: &str = "canary-imported-94c1e7b02df8a365";
+    let mut room = Room::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".mcp.json");
+    let client = json!({ "mcpServers": { "Wiki": {
+        "type": "http", "url": room.upstream.url(),
+        "headers": { "Authorization": format!("Bearer {TOKEN}"), "X-Team": "blue" },
+    } } });
+    let client = client.to_string();
+    fs::write(&file, &client).unwrap();
+    let path = file.display().to_string();
+    let mut told = run(&room, 0, &["connection", "discover", &path]);
+    let import = ["connection", "discover", &path, "--import", "--as", "Wiki=wiki"];
+    let import = [&import[..], &["--allow-private", "--pin-on-first-use", "--yes"]].concat();
+    told += &run(&room, 0, &import);
+    assert!(told.contains(&room.gateway.url("wiki")), "{told}");
+
+    let served_ms = until(&room, "wiki", 200).unwrap();
+    wait_for_tools(&caller(&room, "wiki")).unwrap();
+    room.upstream.take_all();
+    let caller = caller(&room, "wiki");
+    let reply = caller.send(&caller.call("echo", json!({ "text": "hello" }))).unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    told += &reply.everything();
+    let seen = room.upstream.take_seen();
+    let heard = |name| seen[0].heard.header(name).map(str::to_owned);
+    assert_eq!(heard("authorization"), Some(format!("Bearer {TOKEN}")));
+    assert_eq!(heard("x-team").as_deref(), Some("blue"));
+
+    for arguments in [
+        &["connection", "show", "wiki", "--json"][..],
+        &["secret", "list", "--json"],
+        &["journal", "show", "--json"],
+    ] {
+        told += &run(&room, 0, arguments);
+    }
+    room.gateway.kill().unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), client, "the client's file was changed");
+    let mut places = vec![("what was told".to_owned(), told.into_bytes())];
+    files(&room.gateway.data(), &mut places);
+    places.push(("the log".to_owned(), room.gateway.log().into_bytes()));
+    let found = search([("the token", TOKEN)], &places);
+    say(&format!(
+        "import: served after {served_ms} ms; 1 token in {} forms in {} places: {} hits",
+        found.forms,
+        places.len(),
+        found.hits.len()
+    ));
+    assert_eq!(found.hits, Vec::<String>::new());
 }
 
 /// How many connections each change on record is about.

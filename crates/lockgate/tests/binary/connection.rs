@@ -1,6 +1,8 @@
 //! Connections are registered, shown and removed by the command line; what can't be served is refused
 //! before anything is changed.
 
+use std::{fs, os::unix::fs::symlink};
+
 use serde_json::Value;
 
 use crate::{folder::Folder, vault::same};
@@ -245,4 +247,85 @@ fn servers_of_clients_are_found_and_their_secrets_unseen() {
     assert!(!said.contains(SECRET) && !said.contains("hunter2"), "{said}");
     assert_eq!(folder.read("a/.mcp.json"), kept);
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn servers_of_clients_are_imported_whole_or_not_at_all() {
+    let folder = folder();
+    folder.write(
+        "a/.mcp.json",
+        &r#"{ "mcpServers": {
+            "wiki": { "type": "http", "url": "https://wiki.example.com/mcp?team=blue",
+                      "headers": { "Authorization": "Bearer SECRET", "X-Team": "blue" } },
+            "Files": { "command": "/bin/false", "args": ["--root=/srv"], "env": { "FILES_TOKEN": "hunter2" } },
+            "later": { "url": "https://l.example.com/mcp", "headers": { "Authorization": "Bearer ${T}" } },
+            "here": { "command": "/bin/false", "args": ["${workspaceFolder}"] },
+            "old": { "type": "sse", "url": "https://old.example.com/sse" } } }"#
+        .replace("SECRET", SECRET),
+    );
+    let kept = folder.read("a/.mcp.json");
+    let file = folder.file("a/.mcp.json").display().to_string();
+    let import = |arguments: &[&str]| {
+        folder.run(&[&["connection", "discover", &file, "--import"], arguments].concat())
+    };
+    let mut said = story(&folder, &[]);
+    for (what, arguments) in [
+        ("all", &["--yes"][..]),
+        ("no such one", &["--only", "nobody"]),
+        ("nobody to ask", &["--only", "wiki"]),
+        ("an unfit name", &["--only", "Files", "--yes"]),
+    ] {
+        said += &format!("{what}: {}\n", import(arguments));
+    }
+    assert_eq!(folder.exit(&["journal", "show"]), 3, "something is on record");
+    let two = ["--only", "wiki", "--only", "Files", "--as", "Files=files", "--yes"];
+    said += &format!("two: {}\n", import(&two));
+    said += &format!("again: {}\n", import(&two));
+    // A secret of this name is there, and of two that come together neither stays.
+    assert_eq!(folder.exit(&["connection", "remove", "files", "--yes"]), 0);
+    said += &format!(
+        "a secret is there: {}\n",
+        import(&[
+            "--only",
+            "wiki",
+            "--only",
+            "Files",
+            "--as",
+            "wiki=a",
+            "--as",
+            "Files=files",
+            "--yes"
+        ])
+    );
+    said += &format!(
+        "as JSON: {}\n",
+        import(&["--only", "Files", "--as", "Files=b", "--yes", "--json"])
+    );
+    for arguments in [
+        &["connection", "list"][..],
+        &["connection", "show", "wiki"],
+        &["secret", "list"],
+        &["journal", "show"],
+    ] {
+        said += &format!("{}\n", folder.run(arguments));
+    }
+    assert!(!said.contains(SECRET) && !said.contains("hunter2"), "{said}");
+    assert_eq!(folder.read("a/.mcp.json"), kept);
+    insta::assert_snapshot!(same(&said));
+}
+
+#[test]
+fn what_an_import_put_into_the_vault_goes_when_it_fails() {
+    let folder = folder();
+    folder.write(
+        ".mcp.json",
+        r#"{ "mcpServers": { "wiki": { "url": "https://wiki.example.com/mcp",
+             "headers": { "Authorization": "Bearer hunter2", "X-Team": "blue" } } } }"#,
+    );
+    // The database of connections is looked for and not there, and can't be made.
+    fs::create_dir(folder.file("lockgate-data")).unwrap();
+    symlink("/nowhere/at/all", folder.file("lockgate-data/connections.sqlite")).unwrap();
+    let import = ["connection", "discover", ".mcp.json", "--import", "--yes"];
+    let said = story(&folder, &[&import, &["secret", "list"], &["journal", "show"]]);
+    insta::assert_snapshot!(same(&said));
 }

@@ -151,7 +151,7 @@ fn settings(add: &Add, loaded: &Loaded) -> Result<ConnectionSettings, Failure> {
     let tree = json!({
         "name": add.name,
         "upstream": upstream,
-        "issuers": issuers(add, loaded)?,
+        "issuers": issuers(&add.issuers, loaded)?,
         "labels": labels(&add.labels)?,
         "pins": pins,
     });
@@ -160,9 +160,12 @@ fn settings(add: &Add, loaded: &Loaded) -> Result<ConnectionSettings, Failure> {
 }
 
 /// Those that were named, or the only one there is.
-fn issuers(add: &Add, loaded: &Loaded) -> Result<Vec<String>, Failure> {
+///
+/// # Errors
+/// Where there is not one alone.
+pub(super) fn issuers(named: &[String], loaded: &Loaded) -> Result<Vec<String>, Failure> {
     let known: Vec<&str> = loaded.settings.issuers.iter().map(|one| one.name.as_str()).collect();
-    match (add.issuers.as_slice(), known.as_slice()) {
+    match (named, known.as_slice()) {
         ([], [only]) => Ok(vec![(*only).to_owned()]),
         ([], []) => Err(Failure::usage_text("no issuer is configured; name one under `issuers`")),
         ([], known) => Err(Failure::usage_text(format_args!(

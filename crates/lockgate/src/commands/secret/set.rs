@@ -1,9 +1,8 @@
 //! `lockgate secret set` and `rotate`: a value goes in.
 
-use lockgate_gateway::clock;
-use lockgate_model::{ConnectionName, SecretName, VaultChange};
-use lockgate_store::secrets::{NewSecret, SecretRow};
-use lockgate_vault::{About, KeyId, Purpose, Sealed, Secret};
+use lockgate_model::{ConnectionName, SecretName};
+use lockgate_store::secrets::SecretRow;
+use lockgate_vault::Secret;
 
 use super::value::From;
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     offline, orders,
     registered::load_all,
+    sealing::{Terms, Version},
     serve::{process, runtime},
     terminal::Terminal,
     vault::{OpenVault, on_record},
@@ -61,16 +61,6 @@ pub(crate) struct Rotate {
     from: From,
 }
 
-/// A version that is sealed and waits to be put.
-struct Ready {
-    name: SecretName,
-    version: u64,
-    connection: Option<String>,
-    description: String,
-    key: KeyId,
-    sealed: Sealed,
-}
-
 /// Seals a new one.
 pub(super) fn run(set: &Set, terminal: Terminal) -> Outcome {
     process::prepare()?;
@@ -85,10 +75,10 @@ pub(super) fn run(set: &Set, terminal: Terminal) -> Outcome {
             "the secret `{name}` is there already; `lockgate secret rotate {name}` gives it another \
              value"
         ))),
-        _ => Ok((
-            set.connection.as_ref().map(ToString::to_string),
-            set.description.clone().unwrap_or_default(),
-        )),
+        _ => Ok(Terms {
+            connection: set.connection.as_ref().map(ToString::to_string),
+            description: set.description.clone().unwrap_or_default(),
+        }),
     })
 }
 
@@ -99,7 +89,7 @@ pub(super) fn rotate(rotate: &Rotate, terminal: Terminal) -> Outcome {
     let value = rotate.from.read(terminal)?;
     put(&loaded, &rotate.name, &value, terminal, |row| match row {
         Some(SecretRow { sealed: Some(_), connection, description, .. }) => {
-            Ok((connection.clone(), description.clone()))
+            Ok(Terms { connection: connection.clone(), description: description.clone() })
         }
         _ => Err(unknown(&rotate.name)),
     })
@@ -110,63 +100,33 @@ pub(super) fn unknown(name: &SecretName) -> Failure {
     Failure::no(format_args!("there is no secret `{name}` in the vault"))
 }
 
-/// Seals a value as the next version of what is there; `terms` says for what connection and with which
-/// description, or why not.
+/// Seals a value as the next version of what is there; `terms` says what it is for, or why not.
 fn put(
     loaded: &Loaded,
     name: &SecretName,
     value: &Secret,
     terminal: Terminal,
-    terms: impl FnOnce(Option<&SecretRow>) -> Result<(Option<String>, String), Failure>,
+    terms: impl FnOnce(Option<&SecretRow>) -> Result<Terms, Failure>,
 ) -> Outcome {
     let runtime = runtime()?;
-    let (vault, ready) = runtime.block_on(async {
+    let (vault, version) = runtime.block_on(async {
         let vault = OpenVault::of(loaded).await?;
         let row = vault.secrets.find(name.as_str()).await.map_err(Failure::unreachable)?;
-        let (connection, description) = terms(row.as_ref())?;
-        let key = vault.sealing().await?;
-        let version = row.map_or(0, |row| row.version) + 1;
-        let about = About {
-            purpose: Purpose::Credential,
-            connection: connection.as_deref(),
-            name: name.as_str(),
-            version,
-        };
-        let sealed = vault.keys.seal(key, &about, value).map_err(Failure::unreachable)?;
-        let name = name.clone();
-        Ok((vault, Ready { name, version, connection, description, key, sealed }))
+        let terms = terms(row.as_ref())?;
+        let version = Version::seal(&vault, name, row.as_ref(), terms, value).await?;
+        Ok((vault, version))
     })?;
-    let change = VaultChange::Set {
-        secret: ready.name.to_string(),
-        version: ready.version,
-        connection: ready.connection.clone(),
-    };
-    on_record(loaded, change, || runtime.block_on(ready.put(&vault)))?;
-    let Ready { name, version, .. } = ready;
+    on_record(loaded, version.change(), || {
+        runtime.block_on(version.put(&vault, &orders::local_user()))
+    })?;
+    runtime.block_on(vault.secrets.close());
+    let number = version.number;
     if terminal.json {
-        terminal.json(&serde_json::json!({ "name": name, "version": version }))?;
+        terminal.json(&serde_json::json!({ "name": name, "version": number }))?;
     } else {
-        terminal.data(format_args!("sealed {name}, version {version}"));
+        terminal.data(format_args!("sealed {name}, version {number}"));
     }
     Ok(Exit::Ok)
-}
-
-impl Ready {
-    async fn put(&self, vault: &OpenVault) -> Result<(), Failure> {
-        let new = NewSecret {
-            name: self.name.as_str(),
-            version: self.version,
-            connection: self.connection.as_deref(),
-            sealing_key: &self.key.to_string(),
-            sealed: &self.sealed.to_text(),
-            description: &self.description,
-            author: &orders::local_user(),
-            now: clock::now(),
-        };
-        vault.secrets.put(&new).await.map_err(Failure::unreachable)?;
-        vault.secrets.close().await;
-        Ok(())
-    }
 }
 
 fn description(text: &str) -> Result<String, String> {

@@ -1,8 +1,10 @@
 //! `lockgate connection discover`: the MCP servers that clients on this machine have in their own
 //! configurations, and what of it is a secret.
 //!
-//! Only looks: it writes nothing, neither there nor here, and never shows a secret.
+//! Looks, and with `--import` registers what it found. It never writes to the clients' files, and never
+//! shows a secret.
 
+mod import;
 mod jsonc;
 mod read;
 
@@ -12,7 +14,7 @@ use lockgate_model::ConnectionName;
 use lockgate_rules::mask::Detectors;
 use serde::Serialize;
 
-use self::read::{Entry, Server};
+use self::read::{Entry, Given, Server};
 use crate::{
     config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome},
@@ -35,17 +37,21 @@ const PLACES: [&str; 7] = [
 /// Find MCP servers in the configurations of clients
 ///
 /// Looks in the current folder and the home folder for the files of Claude Code, Claude Desktop, Cursor,
-/// VS Code and Codex. Shows where secrets stand in them, never the secrets, and changes nothing.
+/// VS Code and Codex. Shows where secrets stand in them, never the secrets, and never changes these files.
+/// With --import, all that was found becomes connections, with its headers and variables in the vault,
+/// or nothing does.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  \
     lockgate connection discover\n  \
-    lockgate connection discover ~/project/.mcp.json --json")]
+    lockgate connection discover ~/project/.mcp.json --import --only wiki --as wiki=team-wiki")]
 pub(crate) struct Discover {
     #[command(flatten)]
     config: ConfigArgs,
     /// Files, or folders in which to look, instead of the current and the home folder
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    import: import::Import,
 }
 
 /// One server that was found.
@@ -70,29 +76,37 @@ struct Bad {
 
 /// Answers.
 pub(super) fn run(discover: &Discover, terminal: Terminal) -> Outcome {
-    let loaded = load_all(&discover.config)?;
-    let (detectors, mut found, mut bad) = (Detectors::standard(), Vec::new(), Vec::new());
+    let (detectors, mut entries, mut bad) = (Detectors::standard(), Vec::new(), Vec::new());
     for file in files(&discover.paths)? {
         match read::entries(&file, &detectors) {
-            Ok(entries) => {
-                found.extend(entries.into_iter().map(|entry| Found::of(entry, &file, &loaded)));
-            }
+            Ok(read) => entries.extend(read.into_iter().map(|entry| (file.clone(), entry))),
             Err(why) => bad.push(Bad { file, why }),
         }
     }
+    if discover.import.import {
+        if let Some(bad) = bad.first() {
+            return Err(Failure::unreachable(bad));
+        }
+        return import::run(&discover.import, &discover.config, entries, terminal);
+    }
+    let loaded = load_all(&discover.config)?;
+    let found: Vec<Found> =
+        entries.into_iter().map(|(file, entry)| Found::of(entry, file, &loaded)).collect();
     if terminal.json {
         terminal.json(&serde_json::json!({ "found": found, "unread": bad }))?;
     } else {
         tell(&found, terminal);
     }
-    for Bad { file, why } in &bad {
-        terminal.talk(format_args!(
-            "can't read `{}`: {}",
-            inert(&file.display().to_string()),
-            inert(why)
-        ));
+    for bad in &bad {
+        terminal.talk(bad);
     }
     Ok(if bad.is_empty() { Exit::Ok } else { Exit::Unreachable })
+}
+
+impl std::fmt::Display for Bad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "can't read `{}`: {}", inert(&self.file.display().to_string()), inert(&self.why))
+    }
 }
 
 fn tell(found: &[Found], terminal: Terminal) {
@@ -112,8 +126,8 @@ fn tell(found: &[Found], terminal: Terminal) {
         terminal.talk("no MCP server was found");
     } else {
         terminal.talk(
-            "`lockgate secret set` puts a secret into the vault, `lockgate connection add` registers a \
-             server, and `lockgate client config` prints the entry that takes its place in the client",
+            "--import registers them, and puts their headers and variables into the vault; `lockgate \
+             client config` prints the entry that takes a server's place in the client",
         );
     }
 }
@@ -144,24 +158,20 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 impl Found {
-    fn of(entry: Entry, file: &Path, loaded: &Loaded) -> Self {
-        let Entry { name, server, secrets } = entry;
-        let hindrances = hindrances(&name, server.as_ref(), &secrets, loaded);
+    fn of(entry: Entry, file: PathBuf, loaded: &Loaded) -> Self {
+        let hindrances = hindrances(&entry, &entry.name, loaded, false);
+        let Entry { name, server, secrets, .. } = entry;
         let (url, command) = match server {
-            Some(Server::Url(url)) => (Some(url.to_string()), None),
-            Some(Server::Command(command)) => (None, Some(command)),
+            Some(Server::Url { shown, .. }) => (Some(shown.to_string()), None),
+            Some(Server::Command { shown, .. }) => (None, Some(shown)),
             None => (None, None),
         };
-        Self { file: file.to_owned(), name, url, command, secrets, hindrances }
+        Self { file, name, url, command, secrets, hindrances }
     }
 }
 
-fn hindrances(
-    name: &str,
-    server: Option<&Server>,
-    secrets: &[String],
-    loaded: &Loaded,
-) -> Vec<String> {
+/// Why an entry can't be registered under this name as it is, one sentence each.
+fn hindrances(entry: &Entry, name: &str, loaded: &Loaded, allow_private: bool) -> Vec<String> {
     let mut all = Vec::new();
     let registered = loaded.registered(name).is_some();
     if ConnectionName::new(name).is_err() {
@@ -172,21 +182,29 @@ fn hindrances(
     {
         all.push("the name is taken by another connection".to_owned());
     }
-    match server {
+    match &entry.server {
         None => all.push("it has neither a URL nor a command".to_owned()),
-        Some(Server::Command(command)) if !Path::new(command).is_absolute() => {
+        Some(Server::Command { whole, .. }) if !Path::new(whole).is_absolute() => {
             all.push("the gateway needs the absolute path of the program".to_owned());
         }
-        Some(Server::Url(url)) if url.scheme() != "https" => {
+        Some(Server::Url { .. }) if entry.is_old => {
+            all.push("it speaks the transport HTTP+SSE, which the gateway does not".to_owned());
+        }
+        Some(Server::Url { whole, .. }) if whole.scheme() != "https" && !allow_private => {
             all.push("the URL is not https:, which takes --allow-private".to_owned());
         }
         Some(_) => {}
     }
-    if secrets.iter().any(|place| place == "url" || place.starts_with("args.")) {
+    if entry.server.as_ref().is_some_and(Server::is_filled_in) {
+        all.push("the client fills in a part of the URL, the program or an argument".to_owned());
+    }
+    if entry.secrets.iter().any(|place| place == "url" || place.starts_with("args.")) {
         all.push(
             "a secret in the URL or an argument can't be registered; send it as a header or variable"
                 .to_owned(),
         );
     }
+    let unfit = |given: &Given| Some(format!("`{}` {}", given.place, given.value.as_ref().err()?));
+    all.extend(entry.values.iter().filter_map(unfit));
     all
 }

@@ -1,11 +1,12 @@
 //! What a client's configuration says of its MCP servers.
 //!
 //! The files are others': bounded, never quoted in errors, and never written. Of an entry that may be a
-//! secret, only its name goes on.
+//! secret, only its name can be shown; its value goes on to the vault alone.
 
 use std::{fs::File, io::Read as _, path::Path};
 
 use lockgate_rules::mask::{Detectors, Text};
+use lockgate_vault::Secret;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -42,14 +43,55 @@ pub(super) struct Entry {
     pub(super) server: Option<Server>,
     /// Which of its settings hold secrets.
     pub(super) secrets: Vec<String>,
+    /// Its headers and variables.
+    pub(super) values: Vec<Given>,
+    /// Whether it speaks the transport before streamable HTTP.
+    pub(super) is_old: bool,
 }
 
-/// How a server is reached, without anything that may be a secret.
+/// How a server is reached.
 pub(super) enum Server {
-    /// Over HTTP: the address without user, query and fragment.
-    Url(Url),
+    /// Over HTTP.
+    Url {
+        /// The address without user, query and fragment, where secrets may be.
+        shown: Url,
+        /// All of it.
+        whole: Url,
+    },
     /// As a program.
-    Command(String),
+    Command {
+        /// Without what may be a secret.
+        shown: String,
+        /// The program.
+        whole: String,
+        /// Its arguments.
+        arguments: Vec<String>,
+    },
+}
+
+/// A header or a variable.
+pub(super) struct Given {
+    /// Where it stands in the entry.
+    pub(super) place: String,
+    /// Its name.
+    pub(super) key: String,
+    /// Its value.
+    pub(super) value: Result<Secret, &'static str>,
+}
+
+impl Server {
+    /// Whether the client fills in a part of it, as in `${workspaceFolder}`.
+    pub(super) fn is_filled_in(&self) -> bool {
+        match self {
+            // A URL has its braces escaped.
+            Self::Url { whole, .. } => {
+                whole.as_str().contains("$%7B") || whole.as_str().contains("${")
+            }
+            Self::Command { whole, arguments, .. } => {
+                arguments.iter().chain([whole]).any(|text| text.contains("${"))
+            }
+        }
+    }
 }
 
 /// Reads the servers in `file`.
@@ -88,7 +130,8 @@ fn read(name: &str, entry: &Value, detectors: &Detectors) -> Entry {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
     let is_secret = |text: &str, key: Option<&str>| detectors.holds(Text { text, key }, "secret");
     let mut secrets = Vec::new();
-    let url = text("url").and_then(|url| Url::parse(url).ok()).map(|mut url| {
+    let url = text("url").and_then(|url| Url::parse(url).ok()).map(|whole| {
+        let mut url = whole.clone();
         let pairs = url
             .query_pairs()
             .any(|(key, value)| names_secret(&key) || is_secret(&value, Some(&key)));
@@ -99,19 +142,19 @@ fn read(name: &str, entry: &Value, detectors: &Detectors) -> Entry {
         if is_secret(url.as_str(), None) {
             url.set_path("/");
         }
-        Server::Url(url)
+        Server::Url { shown: url, whole }
     });
+    let list = || entry.get("args").and_then(Value::as_array).into_iter().flatten();
     let command = || {
-        let command = text("command")?;
-        let shown =
-            if is_secret(command, None) { "a command with a secret in it" } else { command };
-        Some(Server::Command(shown.to_owned()))
+        let whole = text("command")?.to_owned();
+        let hidden = is_secret(&whole, None);
+        let shown = if hidden { "a command with a secret in it".to_owned() } else { whole.clone() };
+        let arguments = list().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Server::Command { shown, whole, arguments })
     };
     let server = url.or_else(command);
     let mut before = None;
-    let arguments = entry.get("args").and_then(Value::as_array).into_iter().flatten();
-    for (index, argument) in arguments.enumerate().filter_map(|(at, one)| Some((at, one.as_str()?)))
-    {
+    for (index, argument) in list().enumerate().filter_map(|(at, one)| Some((at, one.as_str()?))) {
         let flag: Option<&str> = before.replace(argument);
         let flag =
             flag.filter(|flag| flag.starts_with('-')).map(|flag| flag.trim_start_matches('-'));
@@ -121,16 +164,29 @@ fn read(name: &str, entry: &Value, detectors: &Detectors) -> Entry {
             secrets.push(format!("args.{index}"));
         }
     }
+    let mut given = Vec::new();
     for table in VALUES {
         let values = entry.get(table).and_then(Value::as_object).into_iter().flat_map(Map::iter);
         for (key, value) in values {
+            let place = format!("{table}.{key}");
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let value = value.as_str().unwrap_or_default();
             if (names_secret(key) || is_secret(value, Some(key))) && !is_filled_in(value) {
-                secrets.push(format!("{table}.{key}"));
+                secrets.push(place.clone());
             }
+            given.push(Given { place, key: key.clone(), value: kept(text) });
         }
     }
-    Entry { name: name.to_owned(), server, secrets }
+    let is_old = text("type") == Some("sse");
+    Entry { name: name.to_owned(), server, secrets, values: given, is_old }
+}
+
+/// A value as the vault takes it.
+fn kept(text: String) -> Result<Secret, &'static str> {
+    if text.contains("${") {
+        return Err("is filled in by the client, and so not in the file");
+    }
+    Secret::of_text(text).map_err(|_| "is empty, too long, or no text")
 }
 
 /// Takes off what an address may hold of secrets.
