@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
+import { exchange } from './exchange.mjs';
 
 const [port, keyFile, rotate] = process.argv.slice(2);
 
@@ -60,9 +61,10 @@ if (pages) {
   });
 }
 
+const held = keys();
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients,
-  jwks: keys(),
+  jwks: held,
   scopes: ['openid', 'mcp'],
   findAccount: async (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
@@ -86,6 +88,12 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       },
     },
   },
+});
+
+exchange(provider, {
+  keys: held,
+  ttl: (who) => people[who]?.ttl ?? 300,
+  member: (who) => groups(who) !== undefined,
 });
 
 let given = 0;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::{
     gateway::free_address,
-    tools::{Tool, script},
+    tools::{Tool, script, script_path},
     wire::{Request, exchange, expect_status},
 };
 
@@ -107,6 +107,7 @@ impl Issuer {
 
     fn launch(&mut self, options: &[&str]) -> anyhow::Result<()> {
         let mut command = script("issuer.mjs")?;
+        script_path("exchange.mjs")?;
         command.arg(self.address.port().to_string()).arg(self.key_file()).args(options);
         command.env("CLIENTS", &self.clients);
         command.envs(self.pages.iter().map(|origin| ("PAGES_ORIGIN", origin)));

@@ -74,6 +74,7 @@ pub(crate) async fn decline(
         let way = Way {
             upstream: &connection.upstream,
             credential: &connection.credential,
+            caller: Some(&caller),
             journal: &gateway.ground.journal,
             session,
         };
@@ -93,6 +94,6 @@ async fn headers(open: &OpenCall) -> Result<HeaderMap, Refusal> {
             headers.insert(name, value.clone());
         }
     }
-    open.caller.connection.credential.arm(&mut headers).await?;
+    open.caller.connection.credential.arm(&mut headers, Some(&open.caller)).await?;
     Ok(headers)
 }

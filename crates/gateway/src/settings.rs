@@ -6,7 +6,9 @@ mod sandbox;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-pub use credential::{CertificateSettings, ClientAuthentication, CredentialSettings, TokenGrant};
+pub use credential::{
+    CertificateSettings, ClientAuthentication, CredentialSettings, TokenGrant, TokenKind,
+};
 use lockgate_model::{ConnectionName, Era, Limits};
 use lockgate_rules::mask::{MaskSettings, detect};
 use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};

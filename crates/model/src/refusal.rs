@@ -171,6 +171,8 @@ reasons! {
     CredentialIssuerForbidden = "credential.issuer_forbidden",
     /// The authorization server refused to give a token.
     CredentialIssuerRefused = "credential.issuer_refused",
+    /// The authorization server gives no token in exchange for this caller's.
+    CredentialExchangeRefused = "credential.exchange_refused",
     /// What the authorization server answered can't be used.
     CredentialIssuerInvalid = "credential.issuer_invalid",
     /// The client certificate has expired, or is not valid yet.

@@ -428,7 +428,7 @@ fn publish(upstream: &Upstream, provider: &Issuer) {
 }
 
 /// Answers the first calls with 401.
-fn refusing(times: usize) -> Act {
+pub(crate) fn refusing(times: usize) -> Act {
     let left = AtomicUsize::new(times);
     Arc::new(move |heard, message, socket| {
         let refuses =
@@ -457,7 +457,7 @@ fn broken() -> Act {
     })
 }
 
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

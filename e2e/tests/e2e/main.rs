@@ -12,6 +12,7 @@ mod crash;
 mod credentials;
 mod demo;
 mod disk;
+mod exchange;
 mod fidelity;
 mod fixtures;
 mod identity;

@@ -47,6 +47,7 @@ fn class_s() {
     class.redirects();
     class.own_ports();
     class.keys();
+    class.token_endpoints();
     rows_s_channels::channels(&mut class.rows);
     class.rows.finish();
 }
@@ -300,6 +301,58 @@ impl Class {
         }
         let silent = self.sinkhole.connections();
         self.rows.row(1, "sinkhole, for keys", whether(silent == 0, "something connected to it"));
+    }
+}
+
+impl Class {
+    /// Where callers' tokens are exchanged is dialled by the same rules: they would go there.
+    fn token_endpoints(&mut self) {
+        let before = self.sinkhole.connections();
+        let port = self.sinkhole.address().port();
+        let exchanging = |url: &str| {
+            let mut connection = connection("main", "http://127.0.0.1:1/mcp");
+            connection["upstream"]["http"]["headers"] = json!({});
+            connection["upstream"]["http"]["credential"] = json!({ "grant": "token_exchange",
+                "client_id": "a", "client_secret": "env:ROWS_CREDENTIAL", "token_endpoint": url });
+            connection
+        };
+        for (row, url) in [
+            (1, format!("https://127.0.0.1:{port}/token")),
+            (2, "https://10.0.0.1/token".to_owned()),
+            (3, "https://169.254.169.254/token".to_owned()),
+            (4, "https://[64:ff9b::7f00:1]/token".to_owned()),
+            (5, format!("https://localhost:{port}/token")),
+            (10, "file:///etc/passwd".to_owned()),
+        ] {
+            let outcome = (|| {
+                let mut gateway = Gateway::prepare(&self.plan(&[exchanging(&url)]))?;
+                if gateway.command(&["check"])?.0 == 2 {
+                    return Ok(());
+                }
+                gateway.run()?;
+                gateway.wait_ready()?;
+                self.unasked(&gateway)
+            })();
+            self.rows.row(row, &format!("tokens exchanged at {url}"), outcome);
+        }
+        let silent = self.sinkhole.connections() == before;
+        self.rows.row(1, "sinkhole, for tokens", whether(silent, "something connected to it"));
+    }
+
+    fn unasked(&self, gateway: &Gateway) -> anyhow::Result<()> {
+        let claims = self.issuer.claims(&gateway.url("main"));
+        let caller = gateway.caller("main", Some(&self.issuer.token("rsa", &claims)?));
+        let reply = caller.send(&caller.modern(&json!(1), "prompts/list", json!({})))?;
+        expect_status(&reply, 503)?;
+        let events = gateway.records().all()?;
+        let noted = events.iter().any(|event| match event {
+            lockgate_model::Event::Outcome(outcome) => {
+                outcome.reason == Some(Reason::CredentialIssuerForbidden)
+            }
+            _ => false,
+        });
+        ensure!(noted, "no outcome says that the address was refused");
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use url::{Url, form_urlencoded};
 use super::{assertion::assertion, held::Token};
 use crate::{
     discovery::{FetchFault, Fetcher},
-    settings::{ClientAuthentication, CredentialSettings},
+    settings::{ClientAuthentication, CredentialSettings, TokenKind},
 };
 
 /// Where tokens are given, and how.
@@ -44,7 +44,20 @@ struct Given {
     access_token: String,
     token_type: String,
     expires_in: Option<u64>,
+    /// Of an exchange (RFC 8693 §2.2.1).
+    issued_token_type: Option<String>,
 }
+
+/// The longest access token, in bytes: what servers take as a header at all.
+const TOKEN_MAX_BYTES: usize = 16 * 1024;
+
+/// The grant type of an exchange (RFC 8693 §2.1).
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The errors by which an exchange says no to the caller, not to the gateway (RFC 8693 §2.2.2; RFC 6749
+/// §4.1.2.1, §5.2).
+const NOT_FOR_CALLER: [&str; 4] =
+    ["invalid_request", "invalid_grant", "invalid_target", "access_denied"];
 
 /// An error as it is told (RFC 6749 §5.2).
 #[derive(Deserialize)]
@@ -53,7 +66,7 @@ struct Told {
 }
 
 impl Endpoint {
-    /// Asks for a token.
+    /// Asks for a token: in exchange for `subject`, a caller's token, or else for the client itself.
     ///
     /// # Errors
     /// A `credential.*` reason.
@@ -61,23 +74,56 @@ impl Endpoint {
         &self,
         fetcher: &Fetcher,
         client: &Client<'_>,
-        form: Form,
+        mut form: Form,
+        subject: Option<&Secret>,
     ) -> Result<Token, Refusal> {
         let asked = Instant::now();
+        match subject {
+            Some(subject) => exchange(&mut form, client.settings, subject),
+            None => form.push(("grant_type", "client_credentials".to_owned())),
+        }
         let request = self.request(client, form)?;
         let (status, body) = fetcher.ask(&self.url, request).await.map_err(refusal)?;
         if status != StatusCode::OK {
-            return Err(self.declined(status, &body));
+            return Err(self.declined(status, &body, subject.is_some()));
         }
         let given: Given = serde_json::from_slice(&body).map_err(|_| {
             self.invalid("its answer holds no access token in the form of RFC 6749")
         })?;
+        if let Some(subject) = subject {
+            self.check_exchanged(&given, client.settings, subject)?;
+        }
+        self.token(given, asked)
+    }
+
+    /// What an exchange gave must be another token, and one that goes to servers as it is.
+    fn check_exchanged(
+        &self,
+        given: &Given,
+        settings: &CredentialSettings,
+        subject: &Secret,
+    ) -> Result<(), Refusal> {
+        let wanted = settings.requested_token_type;
+        let fits = |kind: &TokenKind| wanted.is_none_or(|wanted| wanted == *kind);
+        let mut fitting = TokenKind::ALL.iter().filter(|kind| fits(kind));
+        if !fitting.any(|kind| given.issued_token_type.as_deref() == Some(kind.urn())) {
+            return Err(self.invalid("its `issued_token_type` is not what was asked for"));
+        }
+        // The caller's own token never goes upstream, whoever says so.
+        if given.access_token == subject.expose() {
+            return Err(self.invalid("it gave the caller's own token back"));
+        }
+        Ok(())
+    }
+
+    fn token(&self, given: Given, asked: Instant) -> Result<Token, Refusal> {
         if !given.token_type.eq_ignore_ascii_case("bearer") {
             return Err(self.invalid("its token is no bearer token"));
         }
-        let fits = given.access_token.bytes().all(|byte| byte.is_ascii_graphic());
-        let value = format!("Bearer {}", given.access_token);
-        let secret = Secret::of_text(value).ok().filter(|_| fits && !given.access_token.is_empty());
+        let fits = given.access_token.bytes().all(|byte| byte.is_ascii_graphic())
+            && (1..=TOKEN_MAX_BYTES).contains(&given.access_token.len());
+        let secret = Secret::of_text(format!("Bearer {}", given.access_token)).ok();
+        let secret = secret.filter(|_| fits);
         let secret = secret.ok_or_else(|| self.invalid("no header carries its token"))?;
         let token = Token::new(secret, asked, given.expires_in.map(Duration::from_secs));
         token.ok_or_else(|| self.invalid("its token is over as soon as it is given"))
@@ -134,7 +180,7 @@ impl Endpoint {
         }
     }
 
-    fn declined(&self, status: StatusCode, body: &[u8]) -> Refusal {
+    fn declined(&self, status: StatusCode, body: &[u8], exchanges: bool) -> Refusal {
         let url = &self.url;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let detail = format!("{url}: status {}", status.as_u16());
@@ -147,11 +193,26 @@ impl Endpoint {
         let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
         let code = told.filter(|code| code.len() <= 64 && code.bytes().all(plain));
         let code = code.unwrap_or_else(|| format!("status {}", status.as_u16()));
-        Refusal::new(Reason::CredentialIssuerRefused, format!("{url}: no token is given: {code}"))
+        let reason = if exchanges && NOT_FOR_CALLER.contains(&&*code) {
+            Reason::CredentialExchangeRefused
+        } else {
+            Reason::CredentialIssuerRefused
+        };
+        Refusal::new(reason, format!("{url}: no token is given: {code}"))
     }
 
     fn invalid(&self, what: &str) -> Refusal {
         Refusal::new(Reason::CredentialIssuerInvalid, format!("{}: {what}", self.url))
+    }
+}
+
+/// RFC 8693 §2.1; what the gateway took from the caller is always an access token.
+fn exchange(form: &mut Form, settings: &CredentialSettings, subject: &Secret) {
+    form.push(("grant_type", EXCHANGE.to_owned()));
+    form.push(("subject_token", subject.expose().to_owned()));
+    form.push(("subject_token_type", TokenKind::AccessToken.urn().to_owned()));
+    if let Some(kind) = settings.requested_token_type {
+        form.push(("requested_token_type", kind.urn().to_owned()));
     }
 }
 

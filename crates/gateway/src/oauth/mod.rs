@@ -1,36 +1,37 @@
 //! Tokens that the gateway gets for an upstream from its authorization server (OAuth 2.0).
 //!
-//! `held` decides when, and is pure; `endpoint` asks; [`TokenSource`] ties the two together, one question
-//! at a time. What can't be had is refused by a reason of its own: there is no empty credential, and no
-//! old token past its end. Nothing here sees a caller's token, or speaks to the upstream's MCP endpoint.
+//! `held` decides when, and is pure; `endpoint` asks; `slot` ties the two together, one question at a
+//! time; `exchanged` has a slot for each caller whose token is exchanged, where that is the way. What can't
+//! be had is refused by a reason of its own: there is no empty credential, and no old token past its end.
+//! A caller's token goes to the configured authorization server and nowhere else. Nothing here speaks to
+//! the upstream's MCP endpoint.
 
 mod assertion;
 mod endpoint;
+mod exchanged;
 mod held;
+mod slot;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use endpoint::{Client, Endpoint, Form, refusal};
+use exchanged::Exchanged;
 pub use held::Token;
-use held::{Held, Look};
-use lockgate_model::{ConnectionName, Reason, Refusal};
-use tokio::time::{Instant, timeout};
+use lockgate_model::{ConnectionName, Reason, Refusal, Timestamp};
+use lockgate_vault::Secret;
+use slot::Slot;
 use url::Url;
 
 use crate::{
+    clock,
     discovery::Fetcher,
     egress::EgressFault,
     settings::{CredentialSettings, HttpSettings, TokenGrant},
+    stage::resolve::Caller,
     vault::Vault,
 };
 
-/// Everything that getting a token takes must have come within this time.
-const WAIT_MAX: Duration = Duration::from_secs(15);
-
-/// Where one connection's token comes from. Clones share the one token.
+/// Where one connection's tokens come from. Clones share them.
 #[derive(Clone)]
 pub struct TokenSource(Arc<Inner>);
 
@@ -44,8 +45,10 @@ struct Inner {
     issuer: Fetcher,
     /// Goes to the upstream's metadata.
     upstream: Fetcher,
-    held: Mutex<Held>,
-    turn: tokio::sync::Mutex<()>,
+    /// What the gateway got for itself, or for all callers.
+    own: Arc<Slot>,
+    /// What it got for each caller.
+    exchanged: Mutex<Exchanged>,
 }
 
 impl TokenSource {
@@ -72,73 +75,61 @@ impl TokenSource {
             vault,
             issuer,
             upstream: Fetcher::new(http.allow_private, http.ca.clone())?,
-            held: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            own: Arc::default(),
+            exchanged: Mutex::default(),
         })))
     }
 
-    /// A token that can be used now. Waits only where there is none.
+    /// A token that can be used now, for the gateway itself or, with a connection that exchanges tokens,
+    /// for this caller. Waits only where there is none.
     ///
     /// # Errors
-    /// A `credential.*` reason.
-    pub async fn token(&self) -> Result<Arc<Token>, Refusal> {
-        let now = Instant::now();
-        let look = self.0.held().look(now);
-        match look {
-            Look::Use(token) => Ok(token),
-            Look::Renew(token) => {
-                drop(self.ask(now));
-                Ok(token)
-            }
-            Look::Ask => self
-                .ask(now)
-                .await
-                .map_err(|_| Refusal::new(Reason::Internal, "getting a token was cut off"))?,
-            Look::Refuse(refusal) => Err(refusal),
+    /// A `credential.*` reason, or [`Reason::TokenExpired`] where the caller's own token is over.
+    pub async fn token(&self, caller: Option<&Caller>) -> Result<Arc<Token>, Refusal> {
+        let (source, connection) = (&self.0, &self.0.connection);
+        let Some(caller) = source.exchanging_for(caller) else {
+            let asking = Arc::clone(source);
+            return source.own.token(connection, || async move { asking.fetch(None).await }).await;
+        };
+        let now = clock::now();
+        if now >= caller.identity.token.refused_from {
+            return Err(Refusal::new(
+                Reason::TokenExpired,
+                "there is nothing to exchange any more",
+            ));
         }
+        let none = || Refusal::new(Reason::CredentialUnavailable, "the caller has no token");
+        let asking = Arc::clone(source);
+        let question = || {
+            let subject = caller.pass.token().ok_or_else(none);
+            async move { asking.fetch(Some(subject?)).await }
+        };
+        source.slot(caller, now).token(connection, question).await
     }
 
     /// Notes that the upstream refused a call with this `Authorization`, and tells whether another
     /// token may be tried.
-    pub fn reject(&self, sent: &[u8]) -> bool {
-        self.0.held().reject(sent, Instant::now())
-    }
-
-    /// Asks in a task of its own, so that a caller who goes away takes nothing with him; those who ask
-    /// at the same time wait for the first.
-    fn ask(&self, since: Instant) -> tokio::task::JoinHandle<Result<Arc<Token>, Refusal>> {
-        let source = Arc::clone(&self.0);
-        tokio::spawn(async move {
-            let _turn = source.turn.lock().await;
-            let look = source.held().look_again(since, Instant::now());
-            match look {
-                Look::Use(token) | Look::Renew(token) => return Ok(token),
-                Look::Refuse(refusal) => return Err(refusal),
-                Look::Ask => {}
-            }
-            let late = |_| {
-                let detail = format!("no token within {} s", WAIT_MAX.as_secs());
-                Refusal::new(Reason::CredentialIssuerUnreachable, detail)
-            };
-            let asked = timeout(WAIT_MAX, source.fetch()).await.map_err(late);
-            match asked.and_then(|asked| asked) {
-                Ok(token) => {
-                    let token = Arc::new(token);
-                    source.held().got(Arc::clone(&token));
-                    Ok(token)
-                }
-                Err(refusal) => {
-                    tracing::warn!(connection = source.connection.as_str(), %refusal, "no token");
-                    source.held().failed(Instant::now(), refusal.clone());
-                    Err(refusal)
-                }
-            }
-        })
+    pub fn reject(&self, caller: Option<&Caller>, sent: &[u8]) -> bool {
+        match self.0.exchanging_for(caller) {
+            Some(caller) => self.0.slot(caller, clock::now()).reject(sent),
+            None => self.0.own.reject(sent),
+        }
     }
 }
 
 impl Inner {
-    async fn fetch(&self) -> Result<Token, Refusal> {
+    /// The caller, where tokens are for each caller alone.
+    fn exchanging_for<'a>(&self, caller: Option<&'a Caller>) -> Option<&'a Caller> {
+        caller.filter(|_| self.settings.grant == TokenGrant::TokenExchange)
+    }
+
+    fn slot(&self, caller: &Caller, now: Timestamp) -> Arc<Slot> {
+        let mut exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanged.slot(&caller.identity.token, now)
+    }
+
+    /// Asks for a token: in exchange for a caller's, or for the client itself.
+    async fn fetch(&self, subject: Option<Secret>) -> Result<Token, Refusal> {
         let settings = &self.settings;
         let (endpoint, resource) = self.locate().await?;
         // The settings were checked: there is one of the two.
@@ -147,16 +138,19 @@ impl Inner {
             Refusal::new(Reason::CredentialUnavailable, "neither a secret nor a key is configured")
         })?;
         let secret = place.fetch(&self.vault, &self.connection).await?;
-        let mut form: Form = match settings.grant {
-            TokenGrant::ClientCredentials => vec![("grant_type", "client_credentials".to_owned())],
-        };
+        let mut form = Form::new();
         if !settings.scopes.is_empty() {
             form.push(("scope", settings.scopes.join(" ")));
         }
         if settings.resource {
             form.push(("resource", resource));
         }
-        endpoint.ask(&self.issuer, &Client { settings, secret: &secret }, form).await
+        if let Some(audience) = &settings.audience {
+            form.push(("audience", audience.clone()));
+        }
+        endpoint
+            .ask(&self.issuer, &Client { settings, secret: &secret }, form, subject.as_ref())
+            .await
     }
 
     /// Where tokens are given, and the name of the resource that they are for.
@@ -181,9 +175,5 @@ impl Inner {
         })?;
         let url = self.issuer.check(&found).map_err(|fault| refusal(fault.into()))?;
         Ok((Endpoint { url, audience: issuer, auth_methods: metadata.auth_methods }, resource))
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

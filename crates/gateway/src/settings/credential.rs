@@ -50,6 +50,12 @@ pub struct CredentialSettings {
     /// (RFC 8707).
     #[serde(default = "CredentialSettings::default_resource")]
     pub resource: bool,
+    /// By what name the authorization server knows the upstream (RFC 8693 §2.1); for an exchange alone.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// What kind of token an exchange must give; the authorization server's choice where absent.
+    #[serde(default)]
+    pub requested_token_type: Option<TokenKind>,
     /// Allows private and loopback addresses, and `http:`, for the authorization server.
     #[serde(default)]
     pub allow_private: bool,
@@ -65,6 +71,20 @@ pub struct CredentialSettings {
 pub enum TokenGrant {
     /// With the client's own credentials, one token for all callers (RFC 6749 §4.4).
     ClientCredentials,
+    /// In exchange for the caller's token, one for each (RFC 8693). What the gateway asks for itself, the
+    /// list of tools above all, goes with the client's own credentials.
+    TokenExchange,
+}
+
+/// A kind of token that can be sent as a bearer token (RFC 8693 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum TokenKind {
+    /// An access token in whatever form.
+    AccessToken,
+    /// A JWT.
+    Jwt,
 }
 
 /// How a client shows who it is, in the words of the registry (RFC 7591 §2).
@@ -91,6 +111,19 @@ pub struct CertificateSettings {
     /// Its private key in PEM (PKCS #8, PKCS #1 or SEC 1), by reference.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub key: SecretRef,
+}
+
+impl TokenKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::AccessToken, Self::Jwt];
+
+    /// Its name on the wire.
+    pub const fn urn(self) -> &'static str {
+        match self {
+            Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
+            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
+        }
+    }
 }
 
 impl CredentialSettings {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use lockgate_model::{ConnectionName, Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
+use lockgate_vault::Secret;
 
 use super::{accept::Arrival, respond::Stop};
 use crate::{
@@ -24,8 +25,9 @@ pub struct Authenticated {
     pub slot: Slot,
 }
 
-/// What a caller was let in with, kept only to be asked again while a stream is open. It has no
-/// `Debug` and gives its token to nobody but the verifier.
+/// What a caller was let in with, kept to be asked again while a stream is open, and to be exchanged where
+/// the connection does that. It has no `Debug`, and gives its token to nobody but the verifier and the
+/// authorization server that exchanges it.
 pub struct Pass(HeaderMap);
 
 /// How long an anonymous development identity lasts: one request, or the longest stream.
@@ -58,6 +60,13 @@ pub async fn admit(
 }
 
 impl Pass {
+    /// The caller's token, to be exchanged; `None` where a caller without one was let in.
+    pub fn token(&self) -> Option<Secret> {
+        let value = self.0.get(AUTHORIZATION)?.to_str().ok()?;
+        let (_, token) = value.split_once(' ')?;
+        Secret::of_text(token.to_owned()).ok()
+    }
+
     /// Whether `identity` would be let in by this snapshot too.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
-//! Puts the service's own credential on a cleared call. The client's never comes this far, and this
-//! one never comes back: it lives between here and the upstream's socket.
+//! Puts the credential for the service on a cleared call. The client's own never goes further than here,
+//! where it may be exchanged for another, and that one never comes back: it lives between here and the
+//! upstream's socket.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use lockgate_mcp::headers;
 use lockgate_model::{ConnectionName, Reason, Refusal};
 
-use super::{clear::Right, outcome::OpenCall, parse::Part, respond::Stop};
+use super::{clear::Right, outcome::OpenCall, parse::Part, resolve::Caller, respond::Stop};
 use crate::{
     clearance::Clearance,
     egress::EgressFault,
@@ -61,7 +62,8 @@ pub async fn arm(right: Right) -> Result<Armed, Stop> {
     let Right { open, clearance } = right;
     let item = &open.item;
     let mut headers = headers::toward_upstream(&open.caller.headers, item.call.era);
-    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers).await {
+    let caller = Some(&*open.caller);
+    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers, caller).await {
         return Err(open.refuse(refusal));
     }
     let outgoing = Outgoing {
@@ -108,14 +110,22 @@ impl Credential {
         self.clone()
     }
 
-    /// Puts the credential into the headers of a message to the upstream.
+    /// Puts the credential into the headers of a message to the upstream: a caller's, or the gateway's own
+    /// where `caller` is `None`.
     ///
     /// # Errors
     /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`] and [`TokenSource::token`].
-    pub async fn arm(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    pub async fn arm(
+        &self,
+        headers: &mut HeaderMap,
+        caller: Option<&Caller>,
+    ) -> Result<(), Refusal> {
         let held = self.0.held.load_full();
-        let armed = self.put(&held, headers).await;
-        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = armed.clone().err();
+        let armed = self.put(&held, headers, caller).await;
+        // What one caller may not have says nothing about the connection.
+        if !armed.as_ref().is_err_and(is_of_caller) {
+            *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = armed.clone().err();
+        }
         armed
     }
 
@@ -124,14 +134,18 @@ impl Credential {
     ///
     /// # Errors
     /// As [`Self::arm`].
-    pub async fn arm_again(&self, headers: &mut HeaderMap) -> Result<bool, Refusal> {
+    pub async fn arm_again(
+        &self,
+        headers: &mut HeaderMap,
+        caller: Option<&Caller>,
+    ) -> Result<bool, Refusal> {
         let (Some(source), Some(sent)) = (&self.0.source, headers.get(AUTHORIZATION)) else {
             return Ok(false);
         };
-        if !source.reject(sent.as_bytes()) {
+        if !source.reject(caller, sent.as_bytes()) {
             return Ok(false);
         }
-        self.arm(headers).await.map(|()| true)
+        self.arm(headers, caller).await.map(|()| true)
     }
 
     /// Whether [`Self::arm_again`] may have another one.
@@ -139,7 +153,12 @@ impl Credential {
         self.0.source.is_some()
     }
 
-    async fn put(&self, held: &Held, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    async fn put(
+        &self,
+        held: &Held,
+        headers: &mut HeaderMap,
+        caller: Option<&Caller>,
+    ) -> Result<(), Refusal> {
         for (name, secret) in held.as_ref().map_err(Refusal::clone)? {
             let value = match secret {
                 Value::Read(secret) => value(secret)?,
@@ -150,7 +169,7 @@ impl Credential {
             headers.insert(name.clone(), value);
         }
         if let Some(source) = &self.0.source {
-            headers.insert(AUTHORIZATION, value(&source.token().await?.authorization)?);
+            headers.insert(AUTHORIZATION, value(&source.token(caller).await?.authorization)?);
         }
         Ok(())
     }
@@ -165,6 +184,10 @@ impl Credential {
         let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         refused.map_or(Ok(()), Err)
     }
+}
+
+fn is_of_caller(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Reason::CredentialExchangeRefused | Reason::TokenExpired)
 }
 
 fn read(upstream: &UpstreamSettings) -> Held {

@@ -18,6 +18,7 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
             | Reason::PinNew
             | Reason::PinChanged
             | Reason::ServerRequestDenied
+            | Reason::CredentialExchangeRefused
             | Reason::TokenUnplaced
             | Reason::RestoreForbidden
     )
@@ -94,7 +95,7 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         }
         R::ApprovalPending | R::ApprovalRejected | R::ApprovalVoid => StatusCode::OK,
         R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
-        R::TokenUnplaced | R::RestoreForbidden => StatusCode::OK,
+        R::TokenUnplaced | R::RestoreForbidden | R::CredentialExchangeRefused => StatusCode::OK,
         R::StreamExpired | R::StreamAge => StatusCode::OK,
     }
 }
@@ -154,6 +155,9 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         | Reason::CredentialIssuerInvalid
         | Reason::CredentialCertificateExpired
         | Reason::CredentialCertificateMismatch => "the server is not available",
+        Reason::CredentialExchangeRefused => {
+            "the server's identity provider gives you no access to it"
+        }
         Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
         Reason::UpstreamTimeout => "the server did not answer in time",
         Reason::UpstreamUnauthorized => "the server refused the gateway's credential",

@@ -9,6 +9,7 @@ use super::{
     arm::{Armed, Credential},
     intent::unavailable,
     outcome::OpenCall,
+    resolve::Caller,
     respond::Stop,
 };
 use crate::{
@@ -31,6 +32,8 @@ pub struct Way<'a> {
     pub upstream: &'a Upstream,
     /// What it is shown.
     pub credential: &'a Credential,
+    /// For whom; `None` where the gateway speaks for itself.
+    pub caller: Option<&'a Caller>,
     /// Where a second try is recorded.
     pub journal: &'a Journal,
     /// The recorded session that the call belongs to.
@@ -48,6 +51,7 @@ pub async fn send(armed: Armed) -> Result<Sent, Stop> {
     let way = Way {
         upstream: &open.caller.connection.upstream,
         credential: &open.caller.connection.credential,
+        caller: Some(&open.caller),
         journal: &open.gateway.ground.journal,
         session: open.recording(),
     };
@@ -76,7 +80,7 @@ impl Way<'_> {
             Err(unanswered) => unanswered,
         };
         let (Some(clearance), Some(mut outgoing)) = (again, kept) else { return Err(refusal) };
-        if !self.credential.arm_again(&mut outgoing.headers).await? {
+        if !self.credential.arm_again(&mut outgoing.headers, self.caller).await? {
             return Err(refusal);
         }
         let resent = ResentEvent {

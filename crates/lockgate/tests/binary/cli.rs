@@ -202,7 +202,7 @@ const SANDBOX: &str = "connections:
           processes_max: 0
 ";
 
-/// A secret that the server itself could have sent anywhere, and a client that is none.
+/// A secret and callers' tokens that the server itself could have sent anywhere, and a client that is none.
 const CREDENTIAL: &str = "connections:
   - name: asks
     issuers: [corp]
@@ -222,6 +222,14 @@ const CREDENTIAL: &str = "connections:
           client_id: ''
           key_id: k1
           scopes: ['a b']
+          audience: staff
+  - name: gives
+    issuers: [corp]
+    development_anonymous: true
+    upstream:
+      http:
+        url: https://gives.example.com/mcp
+        credential: { grant: token_exchange, client_id: lockgate, private_key: env:KEY, audience: '' }
 ";
 
 #[test]

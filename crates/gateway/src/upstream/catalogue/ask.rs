@@ -116,7 +116,7 @@ impl Lister {
 
     fn way(&self) -> Way<'_> {
         let Self { upstream, credential, journal, .. } = self;
-        Way { upstream, credential, journal, session: None }
+        Way { upstream, credential, caller: None, journal, session: None }
     }
 
     async fn clearance(&self, question: &Question) -> Result<Clearance, Refusal> {
@@ -170,7 +170,7 @@ impl Lister {
         if let Some(session) = &session {
             headers.insert(headers::SESSION_ID, fits(session.as_str())?);
         }
-        self.credential.arm(&mut headers).await?;
+        self.credential.arm(&mut headers, None).await?;
         Ok(Outgoing { era, verb, headers, body: body.into(), session })
     }
 }

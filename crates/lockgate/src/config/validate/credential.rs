@@ -1,6 +1,8 @@
 //! What the types can't rule out of a token that the gateway fetches for an upstream.
 
-use lockgate_gateway::settings::{ClientAuthentication, CredentialSettings, HttpSettings};
+use lockgate_gateway::settings::{
+    ClientAuthentication, CredentialSettings, HttpSettings, TokenGrant, UpstreamSettings,
+};
 
 use super::{Section, check_dialled};
 
@@ -24,6 +26,7 @@ pub(super) fn check(http: &HttpSettings, at: &mut Section<'_>) {
         check_dialled(url.as_str(), &format!("{AT}.token_endpoint"), private, at);
     }
     client(credential, at);
+    exchange(credential, at);
     for scope in &credential.scopes {
         let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         at.check(
@@ -33,6 +36,12 @@ pub(super) fn check(http: &HttpSettings, at: &mut Section<'_>) {
             "one scope an entry, without spaces, quotes and backslashes (RFC 6749 §3.3)",
         );
     }
+}
+
+/// Whether callers' tokens are exchanged for the upstream's.
+pub(super) fn exchanges(upstream: &UpstreamSettings) -> bool {
+    let UpstreamSettings::Http(http) = upstream else { return false };
+    http.credential.as_ref().is_some_and(|one| one.grant == TokenGrant::TokenExchange)
 }
 
 /// Whoever asks for a token has one secret, and the way to show it that goes with it.
@@ -75,5 +84,34 @@ fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
         &format!("{AT}.key_id"),
         "there is no private key that it could name",
         "leave it out, or give the client a `private_key`",
+    );
+}
+
+/// Callers' tokens go where the configuration says, and what is for an exchange alone needs one.
+fn exchange(credential: &CredentialSettings, at: &mut Section<'_>) {
+    let exchanges = credential.grant == TokenGrant::TokenExchange;
+    let named = credential.issuer.is_some() || credential.token_endpoint.is_some();
+    at.check(
+        named || !exchanges,
+        AT,
+        "the server itself would say where callers' tokens are sent",
+        "name the `issuer` or the `token_endpoint` that exchanges them",
+    );
+    for (setting, is_there) in [
+        ("audience", credential.audience.is_some()),
+        ("requested_token_type", credential.requested_token_type.is_some()),
+    ] {
+        at.check(
+            exchanges || !is_there,
+            &format!("{AT}.{setting}"),
+            "no token is exchanged here",
+            "leave it out, or write `grant: token_exchange`",
+        );
+    }
+    at.check(
+        credential.audience.as_ref().is_none_or(|audience| !audience.is_empty()),
+        &format!("{AT}.audience"),
+        "it is empty",
+        "name the server as the issuer knows it, or leave it out",
     );
 }

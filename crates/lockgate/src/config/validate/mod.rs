@@ -302,6 +302,12 @@ fn check_anonymous(connection: &ConnectionSettings, all: &Settings, at: &mut Sec
         "this would let anyone in from the network without a token",
         "listen on 127.0.0.1 and use a loopback public_url, or take it out",
     );
+    at.check(
+        !connection.development_anonymous || !credential::exchanges(&connection.upstream),
+        "development_anonymous",
+        "whoever comes without a token has none to exchange for the server's",
+        "take it out, or get the server's token by another `grant`",
+    );
 }
 
 fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
