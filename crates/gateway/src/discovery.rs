@@ -2,6 +2,8 @@
 //! RFC 8414 §3), a protected resource's (RFC 9728 §3), key sets. Small answers in short time, from
 //! allowed addresses, or none. Believes no document that speaks of somebody else.
 
+mod challenge;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -123,11 +125,15 @@ impl Fetcher {
         })
     }
 
-    /// Asks for what a protected resource publishes of itself: below its own path, then at the root.
+    /// Asks for what a protected resource publishes of itself: where it says that this is, else below its
+    /// own path, then at the root.
     ///
     /// # Errors
     /// [`FetchFault`]; of the first place.
     pub(crate) async fn resource(&self, url: &Url) -> Result<Resource, FetchFault> {
+        if let Some(at) = self.pointed_to(url).await? {
+            return self.resource_at(&at, url).await;
+        }
         let mut first = None;
         let path = url.path().trim_end_matches('/');
         let places = [path, ""].map(|path| format!("/.well-known/oauth-protected-resource{path}"));
@@ -141,6 +147,29 @@ impl Fetcher {
             }
         }
         Err(first.unwrap_or_else(|| unusable(url, "it has no metadata".to_owned())))
+    }
+
+    /// Where the server says that its metadata is, in its answer to whoever comes without a token
+    /// (RFC 9728 §5.1). That request carries neither a token nor a message.
+    async fn pointed_to(&self, url: &Url) -> Result<Option<Url>, FetchFault> {
+        let request = Request::post(url.as_str())
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .body(Full::default())
+            .map_err(|error| unusable(url, error.to_string()))?;
+        // What is wrong with a server that gives no answer, the places that are asked next will say.
+        let Ok(Ok(answer)) = timeout(WAIT_MAX, self.client.send(request)).await else {
+            return Ok(None);
+        };
+        let unauthorized = answer.status() == StatusCode::UNAUTHORIZED;
+        let told = challenge::resource_metadata(answer.headers()).filter(|_| unauthorized);
+        let Some(told) = told else { return Ok(None) };
+        let at = self.check(&told)?;
+        // Else a server could have the gateway ask anybody in its own network.
+        if at.origin() != url.origin() {
+            let what = format!("it says that its metadata is at {at}, which is another origin");
+            return Err(unusable(url, what));
+        }
+        Ok(Some(at))
     }
 
     async fn resource_at(&self, at: &Url, url: &Url) -> Result<Resource, FetchFault> {

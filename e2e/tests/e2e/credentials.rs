@@ -17,7 +17,7 @@ use lockgate_e2e::{
     issuer::Issuer,
     mcp::Caller,
     record::Records,
-    rig::{Act, MintIssuer, Next, Upstream, answer, json_reply, now_s},
+    rig::{Act, MintIssuer, Next, Server, Upstream, answer, json_reply, now_s},
     room::{connection, issuer_settings, wait_for_tools},
     say,
     wire::Reply,
@@ -181,6 +181,46 @@ fn a_token_that_can_not_be_had_is_a_refusal_by_name() {
     house.nowhere();
 }
 
+#[test]
+fn a_challenge_leads_to_metadata_of_the_same_origin_alone() {
+    let mut house = House::start(&["basic"]).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let elsewhere = Server::start(Arc::new(move |_, socket| {
+        count.fetch_add(1, Ordering::AcqRel);
+        json_reply(socket, 200, &[], "{}")
+    }));
+    let elsewhere = format!("http://{}/here", elsewhere.as_ref().unwrap().address());
+    let own = house.upstream.url().replace("/mcp", "/custom/here.json");
+    for (place, good) in [(elsewhere, false), ("file:///etc/passwd".to_owned(), false), (own, true)]
+    {
+        // Nothing stands below `/.well-known`.
+        publish_at(&house.upstream, &house.provider, "/custom/here.json");
+        house.upstream.act("", challenging(&place));
+        let settings = json!({
+            "issuers": [issuer_settings("idp", &house.callers)],
+            "connections": [with_credential("found", &house.upstream, &house.provider)],
+        });
+        house.gateway.kill().unwrap();
+        house.gateway.write_settings(&settings).unwrap();
+        house.gateway.run().unwrap();
+        house.wait();
+        if good {
+            wait_for_tools(&house.caller("found")).unwrap();
+            assert_eq!(house.ask("found").status, 200);
+        } else {
+            let caller = house.caller("found");
+            let request = caller.modern(&json!(1), "prompts/list", json!({}));
+            assert_eq!(caller.send(&request).unwrap().status, 503, "{place}");
+        }
+        let heard = house.upstream.take_all();
+        let bare = |seen: &&lockgate_e2e::rig::Seen| seen.heard.header("authorization").is_none();
+        let posts = heard.iter().filter(bare).filter(|seen| seen.heard.method == "POST");
+        assert!(posts.clone().count() > 0 && posts.clone().all(|seen| seen.heard.body.is_empty()));
+    }
+    assert_eq!(asked.load(Ordering::Acquire), 0, "another origin was asked");
+}
+
 impl House {
     fn start(names: &[&str]) -> anyhow::Result<Self> {
         let (callers, upstream, values) =
@@ -214,18 +254,23 @@ impl House {
             anyhow::ensure!(code == 0, "{text}");
         }
         gateway.run()?;
-        let begun = Instant::now();
-        while gateway.ask_admin("/readyz").is_err() {
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "{}", gateway.log());
-            thread::sleep(Duration::from_millis(20));
-        }
         let records = gateway.records();
         let house = Self { provider, callers, upstream, gateway, records, _values: values, key };
+        house.wait();
         for name in names.iter().filter(|name| !["wrong", "elsewhere"].contains(name)) {
             wait_for_tools(&house.caller(name))?;
         }
         house.upstream.take_all();
         Ok(house)
+    }
+
+    /// Until it answers at all: with a credential that can't be had it is never ready.
+    fn wait(&self) {
+        let begun = Instant::now();
+        while self.gateway.ask_admin("/readyz").is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", self.gateway.log());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn caller(&self, connection: &str) -> Caller {
@@ -410,7 +455,10 @@ fn with_credential(name: &str, upstream: &Upstream, provider: &Issuer) -> Value 
 
 /// The server tells below `/.well-known` whose tokens it takes (RFC 9728).
 fn publish(upstream: &Upstream, provider: &Issuer) {
-    let place = "/.well-known/oauth-protected-resource/mcp";
+    publish_at(upstream, provider, "/.well-known/oauth-protected-resource/mcp");
+}
+
+fn publish_at(upstream: &Upstream, provider: &Issuer, place: &'static str) {
     let document = json!({ "resource": upstream.url(), "authorization_servers": [provider.url()] });
     let document = document.to_string();
     upstream.act(
@@ -425,6 +473,16 @@ fn publish(upstream: &Upstream, provider: &Issuer) {
             )
         }),
     );
+}
+
+/// Tells whoever comes without a message where the metadata is (RFC 9728 §5.1).
+fn challenging(place: &str) -> Act {
+    let challenge = format!("Bearer scope=\"a, b\", resource_metadata=\"{place}\"");
+    Arc::new(move |_, message, socket| {
+        let headers = [("WWW-Authenticate", challenge.clone())];
+        let status = if message.is_null() { 401 } else { 202 };
+        json_reply(socket, status, &headers, "")
+    })
 }
 
 /// Answers the first calls with 401.
