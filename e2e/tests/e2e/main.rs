@@ -6,6 +6,7 @@ mod big;
 mod clients;
 mod compose;
 mod conformance;
+mod conformance_auth;
 mod connections;
 mod cores;
 mod crash;
