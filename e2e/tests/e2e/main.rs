@@ -3,6 +3,7 @@
 
 mod backup;
 mod big;
+mod certificates;
 mod clients;
 mod compose;
 mod conformance;
