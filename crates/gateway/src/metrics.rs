@@ -19,6 +19,7 @@ pub struct Metrics {
     sessions: Gauge<u64, AtomicU64>,
     break_glass: Family<ByConnection, Counter>,
     channels: Family<Channel, Gauge>,
+    excess: Family<Excess, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +41,12 @@ struct Call {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Excess {
+    issuer: String,
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Channel {
     kind: &'static str,
     name: String,
@@ -55,6 +62,7 @@ impl Metrics {
         let sessions = Gauge::default();
         let break_glass = Family::default();
         let channels = Family::default();
+        let excess = Family::default();
         registry.register("refused", "Requests and calls that did not succeed", refused.clone());
         registry.register("calls", "Messages sent to servers", calls.clone());
         registry.register("requests", "HTTP requests", requests.clone());
@@ -63,7 +71,15 @@ impl Metrics {
         registry.register("break_glass_calls", help, break_glass.clone());
         let help = "Whether people can be told of questions on a channel";
         registry.register("channel_up", help, channels.clone());
-        Self { registry, refused, calls, requests, sessions, break_glass, channels }
+        let help = "Calls with a token over a limit that is not enforced";
+        registry.register("tokens_over_limit", help, excess.clone());
+        Self { registry, refused, calls, requests, sessions, break_glass, channels, excess }
+    }
+
+    /// Counts a call whose token is over a limit of its issuer's that is not enforced.
+    pub fn token_over(&self, issuer: &str, limit: Reason) {
+        let excess = Excess { issuer: issuer.to_owned(), limit: limit.code() };
+        self.excess.get_or_create(&excess).inc();
     }
 
     /// Counts a held call that goes by break-glass.

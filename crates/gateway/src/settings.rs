@@ -449,6 +449,9 @@ pub struct IssuerSettings {
     /// Refuses tokens issued longer ago than this, in seconds.
     #[serde(default)]
     pub max_token_age_s: Option<u32>,
+    /// Whether the two limits above refuse, or only note what is over them.
+    #[serde(default)]
+    pub token_limits: TokenLimits,
     /// How far its clock may be off, in seconds, at most 60.
     #[serde(default = "IssuerSettings::default_leeway_s")]
     pub leeway_s: u8,
@@ -465,6 +468,19 @@ pub struct IssuerSettings {
     /// When its keys can't be fetched, the last known ones serve for this long, in seconds.
     #[serde(default = "IssuerSettings::default_stale_max_s")]
     pub stale_max_s: u32,
+}
+
+/// What becomes of a token that lives longer, or is older, than its issuer's limits allow. A token
+/// without `exp` or `iat` is refused in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenLimits {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It is taken until it expires; its calls carry a fact, and are counted.
+    Warn,
 }
 
 impl ListenSettings {

@@ -138,6 +138,14 @@ impl Authenticator {
         Ok(identity)
     }
 
+    /// Which limits of its issuer a token is over that was taken all the same, because they are not
+    /// enforced yet.
+    pub fn excess(&self, identity: &Identity, now: Timestamp) -> Vec<Refusal> {
+        let mut issuers = self.issuers.iter().map(|issuer| &issuer.rules);
+        let rules = issuers.find(|rules| rules.settings().name == identity.issuer);
+        rules.map(|rules| rules.excess(identity, now)).unwrap_or_default()
+    }
+
     /// Fetches the keys of every issuer that has none yet, all at once. What fails shows in
     /// [`Self::status`].
     pub async fn warm(&self, now: Timestamp) {

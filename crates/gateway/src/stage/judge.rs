@@ -52,6 +52,7 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     let snapshot = gateway.settled(&caller).await?;
     let restored = restore(gateway, &snapshot, &caller, &mut item);
     item.facts = guard::read(&snapshot, &caller, &item);
+    note_excess(gateway, &snapshot, &caller, &mut item);
     let searched = restored.and(secrets::search(gateway, &snapshot, &caller, &mut item));
     item.earlier = gateway.history.earlier(&caller.identity, clock::now());
     let mut verdict = match searched {
@@ -66,6 +67,14 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
     }
     let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item);
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
+}
+
+/// Limits of the issuer that the token is over, where they only warn: facts of the call.
+fn note_excess(gateway: &Gateway, snapshot: &Snapshot, caller: &Caller, item: &mut Item) {
+    for over in snapshot.authenticator.excess(&caller.identity, clock::now()) {
+        gateway.metrics.token_over(&caller.identity.issuer, over.reason);
+        item.facts.token(over.reason.code(), over.detail.into_owned());
+    }
 }
 
 /// What lets a call pass that was held.

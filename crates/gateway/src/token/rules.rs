@@ -6,7 +6,10 @@ use std::sync::Arc;
 use lockgate_model::{Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
 
 use super::{Algorithm, Jws, TokenType, claims, groups};
-use crate::{keys::Key, settings::IssuerSettings};
+use crate::{
+    keys::Key,
+    settings::{IssuerSettings, TokenLimits},
+};
 
 /// The longest leeway, in seconds.
 const LEEWAY_MAX_S: u8 = 60;
@@ -195,31 +198,62 @@ impl Rules {
 
     fn check_times(&self, token: &Verified, now: Timestamp) -> Result<(), Refusal> {
         let facts = &token.identity.token;
-        let too_long = i64::from(self.settings.max_token_lifetime_s) * 1000;
         let early = now.plus_millis(self.leeway_ms());
-        let (reason, detail) = if facts.expires_at.millis_since(token.issued_at) > too_long {
-            (Reason::TokenLifetime, "the token lives longer than the issuer's tokens may")
-        } else if token.issued_at > early || token.not_before.is_some_and(|from| from > early) {
-            (Reason::TokenNotYet, "the token is not valid yet")
-        } else if now >= facts.expires_at.plus_millis(self.leeway_ms()) {
-            (Reason::TokenExpired, "the token has expired")
-        } else if now >= facts.refused_from {
-            (Reason::TokenAge, "the token was issued too long ago")
-        } else {
-            return Ok(());
+        if token.issued_at > early || token.not_before.is_some_and(|from| from > early) {
+            return Err(Refusal::new(Reason::TokenNotYet, "the token is not valid yet"));
+        }
+        if now >= facts.expires_at.plus_millis(self.leeway_ms()) {
+            return Err(Refusal::new(Reason::TokenExpired, "the token has expired"));
+        }
+        match self.excess(&token.identity, now).into_iter().next() {
+            Some(over) if self.settings.token_limits == TokenLimits::Enforce => Err(over),
+            _ => Ok(()),
+        }
+    }
+
+    /// Which of the issuer's limits the token is over: a refusal where they are enforced.
+    pub fn excess(&self, identity: &Identity, now: Timestamp) -> Vec<Refusal> {
+        let IssuerSettings { name, max_token_lifetime_s, max_token_age_s, .. } = &self.settings;
+        let TokenFacts { issued_at: Some(issued_at), expires_at, .. } = identity.token else {
+            return Vec::new();
         };
-        Err(Refusal::new(reason, detail))
+        let client = identity.client.as_deref().unwrap_or("without a name");
+        let mut over = Vec::new();
+        let lives_ms = expires_at.millis_since(issued_at);
+        if lives_ms > i64::from(*max_token_lifetime_s) * 1000 {
+            let lives_s = lives_ms / 1000;
+            let detail = format!(
+                "a token of `{name}` for the client {client} lives {lives_s} s; \
+                 {max_token_lifetime_s} s are allowed"
+            );
+            over.push(Refusal::new(Reason::TokenLifetime, detail));
+        }
+        if let Some(age_s) = max_token_age_s.filter(|age_s| now >= aged(issued_at, *age_s)) {
+            let detail = format!(
+                "a token of `{name}` for the client {client} is used more than {age_s} s after \
+                 it was issued"
+            );
+            over.push(Refusal::new(Reason::TokenAge, detail));
+        }
+        over
     }
 
     fn refused_from(&self, issued_at: Timestamp, expires_at: Timestamp) -> Timestamp {
         let expired = expires_at.plus_millis(self.leeway_ms());
-        let aged = |age_s: u32| issued_at.plus_millis(i64::from(age_s) * 1000);
-        self.settings.max_token_age_s.map_or(expired, |age_s| expired.min(aged(age_s)))
+        match (self.settings.max_token_age_s, self.settings.token_limits) {
+            (Some(age_s), TokenLimits::Enforce) => expired.min(aged(issued_at, age_s)),
+            _ => expired,
+        }
     }
 
     fn leeway_ms(&self) -> i64 {
         i64::from(self.settings.leeway_s) * 1000
     }
+}
+
+/// When a token issued then has this age.
+fn aged(issued_at: Timestamp, age_s: u32) -> Timestamp {
+    issued_at.plus_millis(i64::from(age_s) * 1000)
 }
 
 /// Without `iat` nobody can say how long the token lives.

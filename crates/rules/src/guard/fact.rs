@@ -98,6 +98,13 @@ impl Facts {
         self.add(labels::SECRET, &Place::default(), 0..0, note);
     }
 
+    /// Notes that the caller's token is over a limit of its issuer's; `limit` is one of the labels
+    /// below `token`. It is about no argument, and no crowd of arguments may hide it.
+    pub fn token(&mut self, limit: &'static str, note: String) {
+        let (label, path) = (Cow::Borrowed(limit), String::new());
+        self.list.push(Fact { label, path, span: 0..0, note });
+    }
+
     pub(super) fn add(
         &mut self,
         label: impl Into<Cow<'static, str>>,

@@ -268,4 +268,7 @@ pub const LABELS: &[Label] = &[
     label("guard.limit", Danger, "It is too large, too deep or too much to be read in full."),
     label("secret", Note, "A credential is where it need not be."),
     label(SECRET, Note, "A credential stands in the arguments; it is not recorded."),
+    label("token", Note, "The caller's token is over a limit of its issuer's that only warns."),
+    label("token.age", Note, "It was issued longer ago than `max_token_age_s` allows."),
+    label("token.lifetime", Note, "It lives longer than `max_token_lifetime_s` allows."),
 ];

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::{
     approvals, cases, cluster::Cluster, connections, kept, pages, revocations, search, secrets,
+    usage,
 };
 
 /// An empty index.
@@ -98,6 +99,9 @@ contract! {
     secrets::pages_go_through_all_names,
     secrets::of_two_wrapped_keys_of_one_number_one_is_put,
     secrets::gateways_that_say_nothing_are_gone,
+    usage::policies_are_counted_where_they_permit,
+    usage::tokens_over_a_limit_are_counted_by_client,
+    usage::the_last_session_says_who_somebody_is,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

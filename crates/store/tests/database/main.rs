@@ -30,3 +30,5 @@ mod search;
 mod secrets;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod usage;

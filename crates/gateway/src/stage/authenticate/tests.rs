@@ -223,6 +223,37 @@ async fn tokens_older_than_the_maximum_age_are_refused() {
 }
 
 #[tokio::test]
+async fn limits_that_warn_let_in_and_say_what_is_over_them() {
+    let settings = json!({"max_token_age_s": 100, "leeway_s": 0, "token_limits": "warn"});
+    let gate = Gate::with(settings).await;
+    let long = gate.with_claim("exp", (NOW + 30 * 86_400).into());
+    let rows: [(_, i64, Outcome, &[Reason]); 8] = [
+        (gate.claims(), 99, ok(), &[]),
+        (gate.claims(), 100, ok(), &[Reason::TokenAge]),
+        (long.clone(), 0, ok(), &[Reason::TokenLifetime]),
+        (long.clone(), 100, ok(), &[Reason::TokenLifetime, Reason::TokenAge]),
+        // What only warns opens nothing else: these are no limits but what makes a token one.
+        (gate.claims(), 300, Err(Reason::TokenExpired), &[]),
+        (gate.without_claim("exp"), 0, Err(Reason::TokenExpired), &[]),
+        (gate.without_claim("iat"), 0, Err(Reason::TokenLifetime), &[]),
+        (gate.with_claim("iat", (NOW + 61).into()), 0, Err(Reason::TokenNotYet), &[]),
+    ];
+    for (claims, second, expected, over) in rows {
+        let at = Timestamp::from_seconds(NOW + second);
+        let token = gate.token(&claims);
+        assert_eq!(gate.try_at(&token, at).await, expected, "{claims} at {second}");
+        if expected.is_ok() {
+            let headers =
+                HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+            let found = gate.authenticator.authenticate(&headers, &gate.access, at).await.unwrap();
+            let found = gate.authenticator.excess(&found, at);
+            let reasons: Vec<_> = found.iter().map(|over| over.reason).collect();
+            assert_eq!(reasons, over, "{claims} at {second}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rows_t29_to_t31_issuer_audience_client() {
     let gate = Gate::with(json!({"clients": ["cli", "ide"], "audiences": ["api://files"]})).await;
     let url = gate.idp.url.clone();

@@ -1,5 +1,8 @@
 //! `lockgate access`: ask for access for a window of time, or take it in an emergency, with one's own
-//! token and through the admin API. Reviewers answer with `lockgate approvals`.
+//! token and through the admin API. Reviewers answer with `lockgate approvals`. And whose access is
+//! wider or longer than it should be, by the policies and the recording.
+
+mod tokens;
 
 use serde_json::{Value, json};
 
@@ -16,7 +19,7 @@ use crate::{
 /// States of access that is asked for, in force, or still to be looked at.
 const LIVE: [&str; 4] = ["pending", "approved", "emergency", "unreviewed"];
 
-/// Ask for access for a window of time, or take it in an emergency
+/// Ask for access for a window of time, take it in an emergency, and look at what there is
 #[derive(Debug, clap::Subcommand)]
 #[command(before_help = "Examples:\n  \
     lockgate access request staff --tool delete_row --for 2h --reason 'case 42'\n  \
@@ -30,6 +33,8 @@ pub(crate) enum Command {
     List(List),
     /// Give access back, or take the question back
     End(End),
+    /// List who mints tokens that live longer, or are older, than allowed
+    Tokens(tokens::Tokens),
 }
 
 /// What access, for how long, and why
@@ -87,6 +92,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
             let ended = Api::open(&api)?.post(&format!("/approvals/{id}/withdraw"), &json!({}))?;
             print(&ended, terminal)
         }
+        Command::Tokens(tokens) => tokens::run(&tokens, terminal),
     }
 }
 
