@@ -459,6 +459,10 @@ pub struct IssuerSettings {
     /// counts as `JWT`; `id` for ID tokens, which are told by their claims.
     #[serde(default = "IssuerSettings::default_token_types")]
     pub token_types: Vec<TokenType>,
+    /// Takes what it tells of its own accord: back-channel logouts, and security events of CAEP and
+    /// RISC. Nothing is taken where absent.
+    #[serde(default)]
+    pub events: Option<EventSettings>,
     /// Allows private and loopback addresses, and `http:`, for its keys.
     #[serde(default)]
     pub allow_private: bool,
@@ -468,6 +472,16 @@ pub struct IssuerSettings {
     /// When its keys can't be fetched, the last known ones serve for this long, in seconds.
     #[serde(default = "IssuerSettings::default_stale_max_s")]
     pub stale_max_s: u32,
+}
+
+/// What an issuer tells of its own accord, signed with its published keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventSettings {
+    /// For whom it is meant: the id of the OAuth client at which a back-channel logout is registered,
+    /// or the audience of the stream of events.
+    pub audiences: Vec<String>,
 }
 
 /// What becomes of a token that lives longer, or is older, than its issuer's limits allow. A token

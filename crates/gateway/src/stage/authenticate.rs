@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use lockgate_model::{Digest, Identity, Limits, Reason, Refusal, Timestamp};
+use lockgate_model::{Digest, Identity, Limits, Reason, Refusal, Revocation, Timestamp};
 
 use crate::{
     clock,
@@ -144,6 +144,26 @@ impl Authenticator {
         let mut issuers = self.issuers.iter().map(|issuer| &issuer.rules);
         let rules = issuers.find(|rules| rules.settings().name == identity.issuer);
         rules.map(|rules| rules.excess(identity, now)).unwrap_or_default()
+    }
+
+    /// What an issuer tells, of those who may: what is revoked by it. Waits only where the issuer's keys
+    /// have to be fetched.
+    ///
+    /// # Errors
+    /// As [`Rules::hear`], [`Reason::TokenIssuer`] for an issuer from whom nothing is taken, and the
+    /// reasons of its keys.
+    pub async fn hear(&self, told: &[u8], now: Timestamp) -> Result<Vec<Revocation>, Refusal> {
+        let jws = Jws::read(told, self.token_max_bytes)?;
+        let iss = jws.iss()?;
+        let tells = |issuer: &&Arc<Issuer>| {
+            let settings = issuer.rules.settings();
+            settings.issuer == iss && settings.events.is_some()
+        };
+        let issuer = self.issuers.iter().find(tells).ok_or_else(|| {
+            Refusal::new(Reason::TokenIssuer, "no issuer from whom events are taken")
+        })?;
+        let key = issuer.key(jws.kid.as_deref(), jws.algorithm, now).await?;
+        issuer.rules.hear(&jws, &key, now)
     }
 
     /// Fetches the keys of every issuer that has none yet, all at once. What fails shows in

@@ -35,6 +35,10 @@ pub enum TokenType {
     /// An OIDC ID token, known by claims that only such a token has.
     #[serde(rename = "id")]
     Id,
+    /// No token to be let in with, but something that the issuer tells: a logout token or a security
+    /// event (RFC 8417). No issuer can be configured to take one for a token.
+    #[serde(skip)]
+    Told,
 }
 
 /// A token whose form is right. Its claims are only what someone wrote.
@@ -148,18 +152,21 @@ fn token_type(
     };
     match typ.strip_prefix("application/").unwrap_or(&typ) {
         "at+jwt" => Ok(TokenType::AtJwt),
+        "logout+jwt" | "secevent+jwt" => Ok(TokenType::Told),
         "jwt" => untyped(claims),
         _ => Err(Refusal::new(Reason::TokenHeader, "`typ` is not an access token's")),
     }
 }
 
 /// Tells ID tokens from access tokens by the claims of OpenID Connect Core §2 and of providers that
-/// repeat the type in the payload (`typ`, `token_use`). Logout events and refresh tokens are neither.
+/// repeat the type in the payload (`typ`, `token_use`). Refresh tokens are neither.
 fn untyped(claims: &Map<String, Value>) -> Result<TokenType, Refusal> {
     let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     let says = |word| [text("typ"), text("token_use")].iter().any(|t| t.eq_ignore_ascii_case(word));
-    let neither = ["refresh", "offline", "logout"].into_iter().any(says);
-    if neither || claims.contains_key("events") {
+    if claims.contains_key("events") {
+        return Ok(TokenType::Told);
+    }
+    if ["refresh", "offline", "logout"].into_iter().any(says) {
         return Err(Refusal::new(Reason::TokenHeader, "the claims are not an access token's"));
     }
     let id = says("id") || ["nonce", "at_hash", "c_hash"].iter().any(|n| claims.contains_key(*n));

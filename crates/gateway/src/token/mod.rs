@@ -9,6 +9,7 @@ mod claims;
 mod groups;
 mod jws;
 mod rules;
+pub mod told;
 
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::Check;

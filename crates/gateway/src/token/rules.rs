@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use lockgate_model::{Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
+use lockgate_model::{Digest, Identity, Reason, Refusal, Revocation, Timestamp, TokenFacts};
 
-use super::{Algorithm, Jws, TokenType, claims, groups};
+use super::{Algorithm, Jws, TokenType, claims, groups, told};
 use crate::{
     keys::Key,
     settings::{IssuerSettings, TokenLimits},
@@ -93,6 +93,7 @@ impl Rules {
         if !self.settings.token_types.contains(&jws.token_type) {
             return refusal(match jws.token_type {
                 TokenType::Id => "it is an ID token, not an access token",
+                TokenType::Told => "it tells of something, and is no access token",
                 TokenType::AtJwt | TokenType::Jwt => "the token type is not accepted",
             });
         }
@@ -108,6 +109,30 @@ impl Rules {
     /// [`Reason::TokenLifetime`] where `exp` or `iat` is absent, and the `groups.*` reasons.
     pub fn verify(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
         self.admit(jws)?;
+        self.verify_signature(jws, key)?;
+        self.read(jws, key)
+    }
+
+    /// Reads what the issuer tells of its own accord, where its signature holds: what it revokes.
+    ///
+    /// # Errors
+    /// [`Reason::TokenHeader`] for anything but a logout token or a security event,
+    /// [`Reason::TokenSignature`], [`Reason::TokenIssuer`], and as [`told::revocations`].
+    pub fn hear(
+        &self,
+        jws: &Jws<'_>,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, Refusal> {
+        if jws.token_type != TokenType::Told || !self.settings.algorithms.contains(&jws.algorithm) {
+            let detail = "it is no logout token or security event that this issuer signs";
+            return Err(Refusal::new(Reason::TokenHeader, detail));
+        }
+        self.verify_signature(jws, key)?;
+        told::revocations(jws.claims(), &self.settings, now)
+    }
+
+    fn verify_signature(&self, jws: &Jws<'_>, key: &Key) -> Result<(), Refusal> {
         let (signed, signature) = jws.signature();
         if !key.verifies(jws.algorithm, signed, signature) {
             return Err(Refusal::new(Reason::TokenSignature, "the signature does not verify"));
@@ -115,7 +140,7 @@ impl Rules {
         if jws.iss()? != self.settings.issuer {
             return Err(Refusal::new(Reason::TokenIssuer, "the token is another issuer's"));
         }
-        self.read(jws, key)
+        Ok(())
     }
 
     fn read(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
