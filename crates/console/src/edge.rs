@@ -15,7 +15,7 @@ use lockgate_store::{
     pins::PinFolder,
 };
 
-use crate::door::Login;
+use crate::{door::Login, registrar::Registrar};
 
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -55,6 +55,8 @@ pub struct Edge {
     pub approvals: Box<dyn Fn() -> Option<Arc<Approvals>> + Send + Sync>,
     /// What access people may have.
     pub offer: Offers,
+    /// What is registered and what is sealed.
+    pub registrar: Registrar,
     /// The definitions that were accepted, as reviewers are told of them.
     pub pins: PinFolder,
     /// How people log in to the pages; there are none where it is absent.

@@ -2,7 +2,7 @@
 //! reviewers answer.
 //!
 //! An auditor searches, opens and follows what was recorded; an admin holds, releases and erases;
-//! whom a policy asks decides on calls that wait.
+//! registers servers and seals their credentials; whom a policy asks decides on calls that wait.
 //! Every look and every change is itself on the record before it is answered. Nothing here
 //! verifies a token, writes a journal file or reaches an upstream: what it needs of the process
 //! comes in as an [`Edge`].
@@ -21,6 +21,7 @@ mod pages;
 mod problem;
 mod query;
 mod recording;
+mod registrar;
 mod routes;
 mod serve;
 mod settings;
@@ -32,4 +33,5 @@ mod tail;
 pub use console::Console;
 pub use door::{Begin, Finish, Login};
 pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};
+pub use registrar::{Change, Connection, Declined, Known, Registrar, Sealable, Secret, Wish};
 pub use settings::{ApiSettings, GroupFault, GroupName, LoginSettings, Roles};

@@ -16,6 +16,8 @@ use lockgate_store::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::registrar::Declined;
+
 /// The media type of every refusal.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -81,6 +83,19 @@ codes! {
     AccessUnknown = "access.unknown", NOT_FOUND,
         "no policy lets you ask for access there in this way";
     AccessInvalid = "access.invalid", BAD_REQUEST, "this access can't be had";
+    ConnectionUnknown = "connection.unknown", NOT_FOUND, "there is no such connection";
+    ConnectionReadOnly = "connection.read_only", CONFLICT,
+        "it stands in the configuration file, and is changed there";
+    ConnectionInvalid = "connection.invalid", BAD_REQUEST, "this connection can't be served";
+    SecretUnknown = "secret.unknown", NOT_FOUND, "there is no such secret";
+    SecretInvalid = "secret.invalid", BAD_REQUEST, "this secret can't be sealed";
+    VersionUnsaid = "version.unsaid", PRECONDITION_REQUIRED,
+        "it is there already; `If-Match` must say which version is changed";
+    VersionStale = "version.stale", PRECONDITION_FAILED, "it was changed meanwhile";
+    VersionInvalid = "version.invalid", BAD_REQUEST,
+        "`If-Match` must be one version in quotes, as `ETag` gives it, or `*`";
+    RegistryUnavailable = "registry.unavailable", SERVICE_UNAVAILABLE,
+        "what is registered or sealed can't be had at the moment";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
         "nothing can be recorded, so nothing is shown";
@@ -121,6 +136,25 @@ impl Problem {
     /// A refusal in words of its own.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into() }
+    }
+
+    /// Why something registered or sealed was not changed, whatever it is.
+    pub(crate) fn of_change(why: Declined) -> Self {
+        let now = |version| format!("it is in version {version} now");
+        match why {
+            Declined::Unknown => Code::PathUnknown.into(),
+            Declined::ReadOnly(why) => Self::new(Code::ConnectionReadOnly, why),
+            Declined::Unfit(why) => Self::new(Code::BodyInvalid, why),
+            Declined::Unsaid(version) => {
+                let words = Code::VersionUnsaid.words();
+                Self::new(Code::VersionUnsaid, format!("{words}; {}", now(version)))
+            }
+            Declined::Stale(version) => Self::new(Code::VersionStale, now(version)),
+            Declined::Away(why) => {
+                tracing::error!(%why, "what is registered or sealed can't be had");
+                Self::new(Code::RegistryUnavailable, why)
+            }
+        }
     }
 
     /// As it is written.

@@ -8,12 +8,21 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use http::{HeaderMap, header, request::Parts};
-use lockgate_model::Timestamp;
+use lockgate_model::{ConnectionName, SecretName, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use url::form_urlencoded;
-use utoipa::ToSchema;
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        ObjectBuilder, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    registrar::Known,
+};
 
 /// Bytes of a request's body.
 const BODY_MAX_BYTES: usize = 16 * 1024;
@@ -33,6 +42,12 @@ pub(crate) struct SessionId(pub(crate) String);
 
 /// An approval's id: `a` and 32 lower-case hexadecimal digits.
 pub(crate) struct ApprovalId(pub(crate) String);
+
+/// The name of something in the path.
+pub(crate) struct Name<T>(Option<T>);
+
+/// What a change says of the version that it was made from (RFC 9110 §13.1.1).
+pub(crate) struct IfMatch(pub(crate) Known);
 
 /// A call's id: 32 lower-case hexadecimal digits, for a part of a batch with its place behind.
 pub(crate) struct CallId(pub(crate) String);
@@ -148,6 +163,58 @@ impl<S: Send + Sync> FromRequestParts<S> for ApprovalId {
         let id = Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(id)| id);
         let id = id.filter(|id| id.strip_prefix('a').is_some_and(is_id));
         id.map(Self).ok_or_else(|| Code::ApprovalUnknown.into())
+    }
+}
+
+impl<T> Name<T> {
+    /// The name, unless it can't be one.
+    pub(crate) fn or(self, unknown: Code) -> Result<T, Problem> {
+        self.0.ok_or_else(|| unknown.into())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Name<ConnectionName> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await.ok();
+        Ok(Self(name.and_then(|Path(name)| ConnectionName::new(&name).ok())))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Name<SecretName> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await.ok();
+        Ok(Self(name.and_then(|Path(name)| SecretName::new(&name).ok())))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut lines = parts.headers.get_all(header::IF_MATCH).iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            let none = !parts.headers.contains_key(header::IF_MATCH);
+            return none.then_some(Self(Known::Nothing)).ok_or_else(|| Code::VersionInvalid.into());
+        };
+        let text = line.to_str().unwrap_or_default().trim();
+        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let version = version.and_then(Seq::parse).map(|Seq(version)| Known::Version(version));
+        let known = if text == "*" { Some(Known::Any) } else { version };
+        known.map(Self).ok_or_else(|| Code::VersionInvalid.into())
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The version that is changed, as `ETag` gives it, or `*`; absent where there is none yet";
+        let form = ObjectBuilder::new().schema_type(Type::String);
+        let form = form.pattern(Some(r#"^(\*|"[0-9]{1,15}")$"#));
+        let header = ParameterBuilder::new().name("If-Match").parameter_in(ParameterIn::Header);
+        vec![header.description(Some(about)).schema(Some(form)).build()]
     }
 }
 

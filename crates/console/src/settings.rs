@@ -58,7 +58,7 @@ pub struct LoginSettings {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Roles {
-    /// May read the recording, hold, release and erase.
+    /// May read the recording, hold, release and erase, register connections and seal secrets.
     pub admin: Vec<GroupName>,
     /// May read the recording.
     pub auditor: Vec<GroupName>,
@@ -82,7 +82,7 @@ pub struct GroupFault(String);
 /// What somebody has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Changes what is kept.
+    /// Changes what is kept, registered and sealed.
     Admin,
     /// Reads the recording.
     Auditor,

@@ -22,6 +22,7 @@ mod registered;
 mod revoked;
 mod sealing;
 mod serve;
+mod shown;
 mod terminal;
 mod vault;
 

@@ -54,6 +54,38 @@ pub(crate) fn carry_out(loaded: &Loaded, event: Event) -> Result<(), Failure> {
     }
 }
 
+/// In whose name something is changed, and how that is put on the record before.
+pub(crate) struct Author {
+    /// As records name them.
+    pub(crate) by: String,
+    record: Box<dyn Fn(Event) -> Result<(), Failure>>,
+}
+
+impl Author {
+    /// Whoever runs this process.
+    pub(crate) fn local(loaded: &Loaded) -> Self {
+        let loaded = loaded.clone();
+        Self { by: local_user(), record: Box::new(move |event| carry_out(&loaded, event)) }
+    }
+
+    /// Somebody who asks the running gateway, whose journal this is. Made within its runtime, and used on
+    /// a thread that may wait.
+    pub(crate) fn at(by: String, journal: Arc<Journal>) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        let put =
+            move |event| runtime.block_on(record(&journal, event)).map_err(Failure::unreachable);
+        Self { by, record: Box::new(put) }
+    }
+
+    /// Puts `event` on the record, durably.
+    ///
+    /// # Errors
+    /// Where the journal can't be written.
+    pub(crate) fn record(&self, event: Event) -> Result<(), Failure> {
+        (self.record)(event)
+    }
+}
+
 /// Who this process runs for, as records name it.
 pub(crate) fn local_user() -> String {
     let uid = rustix::process::getuid().as_raw();

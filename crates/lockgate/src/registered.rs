@@ -15,7 +15,8 @@ use lockgate_store::{
 use crate::{
     config::{ConfigArgs, Loaded, Standing, literal_secrets, load, sparse},
     failure::Failure,
-    offline, orders,
+    offline,
+    orders::Author,
     serve::runtime,
 };
 
@@ -225,29 +226,34 @@ fn compiles(next: &Loaded, now: impl FnOnce() -> Loaded, wishes: &[Wish]) -> Res
     Err(Unfit { name: first.name.clone(), why, of_file: false })
 }
 
-/// Puts a change on the record, in the name of whoever runs this process; then makes it. Where that
-/// fails, the record says so too.
+/// Puts a change on the record, in its author's name; then makes it. Where that fails, the record says so
+/// too.
 ///
 /// # Errors
 /// Where it can't be recorded, and where it can't be made.
-pub(crate) fn make(loaded: &Loaded, ready: Ready, applied: bool) -> Result<(), Failure> {
+pub(crate) fn make(
+    loaded: &Loaded,
+    ready: Ready,
+    applied: bool,
+    author: &Author,
+) -> Result<(), Failure> {
     let Ready { changes, versions } = ready;
-    let by = orders::local_user();
-    let event = |change| Event::Connections(ConnectionsEvent { by: orders::local_user(), change });
+    let by = &author.by;
+    let event = |change| Event::Connections(ConnectionsEvent { by: by.clone(), change });
     let place = offline::connections_place(loaded)?;
     let runtime = runtime()?;
     // Opened first: what can't be made should not be on record as if it were.
     let connections = runtime.block_on(Connections::open(&place)).map_err(Failure::unreachable)?;
-    orders::carry_out(loaded, event(ConnectionsChange::Made(versions)))?;
+    author.record(event(ConnectionsChange::Made(versions)))?;
     let made = runtime.block_on(async {
-        let made = connections.change(&changes, &by, applied, clock::now()).await;
+        let made = connections.change(&changes, by, applied, clock::now()).await;
         connections.close().await;
         made
     });
     made.map_err(|fault| {
         let why = fault.to_string();
         // The failure itself is what the caller must learn.
-        drop(orders::carry_out(loaded, event(ConnectionsChange::Failed { why })));
+        drop(author.record(event(ConnectionsChange::Failed { why })));
         Failure::unreachable(format_args!("nothing was changed: {fault}; look again and retry"))
     })
 }

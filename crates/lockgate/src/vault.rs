@@ -14,11 +14,11 @@ use lockgate_gateway::{
 use lockgate_model::{Event, SecretName, VaultChange, VaultEvent};
 use lockgate_store::{
     db::{DbFault, DbPlace},
-    secrets::Secrets,
+    secrets::{SecretRow, Secrets},
 };
 use lockgate_vault::{KeyId, Keyring};
 
-use crate::{config::Loaded, failure::Failure, offline, orders};
+use crate::{config::Loaded, failure::Failure, offline, orders::Author};
 
 /// A vault that can be asked.
 pub(crate) struct OpenVault {
@@ -108,22 +108,38 @@ pub(crate) async fn without(secrets: &Secrets, key: KeyId) -> Result<Vec<String>
     Ok(nodes.filter(|node| !node.keys.contains(&id)).map(|node| node.node).collect())
 }
 
-/// Puts a change of the vault on the record, in the name of whoever runs this process; then does it.
-/// Where that fails, the record says so too.
+/// Puts a change of the vault on the record, in its author's name; then does it. Where that fails, the
+/// record says so too.
 ///
 /// # Errors
 /// Where it can't be recorded, and what `carry_out` says.
 pub(crate) fn on_record<T>(
-    loaded: &Loaded,
+    author: &Author,
     change: VaultChange,
     carry_out: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let event = |change| Event::Vault(VaultEvent { by: orders::local_user(), change });
-    orders::carry_out(loaded, event(change))?;
+    let event = |change| Event::Vault(VaultEvent { by: author.by.clone(), change });
+    author.record(event(change))?;
     carry_out().inspect_err(|failure| {
         // The failure itself is what the caller must learn.
-        drop(orders::carry_out(loaded, event(VaultChange::Failed { why: failure.summary() })));
+        drop(author.record(event(VaultChange::Failed { why: failure.summary() })));
     })
+}
+
+/// Every secret, in the order of their names.
+///
+/// # Errors
+/// Where the database can't be read.
+pub(crate) async fn rows(secrets: &Secrets) -> Result<Vec<SecretRow>, DbFault> {
+    let mut rows: Vec<SecretRow> = Vec::new();
+    loop {
+        let after = rows.last().map(|row| row.name.clone()).unwrap_or_default();
+        let page = secrets.page(&after).await?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page);
+    }
 }
 
 /// Every secret that a connection refers to, with those connections.

@@ -35,7 +35,7 @@ struct Backup {
 }
 
 #[test]
-fn a_backup_under_load_is_served_from_after_a_kill() {
+fn z13_a_backup_under_load_is_served_from_after_a_kill() {
     let mut backup = Backup::start().unwrap();
     backup.calls(BEFORE);
     let (taken_ms, calls) = backup.taken_under_load();

@@ -3,6 +3,7 @@
 
 mod api;
 mod kept;
+mod registry;
 
 use std::{
     fs,

@@ -3,11 +3,13 @@
 mod access;
 pub(crate) mod approvals;
 mod calls;
+mod connections;
 mod events;
 mod journal;
 mod keep;
 mod refusals;
 mod search;
+mod secrets;
 mod sessions;
 
 use std::sync::Arc;
@@ -38,7 +40,7 @@ const BASE: &str = "/api/v1";
         version = "1",
         description = "Search, open, follow, hold and erase what Lockgate recorded. Every look and \
             every change is itself recorded before it is answered. Decide on calls that wait for a \
-            person.",
+            person. Register servers, and seal credentials for them.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -95,6 +97,10 @@ fn described() -> OpenApiRouter {
         .routes(routes!(approvals::withdraw))
         .routes(routes!(access::request))
         .routes(routes!(access::break_glass))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::show, connections::put, connections::remove))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(calls::list))
         .routes(routes!(calls::show))
         .routes(routes!(refusals::list))

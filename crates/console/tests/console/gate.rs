@@ -22,10 +22,17 @@ fn routes() -> Vec<(&'static str, String, bool)> {
         "/refusals".into(),
         "/journal/head".into(),
         "/journal/export".into(),
+        "/connections".into(),
+        "/connections/db".into(),
+        "/secrets".into(),
     ];
     let changes = ["hold", "release", "erase"].map(|what| format!("/sessions/{session}/{what}"));
     let reads = reads.into_iter().map(|path| ("GET", path, false));
-    reads.chain(changes.into_iter().map(|path| ("POST", path, true))).collect()
+    let named = ["/connections/db", "/secrets/db"].map(str::to_owned);
+    let puts = named.clone().into_iter().map(|path| ("PUT", path, true));
+    let removals = named.into_iter().map(|path| ("DELETE", path, true));
+    let posts = changes.into_iter().map(|path| ("POST", path, true));
+    reads.chain(posts).chain(puts).chain(removals).collect()
 }
 
 fn request(method: &str, path: &str, token: Option<&str>) -> Request<Body> {
@@ -34,7 +41,11 @@ fn request(method: &str, path: &str, token: Option<&str>) -> Request<Body> {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
     request = request.header(header::CONTENT_TYPE, "application/json");
-    request.body(Body::from(r#"{"reason":"case 7"}"#)).unwrap()
+    // Only some paths change a version.
+    request = request.header(header::IF_MATCH, "*");
+    let body =
+        if path.contains("/secrets/") { r#"{"value":"x"}"# } else { r#"{"reason":"case 7"}"# };
+    request.body(Body::from(body)).unwrap()
 }
 
 #[tokio::test]
@@ -46,7 +57,7 @@ async fn every_route_asks_for_its_role_z1() {
         .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(|m| (path.clone(), m)))
         .map(|(path, method)| {
             let id = if path.contains("/calls/") { call(1) } else { session(1) };
-            (method.to_uppercase(), path.replace("{id}", &id))
+            (method.to_uppercase(), path.replace("{id}", &id).replace("{name}", "db"))
         })
         .collect();
     // Approvals have no role: each says whose answer counts.

@@ -15,6 +15,8 @@ mod hostile;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod schemathesis;

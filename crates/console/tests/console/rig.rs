@@ -30,6 +30,8 @@ use serde_json::{Value, json, value::RawValue};
 use tempfile::TempDir;
 use tower_service::Service as _;
 
+use crate::registry;
+
 /// How long an answer may take.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -85,6 +87,7 @@ impl Rig {
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
             offer: Box::new(offer),
+            registrar: registry::registrar(),
             pins: pins.clone(),
             login: None,
             slack: Vec::new(),

@@ -139,7 +139,7 @@ fn plain(error: &serde_saphyr::Error) -> String {
 }
 
 /// A reader's words with numbers in place of Rust's names for them.
-pub(super) fn without_types(text: &str) -> String {
+pub(crate) fn without_types(text: &str) -> String {
     ["u8", "u16", "u32", "u64", "i64", "usize"].iter().fold(text.to_owned(), |text, name| {
         text.replace(&format!(" {name}"), " a whole number that fits")
     })

@@ -226,7 +226,7 @@ pub(crate) fn anchor_connection(connection: &mut ConnectionSettings, base: &Path
 }
 
 /// The files and folders that a connection names on the machine, and that need not be absolute.
-pub(super) fn local_paths(
+pub(crate) fn local_paths(
     connection: &mut ConnectionSettings,
 ) -> impl Iterator<Item = &mut PathBuf> {
     let ConnectionSettings { upstream, guard, .. } = connection;

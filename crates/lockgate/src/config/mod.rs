@@ -16,8 +16,8 @@ mod settings;
 mod validate;
 
 pub(crate) use documents::read_documents;
-pub(crate) use fault::{ConfigFault, suggestion};
-pub(crate) use load::{ConfigArgs, Loaded, load};
+pub(crate) use fault::{ConfigFault, suggestion, without_types};
+pub(crate) use load::{ConfigArgs, Loaded, load, local_paths};
 pub(crate) use origin::Entry;
 pub(crate) use overlay::leaves;
 pub(crate) use policies::read_policies;

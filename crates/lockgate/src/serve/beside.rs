@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::HeaderMap;
-use lockgate_console::{Console, Edge, Keeper, Login, Verify};
+use lockgate_console::{Console, Edge, Keeper, Login, Registrar, Verify};
 use lockgate_gateway::{
     clock, gateway::Gateway, metrics::Metrics, revocations::Asking, stage::authenticate::Access,
 };
@@ -32,11 +32,12 @@ use super::{
     keep::{self, Shipping},
     login,
     register::Registry,
+    registrar,
     revoke::Watched,
     vault,
 };
 use crate::{
-    config::{Loaded, Settings},
+    config::{ConfigArgs, Loaded, Settings},
     failure::Failure,
     offline,
 };
@@ -71,6 +72,7 @@ struct Api {
     listener: TcpListener,
     login: Option<Login>,
     slack: Vec<Arc<Slack>>,
+    registrar: Registrar,
 }
 
 enum IndexState {
@@ -99,6 +101,7 @@ impl Beside {
     pub(crate) async fn start(
         gateway: &Arc<Gateway>,
         loaded: &Loaded,
+        args: &ConfigArgs,
         listener: Option<TcpListener>,
         (registry, revoked): (Registry, Watched),
         tasks: &mut JoinSet<()>,
@@ -134,7 +137,8 @@ impl Beside {
             Some(api) => login::login(api, &ground.settings)?,
             None => None,
         };
-        let api = listener.map(|listener| Api { listener, login, slack });
+        let registrar = registrar::registrar(args, &gateway.ground.journal);
+        let api = listener.map(|listener| Api { listener, login, slack, registrar });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console, registry, revoked })
     }
@@ -220,7 +224,7 @@ async fn index(
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
     match (api, &ground.settings.admin_api) {
-        (Some(Api { listener, login, slack }), Some(settings)) => {
+        (Some(Api { listener, login, slack, registrar }), Some(settings)) => {
             let access = Access {
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
@@ -229,6 +233,7 @@ async fn index(
             let edge = Edge {
                 approvals: Box::new(move || gateway.approvals().cloned()),
                 offer: ask::offers(&ground.gateway),
+                registrar,
                 pins: ground.pins.clone(),
                 login,
                 slack,

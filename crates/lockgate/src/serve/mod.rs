@@ -14,6 +14,7 @@ mod logs;
 mod open;
 pub(crate) mod process;
 mod register;
+mod registrar;
 mod retention;
 mod revoke;
 mod service;

@@ -105,7 +105,8 @@ impl Service {
         tasks.spawn(follower.keep());
         tasks.spawn(registry.clone().keep(place));
         let beside = Arc::new(
-            Beside::start(&gateway, &loaded, api, (registry.clone(), revoked), &mut tasks).await?,
+            Beside::start(&gateway, &loaded, args, api, (registry.clone(), revoked), &mut tasks)
+                .await?,
         );
         let health = Arc::new(Health::new(Arc::clone(&gateway), Arc::clone(&beside)));
         // Before anyone can see that it serves: whoever sees that may stop it at once. A start that

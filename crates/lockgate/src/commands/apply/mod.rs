@@ -10,7 +10,7 @@ use self::plan::{Action, Plan};
 use crate::{
     config::{ConfigArgs, load, read_documents},
     failure::{Exit, Failure, Outcome},
-    orders,
+    orders::Author,
     registered::{self, Wish},
     serve::runtime,
     terminal::{Style, Terminal, inert},
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     let plan = Plan::new(&documents, &register, &applied, args.prune)?;
     let wishes: Vec<Wish> = plan.wishes(&documents);
     // Checked before it is shown: a plan that can't be carried out is none.
-    let ready = registered::ready(&file, &register, &wishes, &orders::local_user());
+    let author = Author::local(&file);
+    let ready = registered::ready(&file, &register, &wishes, &author.by);
     let ready = ready.map_err(|unfit| unfit.failure())?;
     if !terminal.json {
         show(&plan, terminal);
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Outcome {
     if go {
         let mut loaded = file;
         loaded.join(&register, None);
-        registered::make(&loaded, ready, true)?;
+        registered::make(&loaded, ready, true, &author)?;
     }
     if terminal.json {
         terminal.json(&json!({

@@ -9,13 +9,14 @@ use lockgate_gateway::{
 use lockgate_model::ConnectionName;
 use serde_json::{Map, Value, json};
 
-use super::shown::Shown;
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
-    offline, orders,
+    offline,
+    orders::Author,
     registered::{self, Wish},
     serve::runtime,
+    shown::Shown,
     terminal::Terminal,
     vault,
 };
@@ -88,8 +89,9 @@ pub(super) fn run(add: &Add, terminal: Terminal) -> Outcome {
     }
     let settings = settings(add, &file)?;
     let wish = Wish { name: add.name.clone(), settings: Some(settings) };
-    let ready = registered::ready(&file, &register, &[wish], &orders::local_user());
-    registered::make(&loaded, ready.map_err(|unfit| unfit.failure())?, false)?;
+    let author = Author::local(&file);
+    let ready = registered::ready(&file, &register, &[wish], &author.by);
+    registered::make(&loaded, ready.map_err(|unfit| unfit.failure())?, false, &author)?;
     tell(add, terminal)
 }
 

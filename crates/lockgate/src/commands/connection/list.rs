@@ -1,10 +1,10 @@
 //! `lockgate connection list`: both sources as one list.
 
-use super::shown::Shown;
 use crate::{
     config::ConfigArgs,
     failure::{Exit, Outcome},
     registered::load_all,
+    shown::Shown,
     terminal::{Style, Terminal, inert},
 };
 

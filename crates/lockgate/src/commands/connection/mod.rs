@@ -6,7 +6,6 @@ mod discover;
 mod list;
 mod remove;
 mod show;
-mod shown;
 mod test;
 
 use crate::{failure::Outcome, terminal::Terminal};

@@ -7,7 +7,7 @@ use super::show::unknown;
 use crate::{
     config::{ConfigArgs, load},
     failure::{Exit, Failure, Outcome},
-    orders,
+    orders::Author,
     registered::{self, Wish},
     serve::runtime,
     terminal::Terminal,
@@ -50,8 +50,9 @@ pub(super) fn run(remove: &Remove, terminal: Terminal) -> Outcome {
         }
     }
     let wish = Wish { name: name.clone(), settings: None };
-    let ready = registered::ready(&file, &register, &[wish], &orders::local_user());
-    registered::make(&loaded, ready.map_err(|unfit| unfit.failure())?, false)?;
+    let author = Author::local(&file);
+    let ready = registered::ready(&file, &register, &[wish], &author.by);
+    registered::make(&loaded, ready.map_err(|unfit| unfit.failure())?, false, &author)?;
     if terminal.json {
         terminal.json(&json!({ "name": name, "version": version }))?;
     } else {

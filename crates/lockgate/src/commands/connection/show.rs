@@ -3,12 +3,12 @@
 use lockgate_model::ConnectionName;
 use serde_json::json;
 
-use super::shown::{Shown, Version};
 use crate::{
     config::{ConfigArgs, Loaded, suggestion},
     failure::{Exit, Failure, Outcome},
     registered::{self, load_all},
     serve::runtime,
+    shown::{Shown, Version},
     terminal::{Style, Terminal, inert},
 };
 

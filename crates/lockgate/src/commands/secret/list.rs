@@ -2,7 +2,6 @@
 //! does not even have.
 
 use lockgate_model::SecretName;
-use lockgate_store::secrets::SecretRow;
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     registered::load_all,
     serve::runtime,
     terminal::{Style, Terminal, inert},
-    vault::references,
+    vault,
 };
 
 /// List secrets and who uses them, never their values
@@ -43,20 +42,12 @@ struct Shown {
 /// Answers.
 pub(super) fn run(list: &List, terminal: Terminal) -> Outcome {
     let loaded = load_all(&list.config)?;
-    let users = references(&loaded.gateway);
+    let users = vault::references(&loaded.gateway);
     let rows = runtime()?.block_on(async {
         let Some(secrets) = offline::existing_secrets(&loaded).await? else {
             return Ok(Vec::new());
         };
-        let mut rows: Vec<SecretRow> = Vec::new();
-        loop {
-            let after = rows.last().map(|row| row.name.clone()).unwrap_or_default();
-            let page = secrets.page(&after).await.map_err(Failure::unreachable)?;
-            if page.is_empty() {
-                return Ok::<_, Failure>(rows);
-            }
-            rows.extend(page);
-        }
+        vault::rows(&secrets).await.map_err(Failure::unreachable)
     })?;
     let shown: Vec<Shown> = rows
         .into_iter()

@@ -7,7 +7,8 @@ use super::set::unknown;
 use crate::{
     config::ConfigArgs,
     failure::{Exit, Failure, Outcome},
-    offline, orders,
+    offline,
+    orders::Author,
     registered::load_all,
     serve::runtime,
     terminal::Terminal,
@@ -56,10 +57,10 @@ pub(super) fn run(remove: &Remove, terminal: Terminal) -> Outcome {
         }
     }
     let change = VaultChange::Remove { secret: name.to_string(), version };
-    on_record(&loaded, change, || {
+    let author = Author::local(&loaded);
+    on_record(&author, change, || {
         runtime.block_on(async {
-            let (author, now) = (orders::local_user(), clock::now());
-            let removed = secrets.remove(name.as_str(), version, &author, now).await;
+            let removed = secrets.remove(name.as_str(), version, &author.by, clock::now()).await;
             removed.map_err(Failure::unreachable)?;
             secrets.close().await;
             Ok(())

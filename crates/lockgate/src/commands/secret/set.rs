@@ -8,7 +8,8 @@ use super::value::From;
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
-    offline, orders,
+    offline,
+    orders::Author,
     registered::load_all,
     sealing::{Terms, Version},
     serve::{process, runtime},
@@ -116,9 +117,8 @@ fn put(
         let version = Version::seal(&vault, name, row.as_ref(), terms, value).await?;
         Ok((vault, version))
     })?;
-    on_record(loaded, version.change(), || {
-        runtime.block_on(version.put(&vault, &orders::local_user()))
-    })?;
+    let author = Author::local(loaded);
+    on_record(&author, version.change(), || runtime.block_on(version.put(&vault, &author.by)))?;
     runtime.block_on(vault.secrets.close());
     let number = version.number;
     if terminal.json {

@@ -6,6 +6,7 @@ use lockgate_vault::{KeyFault, KeyId};
 use crate::{
     config::{ConfigArgs, load},
     failure::{Exit, Failure, Outcome},
+    orders::Author,
     serve::{process, runtime},
     terminal::Terminal,
     vault::{OpenVault, on_record, without},
@@ -69,7 +70,8 @@ pub(super) fn run(forget: &Forget, terminal: Terminal) -> Outcome {
     }
     // Nothing can have been sealed under it since it was looked: only the key that seals does, and a
     // rotation never goes back.
-    on_record(&loaded, VaultChange::ForgetKey { key: key.to_string() }, || {
+    let change = VaultChange::ForgetKey { key: key.to_string() };
+    on_record(&Author::local(&loaded), change, || {
         let forgot = runtime.block_on(vault.places.forget(&vault.secrets, key));
         forgot.map_err(Failure::unreachable)
     })?;

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::{
     config::{ConfigArgs, Loaded, load},
     failure::{Exit, Failure, Outcome},
+    orders::Author,
     serve::{process, runtime},
     terminal::Terminal,
     vault::{OpenVault, on_record, without},
@@ -49,7 +50,7 @@ pub(super) fn run(rotate: &Rotate, terminal: Terminal) -> Outcome {
     if !goes_on {
         runtime.block_on(wait_for_gateways(&vault, to, terminal))?;
         let change = VaultChange::RotateKey { from: from.to_string(), to: to.to_string() };
-        on_record(&loaded, change, || {
+        on_record(&Author::local(&loaded), change, || {
             let (from, to) = (from.to_string(), to.to_string());
             let named = runtime.block_on(vault.secrets.seal_under(&from, &to));
             named.map_err(Failure::unreachable)

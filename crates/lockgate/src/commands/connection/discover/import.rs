@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::{ConfigArgs, Loaded, connection_url, load},
     failure::{Exit, Failure, Outcome},
-    orders,
+    orders::Author,
     registered::{self, Wish},
     sealing::{Terms, Version},
     serve::{process, runtime},
@@ -106,7 +106,8 @@ pub(super) fn run(
     let wish =
         |one: &Planned| Wish { name: one.name.clone(), settings: Some(one.settings.clone()) };
     let wishes: Vec<Wish> = planned.iter().map(wish).collect();
-    let ready = registered::ready(&file, &register, &wishes, &orders::local_user());
+    let author = Author::local(&file);
+    let ready = registered::ready(&file, &register, &wishes, &author.by);
     let ready = ready.map_err(|unfit| unfit.failure())?;
     if !import.yes {
         planned.iter().for_each(|one| one.announce(terminal));
@@ -117,8 +118,8 @@ pub(super) fn run(
             return Ok(Exit::No);
         }
     }
-    let sealed = Put::all(&loaded, &runtime, &planned)?;
-    registered::make(&loaded, ready, false).inspect_err(|_| sealed.take_back())?;
+    let sealed = Put::all(&loaded, &author, &runtime, &planned)?;
+    registered::make(&loaded, ready, false, &author).inspect_err(|_| sealed.take_back())?;
     tell(import, config, planned, terminal)
 }
 
@@ -216,7 +217,7 @@ impl Planned {
 
 /// Secrets that were put, which are taken back where something fails after them.
 struct Put<'a> {
-    loaded: &'a Loaded,
+    author: &'a Author,
     runtime: &'a Runtime,
     vault: Option<OpenVault>,
     put: Vec<Version>,
@@ -224,16 +225,21 @@ struct Put<'a> {
 
 impl<'a> Put<'a> {
     /// Puts every value, or none.
-    fn all(loaded: &'a Loaded, runtime: &'a Runtime, planned: &[Planned]) -> Result<Self, Failure> {
-        let mut put = Self { loaded, runtime, vault: None, put: Vec::new() };
+    fn all(
+        loaded: &Loaded,
+        author: &'a Author,
+        runtime: &'a Runtime,
+        planned: &[Planned],
+    ) -> Result<Self, Failure> {
+        let mut put = Self { author, runtime, vault: None, put: Vec::new() };
         if planned.iter().all(|one| one.values.is_empty()) {
             return Ok(put);
         }
         let vault = put.vault.insert(runtime.block_on(OpenVault::of(loaded))?);
         let versions = runtime.block_on(sealed(vault, planned))?;
         for version in versions {
-            let done = on_record(loaded, version.change(), || {
-                runtime.block_on(version.put(vault, &orders::local_user()))
+            let done = on_record(author, version.change(), || {
+                runtime.block_on(version.put(vault, &author.by))
             });
             if let Err(failure) = done {
                 put.take_back();
@@ -250,10 +256,9 @@ impl<'a> Put<'a> {
         for version in &self.put {
             let (secret, number) = (version.name.to_string(), version.number);
             let change = VaultChange::Remove { secret, version: number };
-            let removed = on_record(self.loaded, change, || {
-                let (author, now) = (orders::local_user(), clock::now());
-                let name = version.name.as_str();
-                let removed = vault.secrets.remove(name, number, &author, now);
+            let removed = on_record(self.author, change, || {
+                let (name, by) = (version.name.as_str(), &self.author.by);
+                let removed = vault.secrets.remove(name, number, by, clock::now());
                 self.runtime.block_on(removed).map_err(Failure::unreachable)
             });
             // Why it had to be taken back is what the caller must learn.

@@ -1,4 +1,4 @@
-//! A connection as commands show it: where it comes from, and how it stands.
+//! A connection as commands and the admin API show it: where it comes from, and how it stands.
 
 use lockgate_gateway::settings::{ConnectionSettings, UpstreamSettings};
 use lockgate_store::connections::ConnectionRow;
@@ -14,23 +14,23 @@ use crate::{
 
 /// One connection.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// `file` or `registered`.
-    pub(super) source: &'static str,
+    pub(crate) source: &'static str,
     /// `file:line`, or who registered it and when.
-    pub(super) origin: String,
+    pub(crate) origin: String,
     /// Its version, where it is registered.
-    pub(super) version: Option<u64>,
+    pub(crate) version: Option<u64>,
     /// `served`, `shadowed` or `refused`; `older` where a version before this one is served.
-    pub(super) state: &'static str,
+    pub(crate) state: &'static str,
     /// Why it is not served as it stands.
-    pub(super) why: Option<String>,
+    pub(crate) why: Option<String>,
     /// What is behind it: a URL or a command.
-    pub(super) upstream: String,
+    pub(crate) upstream: String,
     /// Its settings, secrets by reference; `None` where they can't be read any more.
-    pub(super) settings: Option<Value>,
+    pub(crate) settings: Option<Value>,
 }
 
 impl Shown {
@@ -38,7 +38,7 @@ impl Shown {
     ///
     /// # Errors
     /// Where a setting has no JSON form.
-    pub(super) fn all(loaded: &Loaded) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn all(loaded: &Loaded) -> Result<Vec<Self>, Failure> {
         let of_file = loaded.settings.connections.iter().filter(|one| {
             let registered = loaded.registered(one.name.as_str());
             registered.is_none_or(|one| matches!(one.standing, Standing::Shadowed { .. }))
@@ -88,7 +88,7 @@ impl Shown {
     }
 
     /// On one line.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let version = self.version.map(|version| format!(", version {version}"));
         let state = match self.state {
             "served" => String::new(),
@@ -103,7 +103,7 @@ impl Shown {
 
 /// One version of a registered connection.
 #[derive(Debug, Serialize)]
-pub(super) struct Version {
+pub(crate) struct Version {
     version: u64,
     author: String,
     changed: String,
@@ -127,7 +127,7 @@ impl From<ConnectionRow> for Version {
 
 impl Version {
     /// On one line.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let word = if self.settings.is_some() { "put" } else { "removed" };
         let how = if self.applied { " (applied)" } else { "" };
         inert(&format!("v{}  {}  {word} by {}{how}", self.version, self.changed, self.author))
