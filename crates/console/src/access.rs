@@ -49,7 +49,7 @@ pub(crate) async fn request(caller: &Caller, wanted: Wanted) -> Result<Approval,
         policies: offer.lift.policies.clone(),
     };
     let terms = Terms::of_access(&offer.lift, offer.answer_ms, ends, now);
-    let approval = Approval::access(id()?, subject, terms, access, now);
+    let approval = Approval::access(new_id('a')?, subject, terms, access, now);
     let approvals = approvals(caller)?;
     record(caller, &approval).await?;
     let Err(fault) = approvals.request(&approval, offer.live_max).await else {
@@ -107,9 +107,9 @@ async fn step(caller: &Caller, approval: &Approval, step: ApprovalStep) -> Resul
     append(caller.console(), Event::Approval(Box::new(event))).await.map(drop)
 }
 
-/// An approval's id: `a` and 128 random bits.
-fn id() -> Result<String, Problem> {
+/// An id: the letter of its kind and 128 random bits.
+pub(crate) fn new_id(kind: char) -> Result<String, Problem> {
     let mut bits = [0; 16];
     rand::fill(&mut bits).map_err(|_| Code::Internal)?;
-    Ok(format!("a{:032x}", u128::from_be_bytes(bits)))
+    Ok(format!("{kind}{:032x}", u128::from_be_bytes(bits)))
 }

@@ -15,7 +15,7 @@ use lockgate_store::{
     pins::PinFolder,
 };
 
-use crate::{door::Login, registrar::Registrar};
+use crate::{door::Login, registrar::Registrar, revoke::Revoker};
 
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -59,6 +59,8 @@ pub struct Edge {
     pub registrar: Registrar,
     /// The definitions that were accepted, as reviewers are told of them.
     pub pins: PinFolder,
+    /// Whose access was taken away, and by whom it may be.
+    pub revoker: Revoker,
     /// How people log in to the pages; there are none where it is absent.
     pub login: Option<Login>,
     /// The apps in Slack whose clicks are answers; people must be able to log in for that.

@@ -110,7 +110,7 @@ impl Standing {
     /// Whether the token still stands, and with it the right to read.
     pub(crate) fn holds(&self) -> bool {
         let reads = !self.reads || self.console.admits(&self.identity, Role::Auditor);
-        self.left_ms() > 0 && reads
+        self.left_ms() > 0 && reads && !(self.console.edge.revoker.is_out)(&self.identity)
     }
 
     /// Done within a second of when it no longer holds.

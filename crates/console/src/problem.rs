@@ -12,6 +12,7 @@ use lockgate_store::{
     approvals::ApprovalFault,
     index::{IndexFault, QueryFault},
     journal::JournalFault,
+    revocations::RevocationsFault,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -96,6 +97,11 @@ codes! {
         "`If-Match` must be one version in quotes, as `ETag` gives it, or `*`";
     RegistryUnavailable = "registry.unavailable", SERVICE_UNAVAILABLE,
         "what is registered or sealed can't be had at the moment";
+    RevocationUnknown = "revocation.unknown", NOT_FOUND, "there is no such revocation";
+    RevocationInvalid = "revocation.invalid", BAD_REQUEST, "nobody can be put out in this way";
+    RevocationRefused = "revocation.refused", CONFLICT, "it can't be made";
+    RevocationsUnavailable = "revocations.unavailable", SERVICE_UNAVAILABLE,
+        "what is revoked can't be read or changed at the moment";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
         "nothing can be recorded, so nothing is shown";
@@ -229,6 +235,21 @@ impl From<ApprovalFault> for Problem {
             }
         };
         Self::new(code, fault.to_string())
+    }
+}
+
+impl From<RevocationsFault> for Problem {
+    fn from(fault: RevocationsFault) -> Self {
+        match fault {
+            RevocationsFault::Unknown(_) => Code::RevocationUnknown.into(),
+            RevocationsFault::Full | RevocationsFault::Reason => {
+                Self::new(Code::RevocationRefused, fault.to_string())
+            }
+            fault => {
+                tracing::error!(%fault, "what is revoked can't be read or changed");
+                Code::RevocationsUnavailable.into()
+            }
+        }
     }
 }
 

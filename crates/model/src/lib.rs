@@ -39,6 +39,7 @@ pub use limits::Limits;
 pub use refusal::{Reason, Refusal};
 pub use revocation::{
     KeptRevocation, Lifted, REVOCATION_REASON_MAX_BYTES, Revocation, RevocationList, Revoked,
+    RevokedFault,
 };
 pub use secret::{SecretName, SecretNameFault};
 pub use text::{inert, is_hidden};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Digest, Group, Identity, Timestamp};
+use crate::{ConnectionName, Digest, Group, Identity, NameFault, Timestamp};
 
 mod list;
 
@@ -86,6 +86,29 @@ pub enum Revoked {
     Connection(ConnectionName),
 }
 
+/// Why words say of nobody that they are out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokedFault {
+    /// Not a kind that there is.
+    #[error(
+        "`{0}` is not what can be revoked: everyone, person, client, group, login, jti, token, session \
+         or connection"
+    )]
+    Kind(String),
+    /// There is no issuer before the name.
+    #[error("`{0}` names no issuer; write the issuer's name, a slash, and the name: `corp/dana`")]
+    Issuer(String),
+    /// Not a digest.
+    #[error("a token's digest is 64 digits of 0-9 and a-f")]
+    Digest,
+    /// No id.
+    #[error("a session has an id")]
+    Session,
+    /// Not a connection's name.
+    #[error(transparent)]
+    Connection(#[from] NameFault),
+}
+
 /// A revocation as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptRevocation {
@@ -156,6 +179,45 @@ impl Revoked {
             Self::Token(digest) => digest.to_string(),
             Self::Session(id) => id.clone(),
             Self::Connection(name) => name.to_string(),
+        }
+    }
+
+    /// What [`Self::kind`] and [`Self::name`] say, read again.
+    ///
+    /// # Errors
+    /// [`RevokedFault`], in words for whoever wrote it.
+    pub fn of(kind: &str, name: &str) -> Result<Self, RevokedFault> {
+        let issued = || match name.split_once('/') {
+            Some((issuer, name)) if !issuer.is_empty() && !name.is_empty() => {
+                Ok((issuer.to_owned(), name.to_owned()))
+            }
+            _ => Err(RevokedFault::Issuer(name.to_owned())),
+        };
+        Ok(match kind {
+            "everyone" => Self::Everyone { issuer: (!name.is_empty()).then(|| name.to_owned()) },
+            "person" => issued().map(|(issuer, subject)| Self::Subject { issuer, subject })?,
+            "client" => issued().map(|(issuer, client)| Self::Client { issuer, client })?,
+            "group" => issued().map(|(issuer, name)| Self::Group(Group { issuer, name }))?,
+            "login" => issued().map(|(issuer, sid)| Self::Login { issuer, sid })?,
+            "jti" => issued().map(|(issuer, jti)| Self::TokenId { issuer, jti })?,
+            "token" => Self::Token(Digest::from_hex(name).ok_or(RevokedFault::Digest)?),
+            "session" if !name.is_empty() => Self::Session(name.to_owned()),
+            "session" => return Err(RevokedFault::Session),
+            "connection" => Self::Connection(ConnectionName::new(name)?),
+            _ => return Err(RevokedFault::Kind(kind.to_owned())),
+        })
+    }
+
+    /// The issuer that it names.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Everyone { issuer } => issuer.as_deref(),
+            Self::Subject { issuer, .. }
+            | Self::Client { issuer, .. }
+            | Self::Login { issuer, .. }
+            | Self::TokenId { issuer, .. }
+            | Self::Group(Group { issuer, .. }) => Some(issuer),
+            Self::Token(_) | Self::Session(_) | Self::Connection(_) => None,
         }
     }
 

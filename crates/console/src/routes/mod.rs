@@ -8,6 +8,7 @@ mod events;
 mod journal;
 mod keep;
 mod refusals;
+mod revocations;
 mod search;
 mod secrets;
 mod sessions;
@@ -24,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     console::Console,
-    gate, page, pages,
+    gate, hear, page, pages,
     problem::{Code, Problem},
     slack,
 };
@@ -63,6 +64,7 @@ impl Modify for Bearer {
 pub(crate) fn router(console: Arc<Console>) -> Router {
     let pages = console.edge.login.is_some().then(|| pages::router(&console));
     let clicks = slack::router(&console);
+    let told = hear::router(&console);
     let (router, description) = described().split_for_parts();
     let description: Arc<str> = text(&description).into();
     let api = router
@@ -71,8 +73,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .fallback(|| async { Problem::from(Code::PathUnknown) })
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(console, gate::pass));
-    // Pages and clicks have gates of their own.
-    pages.into_iter().chain(clicks).fold(api, Router::merge)
+    // Pages, clicks and what is told have gates of their own.
+    pages.into_iter().chain(clicks).chain([told]).fold(api, Router::merge)
 }
 
 /// The API's description, OpenAPI 3.1 as JSON.
@@ -104,6 +106,8 @@ fn described() -> OpenApiRouter {
         .routes(routes!(calls::list))
         .routes(routes!(calls::show))
         .routes(routes!(refusals::list))
+        .routes(routes!(revocations::list, revocations::make))
+        .routes(routes!(revocations::lift))
         .routes(routes!(journal::head))
         .routes(routes!(journal::export));
     OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, paths)

@@ -29,7 +29,7 @@ async fn the_description_is_served_and_names_every_path() {
     assert_eq!(String::from_utf8(answer.body.clone()).unwrap(), Console::openapi());
     let api = answer.json();
     assert_eq!(api["openapi"], "3.1.0");
-    assert_eq!(api["paths"].as_object().unwrap().len(), 24);
+    assert_eq!(api["paths"].as_object().unwrap().len(), 26);
     assert!(api["components"]["securitySchemes"]["oidc"].is_object());
     assert_eq!(
         rig.ask(

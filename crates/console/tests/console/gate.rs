@@ -8,6 +8,9 @@ use lockgate_model::{Event, Reason};
 
 use crate::rig::{Rig, call, get, opened, session};
 
+/// A revocation that is not there: it can be neither lifted nor be lifted by who may not.
+const LIFT: &str = "/revocations/r1/lift";
+
 /// Every path, with whether it changes something.
 fn routes() -> Vec<(&'static str, String, bool)> {
     let (session, call) = (session(1), call(1));
@@ -25,13 +28,15 @@ fn routes() -> Vec<(&'static str, String, bool)> {
         "/connections".into(),
         "/connections/db".into(),
         "/secrets".into(),
+        "/revocations".into(),
     ];
     let changes = ["hold", "release", "erase"].map(|what| format!("/sessions/{session}/{what}"));
+    let changes = changes.into_iter().chain(["/revocations".to_owned(), LIFT.to_owned()]);
     let reads = reads.into_iter().map(|path| ("GET", path, false));
     let named = ["/connections/db", "/secrets/db"].map(str::to_owned);
     let puts = named.clone().into_iter().map(|path| ("PUT", path, true));
     let removals = named.into_iter().map(|path| ("DELETE", path, true));
-    let posts = changes.into_iter().map(|path| ("POST", path, true));
+    let posts = changes.map(|path| ("POST", path, true));
     reads.chain(posts).chain(puts).chain(removals).collect()
 }
 
@@ -43,8 +48,11 @@ fn request(method: &str, path: &str, token: Option<&str>) -> Request<Body> {
     request = request.header(header::CONTENT_TYPE, "application/json");
     // Only some paths change a version.
     request = request.header(header::IF_MATCH, "*");
-    let body =
-        if path.contains("/secrets/") { r#"{"value":"x"}"# } else { r#"{"reason":"case 7"}"# };
+    let body = match path {
+        "/revocations" => r#"{"kind":"person","name":"corp/dana","reason":"case 7"}"#,
+        _ if path.contains("/secrets/") => r#"{"value":"x"}"#,
+        _ => r#"{"reason":"case 7"}"#,
+    };
     request.body(Body::from(body)).unwrap()
 }
 
@@ -57,6 +65,7 @@ async fn every_route_asks_for_its_role_z1() {
         .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(|m| (path.clone(), m)))
         .map(|(path, method)| {
             let id = if path.contains("/calls/") { call(1) } else { session(1) };
+            let path = path.replace("/revocations/{id}", "/revocations/r1");
             (method.to_uppercase(), path.replace("{id}", &id).replace("{name}", "db"))
         })
         .collect();
@@ -93,7 +102,12 @@ async fn every_route_asks_for_its_role_z1() {
         }
         for (token, admitted) in [("auditor", !changes), ("admin", true)] {
             let response = rig.send(request(method, &path, Some(token))).await;
-            let status = if admitted { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            let status = match (admitted, method, &*path) {
+                (false, ..) => StatusCode::FORBIDDEN,
+                (true, "POST", "/revocations") => StatusCode::CREATED,
+                (true, "POST", LIFT) => StatusCode::NOT_FOUND,
+                (true, ..) => StatusCode::OK,
+            };
             assert_eq!(response.status(), status, "{method} {path} {token}");
             assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
             assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");

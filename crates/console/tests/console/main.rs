@@ -17,6 +17,8 @@ mod reading;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod schemathesis;

@@ -13,11 +13,11 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
-use lockgate_console::{Console, Edge, Keeper, Offer, Roles};
+use lockgate_console::{Console, Edge, Keeper, Offer, Revoker, Roles};
 use lockgate_model::{
     ConnectionName, Digest, Era, Event, Group, Identity, IntentEvent, Lift, MessageEvent,
-    OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent, Timestamp, TokenFacts,
-    Verdict,
+    OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent, Revocation, Revoked,
+    Timestamp, TokenFacts, Verdict,
 };
 use lockgate_store::{
     approvals::Approvals,
@@ -25,6 +25,7 @@ use lockgate_store::{
     index::{Index, Indexed},
     journal::{Journal, JournalFault, JournalOptions, Keys, Record, SignedHead, read},
     pins::PinFolder,
+    revocations::Revocations,
 };
 use serde_json::{Value, json, value::RawValue};
 use tempfile::TempDir;
@@ -83,12 +84,22 @@ impl Rig {
         let place = DbPlace::Sqlite(folder.path().join("approvals.sqlite"));
         let approvals = Arc::new(Approvals::open(&place).await.unwrap());
         let asks = Arc::clone(&approvals);
+        let revoked = Arc::new(Revocations::open(&place).await.unwrap());
         let pins = PinFolder::open(&folder.path().join("pins")).unwrap();
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
             offer: Box::new(offer),
             registrar: registry::registrar(),
             pins: pins.clone(),
+            revoker: Revoker {
+                store: Box::new(move || Some(Arc::clone(&revoked))),
+                knows: Box::new(|issuer| issuer == "corp"),
+                hear: Box::new(|told| {
+                    let told = heard(&told);
+                    Box::pin(async move { told })
+                }),
+                is_out: Box::new(|_| false),
+            },
             login: None,
             slack: Vec::new(),
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
@@ -225,6 +236,24 @@ pub(crate) fn get(path: &str, token: &str) -> Request<Body> {
     let request = Request::get(format!("/api/v1{path}"));
     let token = format!("Bearer {token}");
     request.header(header::AUTHORIZATION, token).body(Body::empty()).unwrap()
+}
+
+/// What the issuer of this room tells: `disabled:NAME`, or `nothing`.
+fn heard(told: &[u8]) -> Result<Vec<Revocation>, Refusal> {
+    let told = String::from_utf8_lossy(told);
+    let Some(subject) = told.strip_prefix("disabled:") else {
+        let forged = Refusal::new(Reason::TokenSignature, "it is forged");
+        return if told == "nothing" { Ok(Vec::new()) } else { Err(forged) };
+    };
+    Ok(vec![Revocation {
+        id: format!("r-{subject}"),
+        target: Revoked::Subject { issuer: "corp".into(), subject: subject.into() },
+        issued_until: None,
+        reason: "account disabled at the issuer".into(),
+        by: "idp:corp".into(),
+        at: now(),
+        until: None,
+    }])
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::HeaderMap;
-use lockgate_console::{Console, Edge, Keeper, Login, Registrar, Verify};
+use lockgate_console::{Console, Edge, Keeper, Login, Registrar, Revoker, Verify};
 use lockgate_gateway::{
     clock, gateway::Gateway, metrics::Metrics, revocations::Asking, stage::authenticate::Access,
 };
@@ -33,7 +33,7 @@ use super::{
     login,
     register::Registry,
     registrar,
-    revoke::Watched,
+    revoke::{self, Watched},
     vault,
 };
 use crate::{
@@ -73,6 +73,7 @@ struct Api {
     login: Option<Login>,
     slack: Vec<Arc<Slack>>,
     registrar: Registrar,
+    revoker: Revoker,
 }
 
 enum IndexState {
@@ -138,7 +139,8 @@ impl Beside {
             None => None,
         };
         let registrar = registrar::registrar(args, &gateway.ground.journal);
-        let api = listener.map(|listener| Api { listener, login, slack, registrar });
+        let revoker = revoke::revoker(gateway, &revoked);
+        let api = listener.map(|listener| Api { listener, login, slack, registrar, revoker });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console, registry, revoked })
     }
@@ -224,7 +226,7 @@ async fn index(
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
     match (api, &ground.settings.admin_api) {
-        (Some(Api { listener, login, slack, registrar }), Some(settings)) => {
+        (Some(Api { listener, login, slack, registrar, revoker }), Some(settings)) => {
             let access = Access {
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
@@ -234,6 +236,7 @@ async fn index(
                 approvals: Box::new(move || gateway.approvals().cloned()),
                 offer: ask::offers(&ground.gateway),
                 registrar,
+                revoker,
                 pins: ground.pins.clone(),
                 login,
                 slack,

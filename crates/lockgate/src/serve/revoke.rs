@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lockgate_gateway::gateway::Gateway;
+use lockgate_console::Revoker;
+use lockgate_gateway::{clock, gateway::Gateway, revocations::Asking, snapshot::issuer_names};
 use lockgate_store::{
     db::DbPlace,
     revocations::{Ear, Revocations, RevocationsFault},
@@ -57,6 +58,27 @@ impl Watched {
     /// Why it can't be read; `None` where it can.
     pub(crate) fn trouble(&self) -> Option<String> {
         lock(&self.0.away).clone()
+    }
+}
+
+/// What the admin API knows of who is out.
+pub(super) fn revoker(gateway: &Arc<Gateway>, watched: &Watched) -> Revoker {
+    let [knows, hears, asks] = [(); 3].map(|()| Arc::clone(gateway));
+    let watched = watched.clone();
+    Revoker {
+        store: Box::new(move || watched.store()),
+        knows: Box::new(move |issuer| {
+            let known = issuer_names(&knows.snapshot().blueprint.settings);
+            known.iter().any(|name| name == issuer)
+        }),
+        hear: Box::new(move |told| {
+            let authenticator = Arc::clone(&hears.snapshot().authenticator);
+            Box::pin(async move { authenticator.hear(&told, clock::now()).await })
+        }),
+        is_out: Box::new(move |identity| {
+            let asking = Asking { identity, connection: None, session: None };
+            asks.revocations.check(asking).is_err()
+        }),
     }
 }
 

@@ -105,6 +105,10 @@ proptest! {
                 && one.revocation.applies(who.token.issued_at, now)
                 && one.revocation.target.covers(&who, connection.as_ref(), session.as_deref())
         });
+        for one in plain.values() {
+            let target = &one.revocation.target;
+            prop_assert_eq!(Revoked::of(target.kind(), &target.name()).as_ref(), Ok(target));
+        }
         let found = list.find(&who, connection.as_ref(), session.as_deref(), now);
         prop_assert_eq!(found.is_some(), expected);
     }

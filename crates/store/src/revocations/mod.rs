@@ -113,6 +113,15 @@ impl Revocations {
         Ok(())
     }
 
+    /// Whether there is one with this id.
+    ///
+    /// # Errors
+    /// [`RevocationsFault::Content`] and [`RevocationsFault::Db`].
+    pub async fn has(&self, id: &str) -> Result<bool, RevocationsFault> {
+        let mut tx = self.pools.begin().await?;
+        Ok(rows::by_id(&mut tx, id).await?.is_some())
+    }
+
     /// What changed after this number, the oldest change first, at most [`PAGE_MAX`]. That it could be
     /// read confirms everything that was read before.
     ///

@@ -44,11 +44,11 @@ pub(crate) enum Command {
 /// Revokes, lists or lifts.
 pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
     match command {
-        Command::Person(named) => named.run(out::Kind::Person, terminal),
-        Command::Client(named) => named.run(out::Kind::Client, terminal),
-        Command::Group(named) => named.run(out::Kind::Group, terminal),
-        Command::Login(named) => named.run(out::Kind::Login, terminal),
-        Command::Jti(named) => named.run(out::Kind::Jti, terminal),
+        Command::Person(named) => named.run("person", terminal),
+        Command::Client(named) => named.run("client", terminal),
+        Command::Group(named) => named.run("group", terminal),
+        Command::Login(named) => named.run("login", terminal),
+        Command::Jti(named) => named.run("jti", terminal),
         Command::Token(token) => token.run(terminal),
         Command::Session(session) => session.run(terminal),
         Command::Connection(connection) => connection.run(terminal),

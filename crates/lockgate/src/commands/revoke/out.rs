@@ -1,9 +1,7 @@
 //! `lockgate revoke person|client|…`: what is revoked, and for how long.
 
 use lockgate_gateway::{clock, snapshot::issuer_names};
-use lockgate_model::{
-    ConnectionName, Digest, Group, REVOCATION_REASON_MAX_BYTES, Revoked, Timestamp,
-};
+use lockgate_model::{ConnectionName, Digest, REVOCATION_REASON_MAX_BYTES, Revoked, Timestamp};
 use serde_json::json;
 
 use crate::{
@@ -14,16 +12,6 @@ use crate::{
     revoked,
     terminal::{Terminal, inert},
 };
-
-/// Who is meant by `ISSUER/NAME`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Person,
-    Client,
-    Group,
-    Login,
-    Jti,
-}
 
 /// Why, and for how long
 #[derive(Debug, clap::Args)]
@@ -116,26 +104,9 @@ pub(crate) struct Everyone {
 }
 
 impl Named {
-    pub(super) fn run(&self, kind: Kind, terminal: Terminal) -> Outcome {
+    pub(super) fn run(&self, kind: &str, terminal: Terminal) -> Outcome {
         let loaded = load_all(&self.terms.config)?;
-        let (issuer, name) = self.name.split_once('/').unwrap_or_default();
-        if name.is_empty() {
-            let example = issuer_names(&loaded.gateway).into_iter().next().unwrap_or_default();
-            return Err(Failure::usage_text(format_args!(
-                "`{}` names no issuer; write it as in `{example}/{}`",
-                inert(&self.name),
-                inert(&self.name)
-            )));
-        }
-        known_issuer(&loaded, issuer)?;
-        let (issuer, name) = (issuer.to_owned(), name.to_owned());
-        let target = match kind {
-            Kind::Person => Revoked::Subject { issuer, subject: name },
-            Kind::Client => Revoked::Client { issuer, client: name },
-            Kind::Group => Revoked::Group(Group { issuer, name }),
-            Kind::Login => Revoked::Login { issuer, sid: name },
-            Kind::Jti => Revoked::TokenId { issuer, jti: name },
-        };
+        let target = Revoked::of(kind, &self.name).map_err(Failure::usage_text)?;
         self.terms.carry_out(&loaded, target, terminal)
     }
 }
@@ -165,9 +136,6 @@ impl Connection {
 impl Everyone {
     pub(super) fn run(&self, terminal: Terminal) -> Outcome {
         let loaded = load_all(&self.terms.config)?;
-        if let Some(issuer) = &self.issuer {
-            known_issuer(&loaded, issuer)?;
-        }
         let target = Revoked::Everyone { issuer: self.issuer.clone() };
         self.terms.carry_out(&loaded, target, terminal)
     }
@@ -175,6 +143,9 @@ impl Everyone {
 
 impl Terms {
     fn carry_out(&self, loaded: &Loaded, target: Revoked, terminal: Terminal) -> Outcome {
+        if let Some(issuer) = target.issuer() {
+            known_issuer(loaded, issuer)?;
+        }
         let shown = inert(&target.to_string());
         // What is about one caller is done at once; it can be lifted as quickly.
         let many =
