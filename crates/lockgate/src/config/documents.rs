@@ -10,10 +10,7 @@ use lockgate_gateway::settings::ConnectionSettings;
 use lockgate_store::connections::CONNECTIONS_MAX;
 use serde::Deserialize;
 
-use super::{
-    ConfigFault,
-    load::{ConfigFaults, anchor_connection},
-};
+use super::{ConfigFault, load::ConfigFaults, paths::anchor_connection};
 
 /// A document larger than this is refused before it is parsed, in bytes.
 const DOCUMENT_MAX_BYTES: u64 = 4 * 1024 * 1024;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lockgate_gateway::settings::{ConnectionSettings, GatewaySettings, UpstreamSettings};
+use lockgate_gateway::settings::GatewaySettings;
 use lockgate_model::ConnectionName;
 use miette::Diagnostic;
 
@@ -17,6 +17,7 @@ use super::{
     ConfigFault,
     located::Located,
     overlay::{self, Override, Source},
+    paths,
     registered::Registered,
     settings::Settings,
     validate::{self, Finding},
@@ -124,7 +125,7 @@ pub(crate) fn load_with(
     overrides.extend(flags(args));
     let mut settings = overlay::apply(written, &overrides).map_err(|fault| all(vec![fault]))?;
     let base = args.config.parent().unwrap_or(Path::new(""));
-    anchor(&mut settings, base, &overrides);
+    paths::anchor(&mut settings, base, &overrides);
 
     let mut faults: Vec<ConfigFault> = validate::findings(&settings)
         .iter()
@@ -187,56 +188,6 @@ fn flags(args: &ConfigArgs) -> Vec<Override> {
         Some(Override { path, text: text?, source: Source::Flag(flag) })
     };
     given.into_iter().filter_map(over).collect()
-}
-
-/// Lets every relative path of the file start at the file's folder. A path from a flag or a
-/// variable starts at the working folder, as the shell that wrote it expects.
-fn anchor(settings: &mut Settings, base: &Path, overrides: &[Override]) {
-    let from_file = |path: &[&str]| !overrides.iter().any(|over| over.path == path);
-    if from_file(&["data"]) {
-        settings.data = base.join(&settings.data);
-    }
-    if from_file(&["policies"]) {
-        settings.policies = base.join(&settings.policies);
-    }
-    if let Some(tls) = &mut settings.listen.tls {
-        tls.certificate = base.join(&tls.certificate);
-        tls.key = base.join(&tls.key);
-    }
-    for issuer in &mut settings.issuers {
-        issuer.ca = issuer.ca.take().map(|path| base.join(path));
-    }
-    let approvals = &mut settings.approvals;
-    let (hooks, apps) = (&mut approvals.webhooks, &mut approvals.slack);
-    let trusted = hooks.iter_mut().map(|one| &mut one.ca);
-    let trusted = trusted.chain(apps.iter_mut().map(|one| &mut one.ca));
-    for ca in trusted.chain(approvals.mail.iter_mut().map(|one| &mut one.ca)) {
-        *ca = ca.take().map(|path| base.join(path));
-    }
-    for connection in &mut settings.connections {
-        anchor_connection(connection, base);
-    }
-}
-
-/// Lets every relative path of a connection start at `base`.
-pub(crate) fn anchor_connection(connection: &mut ConnectionSettings, base: &Path) {
-    for path in local_paths(connection) {
-        *path = base.join(&*path);
-    }
-}
-
-/// The files and folders that a connection names on the machine, and that need not be absolute.
-pub(crate) fn local_paths(
-    connection: &mut ConnectionSettings,
-) -> impl Iterator<Item = &mut PathBuf> {
-    let ConnectionSettings { upstream, guard, .. } = connection;
-    let own = match upstream {
-        UpstreamSettings::Http(http) => {
-            [http.ca.as_mut(), http.credential.as_mut().and_then(|one| one.ca.as_mut())]
-        }
-        UpstreamSettings::Stdio(stdio) => [stdio.cwd.as_mut(), None],
-    };
-    own.into_iter().flatten().chain(&mut guard.packs)
 }
 
 /// A finding with its place: who said it, or where it stands in the file.

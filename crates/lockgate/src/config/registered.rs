@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{
     fault,
-    load::{Loaded, local_paths},
+    load::Loaded,
+    paths::local_paths,
     validate::{self, Finding},
 };
 use crate::moment;
