@@ -76,7 +76,8 @@ fn answer(message: &Value, arguments: &[String]) -> Option<Value> {
         "tools/list" => {
             let schema = json!({ "type": "object", "properties": {} });
             let tool = |name: &str| json!({ "name": name, "inputSchema": schema });
-            let tools = ["self", "echo", "read", "write", "dial", "allocate", "fork"].map(tool);
+            let tools = ["self", "echo", "read", "write", "dial", "allocate", "fork", "spin"];
+            let tools = tools.map(tool);
             json!({ "resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private" })
         }
         "tools/call" => {
@@ -130,6 +131,9 @@ fn attempt(what: &str, arguments: &Value) -> anyhow::Result<Value> {
             }
             json!(count)
         }
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
         other => anyhow::bail!("no such tool: {other}"),
     })
 }

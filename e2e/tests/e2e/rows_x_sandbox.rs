@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
@@ -26,6 +26,9 @@ use serde_json::{Value, json};
 /// A user that no process of the machine has, so that its processes are the child's alone.
 const USER: u32 = 48_123;
 const PROCESSES_MAX: u64 = 24;
+const CPU_MAX_S: u64 = 1;
+/// A process that was killed is told of, and another one started, within this time on a busy machine.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 struct Room {
     issuer: MintIssuer,
@@ -70,6 +73,7 @@ impl Room {
             stdio("files", &json!({ "files": files, "home": folder.join("home") })),
             stdio("offline", &json!({ "network": "none", "files": files })),
             stdio("small", &json!({ "memory_max_mib": 256, "open_files_max": 64 })),
+            stdio("brief", &json!({ "cpu_max_s": CPU_MAX_S })),
         ];
         if geteuid().is_root() {
             let home = folder.join("own-home");
@@ -205,6 +209,25 @@ impl Room {
             Ok(())
         })();
         rows.row(7, "core dumps, open files and memory are limited for good", outcome);
+        rows.row(7, "processor time", self.processor_time());
+    }
+
+    /// A process that takes more is killed; whoever waited for it is told, and another one serves.
+    fn processor_time(&self) -> anyhow::Result<()> {
+        let pid = self.ask("brief", "self", json!({}))?["pid"].clone();
+        let (caller, begun) = (self.caller("brief")?, Instant::now());
+        let reply = caller.send(&caller.call("spin", json!({})))?;
+        let took = begun.elapsed();
+        ensure!(reply.status >= 500, "it got {}: {}", reply.status, reply.text());
+        ensure!(took < WAIT_MAX, "it was told after {took:?}");
+        let gone = || !Path::new(&format!("/proc/{pid}")).exists();
+        ensure!(gone(), "the process goes on");
+        while self.ask("brief", "self", json!({})).is_err() {
+            ensure!(begun.elapsed() < WAIT_MAX, "no other process serves");
+        }
+        let other = self.ask("brief", "self", json!({}))?["pid"].clone();
+        ensure!(other != pid, "the same process serves");
+        Ok(())
     }
 
     fn user(&self, rows: &mut Rows) {
