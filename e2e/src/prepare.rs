@@ -68,13 +68,14 @@ const DEBIAN: &[(&str, &str)] = &[
 /// # Errors
 /// In one sentence, what could not be installed.
 pub fn debian() -> anyhow::Result<()> {
+    // Where nothing is missing, no right to write anywhere is needed.
+    if missing().is_empty() {
+        return Ok(());
+    }
     fs::create_dir_all(folder())?;
     let lock = File::create(folder().join("lock"))?;
     lock.lock()?;
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let held =
-        |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).exists());
-    let missing: Vec<_> = DEBIAN.iter().filter(|(program, _)| !held(program)).collect();
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }
@@ -87,6 +88,14 @@ pub fn debian() -> anyhow::Result<()> {
     let packages = missing.iter().map(|(_, package)| package);
     run(apt().args(["install", "--no-install-recommends"]).args(packages))
         .with_context(|| format!("can't install {missing:?}"))
+}
+
+/// Programs of the system that are not there, each with its package.
+fn missing() -> Vec<&'static (&'static str, &'static str)> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let held =
+        |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).exists());
+    DEBIAN.iter().filter(|(program, _)| !held(program)).collect()
 }
 
 fn install(
