@@ -101,7 +101,7 @@ fn key(identity: &Identity) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::{Digest, TokenFacts};
+    use lockgate_model::{Digest, IdentityKind, TokenFacts};
 
     use super::*;
 
@@ -110,6 +110,7 @@ mod tests {
     fn person(subject: &str, client: Option<&str>) -> Identity {
         Identity {
             issuer: "corp".into(),
+            kind: IdentityKind::Person,
             subject: subject.into(),
             client: client.map(str::to_owned),
             groups: Vec::new(),

@@ -203,7 +203,7 @@ pub fn closed(recording: &Recording, why: &str) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::TokenFacts;
+    use lockgate_model::{IdentityKind, TokenFacts};
 
     use super::*;
 
@@ -216,6 +216,7 @@ mod tests {
     fn who(subject: &str) -> Arc<Identity> {
         Arc::new(Identity {
             issuer: "corp".into(),
+            kind: IdentityKind::Person,
             subject: subject.into(),
             client: None,
             groups: Vec::new(),

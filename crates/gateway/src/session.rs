@@ -14,7 +14,8 @@ use std::{
 };
 
 use lockgate_model::{
-    ConnectionName, Era, Identity, Limits, Reason, Refusal, RequestId, Revision, Timestamp,
+    ConnectionName, Digest, Era, Identity, IdentityKind, Limits, Reason, Refusal, RequestId,
+    Revision, Timestamp,
 };
 
 use crate::{recording::Recording, upstream::SessionKey};
@@ -40,6 +41,8 @@ pub struct Owner {
     subject: String,
     client: Option<String>,
     connection: ConnectionName,
+    /// The token, where what was begun with one can't be continued with the next: a workload's.
+    token: Option<Digest>,
 }
 
 /// What a server gives out for its caller to come back with.
@@ -105,6 +108,7 @@ impl Owner {
             subject: identity.subject.clone(),
             client: identity.client.clone(),
             connection: connection.clone(),
+            token: token_of(identity),
         }
     }
 
@@ -113,7 +117,13 @@ impl Owner {
             && self.subject == identity.subject
             && self.client == identity.client
             && self.connection == *connection
+            && self.token == token_of(identity)
     }
+}
+
+/// What a workload's sessions end with. The next job of the same subject is another job.
+fn token_of(identity: &Identity) -> Option<Digest> {
+    (identity.kind == IdentityKind::Workload).then_some(identity.token.id)
 }
 
 impl Sessions {

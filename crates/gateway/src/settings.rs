@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 pub use credential::{
     CertificateSettings, ClientAuthentication, CredentialSettings, TokenGrant, TokenKind,
 };
-use lockgate_model::{ConnectionName, Era, Limits};
+use lockgate_model::{ConnectionName, Era, IdentityKind, Limits};
 use lockgate_rules::mask::{MaskSettings, detect};
 use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub use sandbox::{FileSettings, Network, SandboxSettings};
 
 use crate::{
     secret::SecretRef,
-    token::{Algorithm, TokenType},
+    token::{Algorithm, Profile, TokenType},
 };
 
 /// Everything that the gateway needs to serve, apart from the policies' texts.
@@ -434,13 +434,20 @@ pub struct IssuerSettings {
     /// OAuth clients whose tokens are accepted; every client's where empty.
     #[serde(default)]
     pub clients: Vec<String>,
+    /// What kind of job or service it vouches for; people where absent.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+    /// Claims that every token must carry, by JSON pointer (RFC 6901), each with the values that are
+    /// accepted: texts compared byte for byte, `/repository_id: ["74"]`.
+    #[serde(default)]
+    pub require: BTreeMap<String, Vec<String>>,
     /// JSON pointers (RFC 6901) to claims that hold groups: `/groups`, `/realm_access/roles`.
     #[serde(default = "IssuerSettings::default_groups_claim")]
     pub groups_claim: Vec<String>,
     /// Splits a groups claim that is one text at its spaces; without this, such a text is refused.
     #[serde(default)]
     pub groups_split: bool,
-    /// Refuses tokens that carry no groups claim at all.
+    /// Refuses tokens that carry no groups claim at all; those of jobs and services need none.
     #[serde(default = "IssuerSettings::default_groups_required")]
     pub groups_required: bool,
     /// Refuses tokens that live longer than this from `iat` to `exp`, in seconds.
@@ -547,6 +554,14 @@ impl LimitOverrides {
 }
 
 impl IssuerSettings {
+    /// Who stands behind its tokens.
+    pub const fn kind(&self) -> IdentityKind {
+        match self.profile {
+            None => IdentityKind::Person,
+            Some(_) => IdentityKind::Workload,
+        }
+    }
+
     fn default_algorithms() -> Vec<Algorithm> {
         vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]
     }

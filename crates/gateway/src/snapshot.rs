@@ -20,7 +20,7 @@ pub use guard::Guard;
 use lockgate_model::{ConnectionName, Digest, Limits};
 use lockgate_rules::{
     mask::Detectors,
-    policy::{ConnectionShape, Policies, PolicyErrors, PolicyFault, Source},
+    policy::{ConnectionShape, IssuerShape, Policies, PolicyErrors, PolicyFault, Source},
 };
 use lockgate_store::journal::Journal;
 use tokio::sync::Notify;
@@ -29,7 +29,7 @@ use crate::{
     egress::EgressFault,
     host,
     recogniser::Recogniser,
-    settings::GatewaySettings,
+    settings::{GatewaySettings, IssuerSettings},
     stage::authenticate::{Authenticator, IssuerFault},
     upstream::stdio::Launcher,
     vault::Vault,
@@ -147,7 +147,7 @@ impl Snapshot {
             connections.iter().map(|connection| connection.shape.clone()).collect();
         let gone = blueprint.gone.iter().map(ConnectionShape::unserved);
         let known: Vec<_> = shapes.iter().cloned().chain(gone).collect();
-        let compiled = Policies::compile(&blueprint.policies, &known, &issuer_names(settings))?;
+        let compiled = Policies::compile(&blueprint.policies, &known, &issuer_shapes(settings))?;
         Ok(Self {
             version: version(&blueprint, &shapes, &connections),
             policies: compiled.policies,
@@ -181,6 +181,16 @@ impl Snapshot {
     pub fn connection(&self, name: &ConnectionName) -> Option<&Arc<Connection>> {
         self.connections.iter().find(|connection| connection.settings.name == *name)
     }
+}
+
+/// The issuers as policies know them.
+pub fn issuer_shapes(settings: &GatewaySettings) -> Vec<IssuerShape> {
+    let kind = |name: &String| {
+        let issuer = settings.issuers.iter().find(|issuer| issuer.name == *name);
+        issuer.map(IssuerSettings::kind).unwrap_or_default()
+    };
+    let shape = |name: String| IssuerShape { vouches_for: kind(&name), name };
+    issuer_names(settings).into_iter().map(shape).collect()
 }
 
 /// The short names that policies may use for issuers.

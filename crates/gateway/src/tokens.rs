@@ -123,7 +123,7 @@ fn scope(identity: &Identity, connection: &ConnectionName) -> Scope {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::{Digest, TokenFacts};
+    use lockgate_model::{Digest, IdentityKind, TokenFacts};
     use lockgate_rules::mask::Class;
 
     use super::*;
@@ -142,6 +142,7 @@ mod tests {
         };
         Identity {
             issuer: "corp".into(),
+            kind: IdentityKind::Person,
             subject: subject.into(),
             client: None,
             groups: Vec::new(),

@@ -11,7 +11,7 @@ use std::{
 use lockgate_gateway::{
     provider::Server,
     settings::ConnectionSettings,
-    snapshot::{issuer_names, tool_shapes},
+    snapshot::{issuer_shapes, tool_shapes},
     vault::{KeyPlace, KeyPlaces},
 };
 use lockgate_rules::policy::{Compiled, ConnectionShape, Policies};
@@ -147,7 +147,7 @@ pub(crate) fn compile(loaded: &Loaded) -> Result<Compiled, Failure> {
     let sources = read_policies(&loaded.settings.policies).map_err(Failure::usage)?;
     let mut shapes = shapes(loaded)?;
     shapes.extend(loaded.gone.iter().map(ConnectionShape::unserved));
-    let issuers = issuer_names(&loaded.gateway);
+    let issuers = issuer_shapes(&loaded.gateway);
     Policies::compile(&sources, &shapes, &issuers).map_err(Failure::usage)
 }
 

@@ -14,6 +14,8 @@ use crate::{Digest, Timestamp};
 pub struct Identity {
     /// The issuer's short name in the configuration, not its URL.
     pub issuer: String,
+    /// What the issuer vouches for.
+    pub kind: IdentityKind,
     /// The token's `sub`.
     pub subject: String,
     /// The OAuth client that presented the token, where the token names one.
@@ -34,6 +36,17 @@ impl Identity {
             _ => None,
         }
     }
+}
+
+/// Who stands behind an identity. An issuer vouches for one or the other, never for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdentityKind {
+    /// A person, through some client: `User` in policies.
+    #[default]
+    Person,
+    /// A job or a service that acts on its own: `Workload` in policies. What it began ends with its
+    /// token.
+    Workload,
 }
 
 /// A group as one issuer means it, so that one issuer can't assert another's groups.

@@ -34,7 +34,7 @@ pub use event::{
     RefusalEvent, ResentEvent, RestoredValue, RevocationsChange, RevocationsEvent,
     SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
 };
-pub use identity::{ClaimValue, Group, Identity, TokenFacts};
+pub use identity::{ClaimValue, Group, Identity, IdentityKind, TokenFacts};
 pub use limits::Limits;
 pub use refusal::{Reason, Refusal};
 pub use revocation::{

@@ -80,6 +80,10 @@ reasons! {
     TokenAge = "token.age",
     /// The client is not one of the issuer's allowed clients.
     TokenClient = "token.client",
+    /// A claim that the issuer's tokens must carry is absent, or has another value.
+    TokenPin = "token.pin",
+    /// The token's job runs what somebody proposed, from a pull request or a fork.
+    TokenProposed = "token.proposed",
     /// A claim has a shape that can't be relied on.
     TokenClaims = "token.claims",
     /// The token is bound to a key (`cnf`) whose proof was not sent.

@@ -18,6 +18,7 @@ mod exchange;
 mod fidelity;
 mod fixtures;
 mod identity;
+mod jobs;
 mod lasting;
 mod leaving;
 mod notices;

@@ -15,9 +15,9 @@ use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
 use lockgate_console::{Console, Edge, Keeper, Offer, Revoker, Roles};
 use lockgate_model::{
-    ConnectionName, Digest, Era, Event, Group, Identity, IntentEvent, Lift, MessageEvent,
-    OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent, Revocation, Revoked,
-    Timestamp, TokenFacts, Verdict,
+    ConnectionName, Digest, Era, Event, Group, Identity, IdentityKind, IntentEvent, Lift,
+    MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent,
+    Revocation, Revoked, Timestamp, TokenFacts, Verdict,
 };
 use lockgate_store::{
     approvals::Approvals,
@@ -357,6 +357,7 @@ fn verify(headers: &HeaderMap) -> Result<Arc<Identity>, Refusal> {
     let end = now().plus_millis(ms.parse().unwrap());
     Ok(Arc::new(Identity {
         issuer: issuer.into(),
+        kind: IdentityKind::Person,
         subject: if who == "hostile" { HOSTILE.into() } else { who.into() },
         client: None,
         groups: vec![Group { issuer: issuer.into(), name: group.into() }],

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::{
-    ConnectionName, Digest, Era, Identity, Limits, Reason, RequestId, Revision, Timestamp,
-    TokenFacts,
+    ConnectionName, Digest, Era, Identity, IdentityKind, Limits, Reason, RequestId, Revision,
+    Timestamp, TokenFacts,
 };
 
 use super::{Awaited, Handle, Owner, Sessions};
@@ -15,6 +15,7 @@ const REVISION: Revision = Revision::V2025_06_18;
 fn who(issuer: &str, subject: &str, client: Option<&str>) -> Identity {
     Identity {
         issuer: issuer.to_owned(),
+        kind: IdentityKind::Person,
         subject: subject.to_owned(),
         client: client.map(str::to_owned),
         groups: Vec::new(),

@@ -4,7 +4,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use lockgate_model::{ConnectionName, Digest, Identity, Reason, Refusal, Timestamp, TokenFacts};
+use lockgate_model::{
+    ConnectionName, Digest, Identity, IdentityKind, Reason, Refusal, Timestamp, TokenFacts,
+};
 use lockgate_vault::Secret;
 
 use super::{accept::Arrival, respond::Stop};
@@ -102,6 +104,7 @@ fn anonymous(now: Timestamp) -> Identity {
     let until = now.plus_millis(ANONYMOUS_MS);
     Identity {
         issuer: DEVELOPMENT_ISSUER.to_owned(),
+        kind: IdentityKind::Person,
         subject: "anonymous".to_owned(),
         client: None,
         groups: Vec::new(),

@@ -63,6 +63,14 @@ pub(super) fn clients(claims: &Map<String, Value>) -> Result<Vec<String>, Refusa
     Ok(found?.into_iter().flatten().collect())
 }
 
+/// What stands at a JSON pointer (RFC 6901).
+pub(super) fn at<'a>(claims: &'a Map<String, Value>, pointer: &str) -> Option<&'a Value> {
+    let mut parts =
+        pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
+    let first = claims.get(&parts.next()?)?;
+    parts.try_fold(first, |value, part| value.as_object()?.get(&part))
+}
+
 /// A list in which everything is text.
 pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()

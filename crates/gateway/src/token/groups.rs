@@ -22,8 +22,8 @@ pub(super) fn read(
         ));
     }
     let found: Vec<&Value> =
-        settings.groups_claim.iter().filter_map(|pointer| at(token, pointer)).collect();
-    if found.is_empty() && settings.groups_required {
+        settings.groups_claim.iter().filter_map(|pointer| claims::at(token, pointer)).collect();
+    if found.is_empty() && settings.groups_required && settings.profile.is_none() {
         return Err(Refusal::new(Reason::GroupsAbsent, "the token has no groups claim"));
     }
     let mut names = Vec::new();
@@ -49,13 +49,6 @@ fn left_out(token: &Map<String, Value>, pointer: &str) -> bool {
     };
     let has_groups = token.get("hasgroups").is_some_and(|value| *value != Value::Bool(false));
     distributed || first == "groups" && has_groups && !token.contains_key("groups")
-}
-
-fn at<'a>(token: &'a Map<String, Value>, pointer: &str) -> Option<&'a Value> {
-    let mut parts =
-        pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
-    let first = token.get(&parts.next()?)?;
-    parts.try_fold(first, |value, part| value.as_object()?.get(&part))
 }
 
 /// A list of names, or one text split at its spaces where the issuer writes them so.

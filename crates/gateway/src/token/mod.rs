@@ -8,6 +8,7 @@ mod cache;
 mod claims;
 mod groups;
 mod jws;
+mod profile;
 mod rules;
 pub mod told;
 
@@ -15,4 +16,5 @@ pub use algorithm::Algorithm;
 pub(crate) use algorithm::Check;
 pub use cache::Cache;
 pub use jws::{Jws, TokenType};
+pub use profile::Profile;
 pub use rules::{Rules, RulesFault, Verified};

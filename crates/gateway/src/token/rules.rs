@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lockgate_model::{Digest, Identity, Reason, Refusal, Revocation, Timestamp, TokenFacts};
 
-use super::{Algorithm, Jws, TokenType, claims, groups, told};
+use super::{Algorithm, Jws, Profile, TokenType, claims, groups, profile, told};
 use crate::{
     keys::Key,
     settings::{IssuerSettings, TokenLimits},
@@ -35,6 +35,12 @@ pub enum RulesFault {
     /// Not an RFC 6901 pointer to a claim.
     #[error("`groups_claim`: `{0}` is no JSON pointer; write it as `/groups`")]
     Pointer(String),
+    /// A required claim that is no RFC 6901 pointer, or for which no value is accepted.
+    #[error("`require`: `{0}` is no JSON pointer with values; write `/repository_id: [\"74\"]`")]
+    Require(String),
+    /// Tokens of everybody on the platform would be let in.
+    #[error("the profile is not pinned: every job of the platform could get in")]
+    Unpinned(Profile),
 }
 
 /// A token whose signature held, with what has to be checked on every use.
@@ -73,6 +79,13 @@ impl Rules {
         if let Some(bad) = settings.groups_claim.iter().find(|text| !is_pointer(text)) {
             return Err(RulesFault::Pointer(bad.clone()));
         }
+        let mut require = settings.require.iter();
+        if let Some((bad, _)) = require.find(|(text, of)| !is_pointer(text) || of.is_empty()) {
+            return Err(RulesFault::Require(bad.clone()));
+        }
+        if let Some(open) = settings.profile.filter(|profile| !profile.is_pinned(&settings)) {
+            return Err(RulesFault::Unpinned(open));
+        }
         Ok(Self { settings })
     }
 
@@ -104,8 +117,8 @@ impl Rules {
     /// audience and client: see [`Self::check`].
     ///
     /// # Errors
-    /// [`Reason::TokenSignature`], [`Reason::TokenIssuer`], [`Reason::TokenClaims`],
-    /// [`Reason::TokenBound`], [`Reason::TokenAudience`], [`Reason::TokenExpired`] and
+    /// [`Reason::TokenSignature`], [`Reason::TokenIssuer`], [`Reason::TokenPin`],
+    /// [`Reason::TokenProposed`], [`Reason::TokenClaims`], [`Reason::TokenBound`], [`Reason::TokenAudience`], [`Reason::TokenExpired`] and
     /// [`Reason::TokenLifetime`] where `exp` or `iat` is absent, and the `groups.*` reasons.
     pub fn verify(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
         self.admit(jws)?;
@@ -169,6 +182,7 @@ impl Rules {
     /// Where a claim is absent or can't be relied on, as [`Self::verify`].
     pub fn claimed(&self, jws: &Jws<'_>) -> Result<Identity, Refusal> {
         let token = jws.claims();
+        profile::check(token, &self.settings)?;
         let expires_at =
             claims::time(token, "exp")?.ok_or_else(|| absent(Reason::TokenExpired, "exp"))?;
         let issued_at = issued_at(jws)?;
@@ -183,6 +197,7 @@ impl Rules {
         };
         Ok(Identity {
             issuer: self.settings.name.clone(),
+            kind: self.settings.kind(),
             subject,
             client: claims::clients(token)?.first().cloned(),
             groups: groups::read(token, &self.settings)?,

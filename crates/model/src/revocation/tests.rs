@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ClaimValue, TokenFacts};
+use crate::{ClaimValue, IdentityKind, TokenFacts};
 
 fn word() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c"]).prop_map(str::to_owned)
@@ -64,6 +64,7 @@ fn identity() -> impl Strategy<Value = Identity> {
     (words, prop::collection::vec(group(), 0..3), facts).prop_map(
         |((issuer, subject, client, sid), groups, (id, jti, issued_at))| Identity {
             issuer,
+            kind: IdentityKind::Person,
             subject,
             client,
             groups,

@@ -9,7 +9,7 @@ use std::{
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 
 use super::{
-    Compiled, ConnectionShape, Policies, PolicyErrors, Source,
+    Compiled, ConnectionShape, IssuerShape, Policies, PolicyErrors, Source,
     check::check,
     fault::{File, PolicyFault, Report},
     names::Names,
@@ -47,7 +47,7 @@ type Slice = Arc<[Arc<Rule>]>;
 pub(super) fn compile(
     sources: &[Source],
     connections: &[ConnectionShape],
-    issuers: &[String],
+    issuers: &[IssuerShape],
 ) -> Result<Compiled, PolicyErrors> {
     let mut report = Report::default();
     let rules = source::read(sources, &mut report);

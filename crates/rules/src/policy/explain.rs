@@ -44,7 +44,7 @@ impl Policies {
         };
         match reason {
             Reason::PolicyNoPermit | Reason::ServerRequestDenied => {
-                let user = self.types.user(question.identity);
+                let user = self.types.caller(question.identity);
                 let groups: Vec<_> =
                     question.identity.groups.iter().map(|group| format!("`{group}`")).collect();
                 let groups = if groups.is_empty() {

@@ -121,7 +121,7 @@ impl Policies {
         rules: &[&'a Rule],
         findings: &mut Findings<'a>,
     ) -> Result<(), String> {
-        let user = self.types.user(question.identity);
+        let user = self.types.caller(question.identity);
         let widened;
         let entities = if rules.iter().any(|rule| rule.reads.principal) {
             let (known, user) = (&point.entities, user.clone());

@@ -10,6 +10,7 @@
 //! | Cedar | is |
 //! |---|---|
 //! | `User::"issuer/subject"` | the principal; its parents are its groups, its tags its claims |
+//! | `Workload::"issuer/subject"` | likewise, of an issuer that vouches for jobs or services |
 //! | `Group::"issuer/name"` | a group as one issuer means it |
 //! | `Connection::"name"` | the resource; `resource.labels.env` is a label from the configuration |
 //! | `Action::"connection/tool"` | a tool, in `Action::"call_tool"` |
@@ -49,7 +50,7 @@ use std::{
 };
 
 use cedar_policy::Effect;
-use lockgate_model::{Action, ConnectionName, Group, Identity, Timestamp, Verdict};
+use lockgate_model::{Action, ConnectionName, Group, Identity, IdentityKind, Timestamp, Verdict};
 use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
@@ -91,15 +92,15 @@ pub struct Policies {
 impl Policies {
     /// Parses, checks and slices policies.
     ///
-    /// `issuers` are the short names of the configured issuers; a policy that names a user or group
-    /// of another one is an error, as is a misspelt tool, argument, connection or label.
+    /// `issuers` are the configured ones; a policy that names a user, workload or group of another one,
+    /// or a user of one that vouches for workloads, is an error, as is a misspelt tool, argument, connection or label.
     ///
     /// # Errors
     /// [`PolicyErrors`] with every fault found, each with its file and place.
     pub fn compile(
         sources: &[Source],
         connections: &[ConnectionShape],
-        issuers: &[String],
+        issuers: &[IssuerShape],
     ) -> Result<Compiled, PolicyErrors> {
         compile::compile(sources, connections, issuers)
     }
@@ -167,6 +168,22 @@ impl ConnectionShape {
     /// A connection that is not served just now, and of which policies may speak all the same.
     pub fn unserved(name: &ConnectionName) -> Self {
         Self { name: name.clone(), labels: BTreeMap::new(), tools: None }
+    }
+}
+
+/// An issuer as policy sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerShape {
+    /// Its short name in the configuration.
+    pub name: String,
+    /// Whether its subjects are `User` or `Workload`.
+    pub vouches_for: IdentityKind,
+}
+
+impl IssuerShape {
+    /// An issuer that vouches for people.
+    pub fn of_people(name: &str) -> Self {
+        Self { name: name.to_owned(), vouches_for: IdentityKind::Person }
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use lockgate_model::IdentityKind;
+
 use super::{
-    ConnectionShape,
+    ConnectionShape, IssuerShape,
     fault::{PolicyFault, Report},
     hold::Hold,
     rule::Rule,
-    vocabulary::{CALL_TOOL, KINDS, tool_action},
+    vocabulary::{CALL_TOOL, KINDS, kind_of, tool_action},
 };
 
 /// Everything that a policy may name.
 pub(super) struct Names<'a> {
     pub(super) connections: &'a [ConnectionShape],
-    pub(super) issuers: &'a [String],
+    pub(super) issuers: &'a [IssuerShape],
 }
 
 impl Names<'_> {
@@ -27,7 +29,9 @@ impl Names<'_> {
             match uid.type_name().to_string().as_str() {
                 "Action" => self.action(rule, id, report),
                 "Connection" => report.errors.extend(self.connection(rule, id, id)),
-                kind @ ("Group" | "User") => report.errors.extend(self.qualified(rule, kind, id)),
+                kind @ ("Group" | "User" | "Workload") => {
+                    report.errors.extend(self.qualified(rule, kind, id))
+                }
                 other => report.errors.push(unknown_type(rule, other)),
             }
         }
@@ -98,14 +102,24 @@ impl Names<'_> {
     fn qualified(&self, rule: &Rule, kind: &str, id: &str) -> Option<PolicyFault> {
         let Some((issuer, _)) = id.split_once('/') else {
             let fault = rule.fault_at(id, format!("`{kind}::\"{id}\"` names no issuer"));
-            let issuer = self.issuers.first().map_or("issuer", String::as_str);
+            let issuer = self.issuers.first().map_or("issuer", |issuer| issuer.name.as_str());
             return Some(fault.help(format!("write `{kind}::\"{issuer}/{id}\"`")));
         };
-        if self.issuers.iter().any(|known| known == issuer) {
-            return None;
-        }
-        let fault = rule.fault_at(id, format!("unknown issuer `{issuer}`"));
-        Some(with_near(fault, nearest(issuer, self.issuers.iter().map(String::as_str))))
+        let Some(known) = self.issuers.iter().find(|known| known.name == issuer) else {
+            let fault = rule.fault_at(id, format!("unknown issuer `{issuer}`"));
+            let names = self.issuers.iter().map(|issuer| issuer.name.as_str());
+            return Some(with_near(fault, nearest(issuer, names)));
+        };
+        let other = kind_of(kind).is_some_and(|kind| kind != known.vouches_for);
+        other.then(|| {
+            let (who, word) = match known.vouches_for {
+                IdentityKind::Person => ("people", "User"),
+                IdentityKind::Workload => ("jobs or services", "Workload"),
+            };
+            let fault =
+                rule.fault_at(id, format!("`{issuer}` vouches for {who}, so this is nobody"));
+            fault.help(format!("write `{word}::\"{id}\"`"))
+        })
     }
 
     fn shape(&self, connection: &str) -> Option<&ConnectionShape> {
@@ -115,7 +129,10 @@ impl Names<'_> {
 
 fn unknown_type(rule: &Rule, name: &str) -> PolicyFault {
     let fault = rule.fault_at(&format!("{name}::"), format!("unknown entity type `{name}`"));
-    with_near(fault, nearest(name, ["User", "Group", "Connection", "Action"].into_iter()))
+    with_near(
+        fault,
+        nearest(name, ["User", "Workload", "Group", "Connection", "Action"].into_iter()),
+    )
 }
 
 pub(super) fn with_near(fault: PolicyFault, near: Option<&str>) -> PolicyFault {

@@ -7,17 +7,17 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Expression, Policy, PrincipalConstraint,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Expression, Policy, PrincipalConstraint,
     ResourceConstraint,
 };
-use lockgate_model::{ConnectionName, Identity};
+use lockgate_model::{ConnectionName, Identity, IdentityKind};
 use miette::SourceSpan;
 
 use super::{
     fault::{File, PolicyFault},
     hold::Hold,
     reads::Reads,
-    vocabulary::{CALL_TOOL, ON_DATA, tool_action},
+    vocabulary::{CALL_TOOL, ON_DATA, kind_of, tool_action},
 };
 
 /// One policy, with all that compiling and judging need to know of it.
@@ -50,10 +50,11 @@ pub(super) struct Place {
 #[derive(Debug)]
 enum PrincipalScope {
     Anyone,
+    Any(IdentityKind),
     /// `issuer/subject`.
-    User(String),
-    /// `issuer/name`.
-    Group(String),
+    One(IdentityKind, String),
+    /// `issuer/name`, of both kinds or only of one.
+    Group(Option<IdentityKind>, String),
     Nobody,
 }
 
@@ -112,9 +113,14 @@ impl Rule {
     pub(super) fn covers_caller(&self, identity: &Identity) -> bool {
         match &self.principal {
             PrincipalScope::Anyone => true,
-            PrincipalScope::User(id) => is_qualified(id, &identity.issuer, &identity.subject),
-            PrincipalScope::Group(id) => {
-                identity.groups.iter().any(|group| is_qualified(id, &group.issuer, &group.name))
+            PrincipalScope::Any(kind) => *kind == identity.kind,
+            PrincipalScope::One(kind, id) => {
+                *kind == identity.kind && is_qualified(id, &identity.issuer, &identity.subject)
+            }
+            PrincipalScope::Group(kind, id) => {
+                let mut groups = identity.groups.iter();
+                kind.is_none_or(|kind| kind == identity.kind)
+                    && groups.any(|group| is_qualified(id, &group.issuer, &group.name))
             }
             PrincipalScope::Nobody => false,
         }
@@ -172,22 +178,27 @@ impl Place {
 
 impl PrincipalScope {
     fn of(policy: &Policy) -> Self {
+        let kind = |name: &EntityTypeName| kind_of(&name.to_string());
         match policy.principal_constraint() {
             PrincipalConstraint::Any => Self::Anyone,
-            PrincipalConstraint::Is(kind) if kind.to_string() == "User" => Self::Anyone,
-            PrincipalConstraint::Is(_) => Self::Nobody,
-            PrincipalConstraint::Eq(uid) => match typed(&uid) {
-                ("User", id) => Self::User(id.to_owned()),
-                _ => Self::Nobody,
+            PrincipalConstraint::Is(name) => kind(&name).map_or(Self::Nobody, Self::Any),
+            PrincipalConstraint::Eq(uid) => Self::one(&uid),
+            PrincipalConstraint::In(uid) => match typed(&uid) {
+                ("Group", id) => Self::Group(None, id.to_owned()),
+                // Everything is in itself too.
+                _ => Self::one(&uid),
             },
-            PrincipalConstraint::IsIn(kind, _) if kind.to_string() != "User" => Self::Nobody,
-            // Everything is in itself too.
-            PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => match typed(&uid) {
-                ("Group", id) => Self::Group(id.to_owned()),
-                ("User", id) => Self::User(id.to_owned()),
+            PrincipalConstraint::IsIn(name, uid) => match (kind(&name), typed(&uid)) {
+                (Some(kind), ("Group", id)) => Self::Group(Some(kind), id.to_owned()),
+                (Some(kind), (one, _)) if kind_of(one) == Some(kind) => Self::one(&uid),
                 _ => Self::Nobody,
             },
         }
+    }
+
+    fn one(uid: &EntityUid) -> Self {
+        let (name, id) = typed(uid);
+        kind_of(name).map_or(Self::Nobody, |kind| Self::One(kind, id.to_owned()))
     }
 }
 
@@ -225,7 +236,9 @@ impl ResourceScope {
 /// An entity's type, where it is one of ours, and its id.
 fn typed(uid: &EntityUid) -> (&'static str, &str) {
     let name = uid.type_name().to_string();
-    let known = ["User", "Group", "Action", "Connection"].into_iter().find(|kind| *kind == name);
+    let known = ["User", "Workload", "Group", "Action", "Connection"]
+        .into_iter()
+        .find(|kind| *kind == name);
     (known.unwrap_or_default(), uid.id().unescaped())
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ConnectionShape,
     shape::{self, Field},
-    vocabulary::{CALL_TOOL, KINDS, ON_DATA, tool_action},
+    vocabulary::{CALL_TOOL, KINDS, ON_DATA, PRINCIPALS, tool_action},
 };
 
 /// A connection with the argument types of its tools.
@@ -46,8 +46,10 @@ pub(super) fn json(
     let label = |name: &&str| ((*name).to_owned(), json!({"type": "String", "required": false}));
     let labels: Map<String, Value> = labels.iter().map(label).collect();
     let labels = json!({"type": "Record", "attributes": labels});
+    let principal = json!({"memberOfTypes": ["Group"], "tags": {"type": "Set", "element": text}});
     let entity_types = json!({
-        "User": {"memberOfTypes": ["Group"], "tags": {"type": "Set", "element": text}},
+        "User": principal,
+        "Workload": principal,
         "Group": {},
         "Connection": {"shape": {"type": "Record", "attributes": {"labels": labels}}},
     });
@@ -92,7 +94,7 @@ fn action(context: Map<String, Value>, parents: Value) -> Value {
     json!({
         "memberOf": parents,
         "appliesTo": {
-            "principalTypes": ["User"],
+            "principalTypes": PRINCIPALS,
             "resourceTypes": ["Connection"],
             "context": {"type": "Record", "attributes": context},
         },

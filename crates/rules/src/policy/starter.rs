@@ -6,10 +6,14 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use lockgate_model::{Action, ConnectionName, Digest, Group, Identity, Timestamp, TokenFacts};
+use lockgate_model::{
+    Action, ConnectionName, Digest, Group, Identity, IdentityKind, Timestamp, TokenFacts,
+};
 use serde_json::Value;
 
-use super::{ConnectionShape, Policies, Question, Source, ToolShape, vocabulary::tool_action};
+use super::{
+    ConnectionShape, IssuerShape, Policies, Question, Source, ToolShape, vocabulary::tool_action,
+};
 use crate::guard::labels;
 
 /// Values of the label `env` that mean production.
@@ -135,7 +139,7 @@ impl Production {
         let everything = "permit (principal, action, resource);".to_owned();
         let sources = [("all.cedar", everything), ("guard.cedar", guard_starter(None))];
         let sources = sources.map(|(name, text)| Source { name: name.to_owned(), text });
-        let compiled = Policies::compile(&sources, &[shape], &["local".to_owned()]);
+        let compiled = Policies::compile(&sources, &[shape], &[IssuerShape::of_people("local")]);
         let policies = compiled.map_err(|errors| errors.to_string())?.policies;
         let now = Timestamp::from_seconds(0);
         let token = TokenFacts {
@@ -147,6 +151,7 @@ impl Production {
         };
         let identity = Identity {
             issuer: "local".to_owned(),
+            kind: IdentityKind::Person,
             subject: "anyone".to_owned(),
             client: None,
             groups: Default::default(),

@@ -1,7 +1,10 @@
 //! The entity types and actions that policies speak of, and how their ids are written.
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
-use lockgate_model::{ConnectionName, Group, Identity};
+use lockgate_model::{ConnectionName, Group, Identity, IdentityKind};
+
+/// The types of principals.
+pub(super) const PRINCIPALS: [&str; 2] = ["User", "Workload"];
 
 /// The group of all tools.
 pub(super) const CALL_TOOL: &str = "call_tool";
@@ -33,24 +36,30 @@ pub(super) const KINDS: [(&str, bool); 10] = [
 #[derive(Debug)]
 pub(super) struct Types {
     pub(super) user: EntityTypeName,
+    pub(super) workload: EntityTypeName,
     pub(super) group: EntityTypeName,
     pub(super) connection: EntityTypeName,
     pub(super) action: EntityTypeName,
 }
 
 impl Types {
-    /// `None` only if Cedar did not take these four words as type names.
+    /// `None` only if Cedar did not take these five words as type names.
     pub(super) fn new() -> Option<Self> {
         Some(Self {
             user: "User".parse().ok()?,
+            workload: "Workload".parse().ok()?,
             group: "Group".parse().ok()?,
             connection: "Connection".parse().ok()?,
             action: "Action".parse().ok()?,
         })
     }
 
-    pub(super) fn user(&self, identity: &Identity) -> EntityUid {
-        uid(&self.user, format!("{}/{}", identity.issuer, identity.subject))
+    pub(super) fn caller(&self, identity: &Identity) -> EntityUid {
+        let kind = match identity.kind {
+            IdentityKind::Person => &self.user,
+            IdentityKind::Workload => &self.workload,
+        };
+        uid(kind, format!("{}/{}", identity.issuer, identity.subject))
     }
 
     pub(super) fn group(&self, group: &Group) -> EntityUid {
@@ -63,6 +72,15 @@ impl Types {
 
     pub(super) fn action(&self, id: &str) -> EntityUid {
         uid(&self.action, id.to_owned())
+    }
+}
+
+/// What a type of principal stands for.
+pub(super) fn kind_of(principal: &str) -> Option<IdentityKind> {
+    match principal {
+        "User" => Some(IdentityKind::Person),
+        "Workload" => Some(IdentityKind::Workload),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod forms;
 mod idp;
+mod jobs;
 mod keys;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use lockgate_gateway::{
+    settings::IssuerSettings,
     snapshot::issuer_names,
     token::{Jws, Rules},
 };
@@ -69,8 +70,10 @@ impl Who {
             return unverified(file, loaded);
         }
         let issuer = issuer_name(self, loaded)?;
+        let configured = loaded.gateway.issuers.iter().find(|one| one.name == issuer);
         let group = |name: &String| Group { issuer: issuer.clone(), name: name.clone() };
         Ok(Identity {
+            kind: configured.map(IssuerSettings::kind).unwrap_or_default(),
             subject: self.subject.clone().unwrap_or_default(),
             client: self.client.clone(),
             groups: self.groups.iter().map(group).collect(),

@@ -18,7 +18,7 @@ use lockgate_gateway::{
         ConnectionSettings, HttpSettings, IssuerSettings, SandboxSettings, StdioSettings,
         UpstreamSettings,
     },
-    token::{Rules, RulesFault},
+    token::{Profile, Rules, RulesFault},
 };
 use serde_json::Value;
 use url::{Host, Url};
@@ -218,13 +218,30 @@ fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut 
         None => check_dialled(&issuer.issuer, "issuer", issuer.allow_private, at),
     }
     if let Err(fault) = Rules::new(issuer.clone()) {
-        let key = match fault {
+        let key = match &fault {
             RulesFault::Algorithms => "algorithms",
             RulesFault::TokenTypes => "token_types",
             RulesFault::Leeway(_) => "leeway_s",
             RulesFault::Pointer(_) => "groups_claim",
+            RulesFault::Require(_) => "require",
+            RulesFault::Unpinned(_) => "profile",
         };
-        at.check(false, key, fault.to_string(), "leave it out for the default");
+        let help = match fault {
+            RulesFault::Unpinned(profile) => how_to_pin(profile),
+            RulesFault::Require(_) => {
+                "name each claim with the values that are accepted".to_owned()
+            }
+            _ => "leave it out for the default".to_owned(),
+        };
+        at.check(false, key, fault.to_string(), &help);
+    }
+}
+
+fn how_to_pin(profile: Profile) -> String {
+    let sets: Vec<String> = profile.pins().iter().map(|set| set.join(" and ")).collect();
+    match sets.as_slice() {
+        [] => "name the services under `clients`".to_owned(),
+        _ => format!("pin {} under `require`", sets.join(", or ")),
     }
 }
 

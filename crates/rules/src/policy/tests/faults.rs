@@ -4,7 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::{source, staff, try_compile};
 use crate::policy::{
-    Compiled, ConnectionShape, Policies, PolicyErrors, PolicyFault, SOURCE_MAX_BYTES,
+    Compiled, ConnectionShape, IssuerShape, Policies, PolicyErrors, PolicyFault, SOURCE_MAX_BYTES,
 };
 
 const PERMIT: &str = "permit(principal in Group::\"dev/any\", action, resource);";
@@ -79,6 +79,8 @@ fn misspelt_names_are_errors_with_the_nearest_name() {
         "permit(principal in Group::\"engineers\", action, resource);",
         "permit(principal in Group::\"def/engineers\", action, resource);",
         "permit(principal == User::\"corp/ann\", action, resource);",
+        "permit(principal == User::\"ci/x\", action, resource);",
+        "forbid(principal == Workload::\"dev/ann\", action, resource);",
         "permit(principal in Grup::\"dev/x\", action, resource);",
         "forbid(principal, action in Action::\"call_tool\", resource) when { context.arguments has limt };",
         "forbid(principal, action, resource) when { resource.labels has evn };",
@@ -98,6 +100,8 @@ fn misspelt_names_are_errors_with_the_nearest_name() {
     `Group::"engineers"` names no issuer ["engineers"] write `Group::"dev/engineers"`
     unknown issuer `def` ["def/engineers"] did you mean `dev`?
     unknown issuer `corp` ["corp/ann"] 
+    `ci` vouches for jobs or services, so this is nobody ["ci/x"] write `Workload::"ci/x"`
+    `dev` vouches for people, so this is nobody ["dev/ann"] write `User::"dev/ann"`
     unknown entity type `Grup` [Grup::] did you mean `Group`?
     no tool in its scope has an argument `limt` [limt] did you mean `limit`?
     no connection has a label `evn` [evn] did you mean `env`?
@@ -151,7 +155,8 @@ fn files_that_cannot_be_read_are_errors() {
     approvers of nobody: unknown issuer `corp` ["corp/a"]
     "#);
     let twins = [source("a.cedar", PERMIT), source("a.cedar", PERMIT)];
-    let errors = Policies::compile(&twins, &[staff()], &["dev".to_owned()]).unwrap_err();
+    let errors =
+        Policies::compile(&twins, &[staff()], &[IssuerShape::of_people("dev")]).unwrap_err();
     assert_eq!(errors.faults[0].message, "two policy files have the same name");
 }
 

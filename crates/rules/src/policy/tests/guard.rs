@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Asked, compile, group, short, source, staff, try_compile};
 use crate::{
     guard::{Profile, inspect, labels},
-    policy::{ConnectionShape, Policies, Production, guard_starter},
+    policy::{ConnectionShape, IssuerShape, Policies, Production, guard_starter},
 };
 
 const PERMIT: &str = "permit (principal, action, resource == Connection::\"staff\");";
@@ -17,7 +17,7 @@ fn starter(env: &str) -> Policies {
     let shape = ConnectionShape { labels: [("env".to_owned(), env.to_owned())].into(), ..staff() };
     let sources =
         [source("all.cedar", PERMIT), source("guard.cedar", &guard_starter(Some(&reviewers)))];
-    let compiled = Policies::compile(&sources, &[shape], &["dev".to_owned()]);
+    let compiled = Policies::compile(&sources, &[shape], &[IssuerShape::of_people("dev")]);
     let compiled = compiled.unwrap_or_else(|errors| panic!("{:#?}", errors.faults));
     assert!(compiled.warnings.is_empty(), "{:#?}", compiled.warnings);
     compiled.policies

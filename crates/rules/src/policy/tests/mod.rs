@@ -9,11 +9,14 @@ mod verdicts;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use lockgate_model::{Action, ConnectionName, Digest, Group, Identity, Timestamp, TokenFacts};
+use lockgate_model::{
+    Action, ConnectionName, Digest, Group, Identity, IdentityKind, Timestamp, TokenFacts,
+};
 use serde_json::{Value, json};
 
 use super::{
-    Compiled, ConnectionShape, Policies, PolicyErrors, Question, Source, ToolShape, Verdict,
+    Compiled, ConnectionShape, IssuerShape, Policies, PolicyErrors, Question, Source, ToolShape,
+    Verdict,
 };
 
 /// 2026-11-23T12:00:00Z, a Monday.
@@ -94,6 +97,7 @@ fn group(text: &str) -> Group {
 fn identity(groups: &[&str]) -> Identity {
     Identity {
         issuer: "dev".to_owned(),
+        kind: IdentityKind::Person,
         subject: "ann".to_owned(),
         client: None,
         groups: groups.iter().map(|text| group(text)).collect(),
@@ -106,6 +110,11 @@ fn identity(groups: &[&str]) -> Identity {
             refused_from: NOON.plus_millis(300_000),
         },
     }
+}
+
+/// A job of the other issuer.
+fn job(groups: &[&str]) -> Identity {
+    Identity { issuer: "ci".to_owned(), kind: IdentityKind::Workload, ..identity(groups) }
 }
 
 fn tool(name: &str, properties: Value, required: Value) -> ToolShape {
@@ -133,7 +142,9 @@ fn source(name: &str, text: &str) -> Source {
 }
 
 fn try_compile(text: &str, connections: &[ConnectionShape]) -> Result<Compiled, PolicyErrors> {
-    Policies::compile(&[source("test.cedar", text)], connections, &["dev".to_owned()])
+    let jobs = IssuerShape { name: "ci".to_owned(), vouches_for: IdentityKind::Workload };
+    let issuers = [IssuerShape::of_people("dev"), jobs];
+    Policies::compile(&[source("test.cedar", text)], connections, &issuers)
 }
 
 /// Compiles policies for [`staff`] that must be without errors.

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, str::FromStr};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request,
 };
-use lockgate_model::{Action, Verdict};
+use lockgate_model::{Action, IdentityKind, Verdict};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use super::{Asked, ConnectionShape, compile, group, name, short, staff, tool, try_compile};
+use super::{Asked, ConnectionShape, compile, group, job, name, short, staff, tool, try_compile};
 
 /// Conditions that touch everything that a list does not know, and things that it does.
 const CONDITIONS: &[&str] = &[
@@ -19,6 +19,8 @@ const CONDITIONS: &[&str] = &[
     "action in Action::\"call_tool\" && principal == User::\"dev/ann\"",
     "context has token_age_s && context.token_age_s > 5",
     "context.peer.isLoopback()",
+    "principal is Workload",
+    "principal == Workload::\"ci/ann\"",
     "context.facts.contains(\"sql.ddl\")",
     "context has facts",
     "context.approvals.contains(Group::\"dev/a\")",
@@ -56,6 +58,12 @@ const SCOPES: &[&str] = &[
     "principal, action, resource in Group::\"dev/a\"",
     "principal, action, resource is User in Connection::\"staff\"",
     "principal, action in [], resource",
+    "principal is Workload, action, resource",
+    "principal is Workload in Group::\"dev/a\", action, resource",
+    "principal == Workload::\"ci/ann\", action, resource",
+    "principal in Workload::\"ci/ann\", action, resource",
+    "principal is Workload in Workload::\"ci/ann\", action, resource",
+    "principal is User in Workload::\"ci/ann\", action, resource",
 ];
 
 fn connections() -> Vec<ConnectionShape> {
@@ -115,10 +123,13 @@ fn asked() -> impl Strategy<Value = Asked> {
     let groups = prop::sample::subsequence(vec!["dev/a", "dev/b"], 0..=2);
     let facts = prop::sample::subsequence(vec!["sql.ddl", "x"], 0..=2);
     let approvals = prop::sample::subsequence(vec!["dev/a"], 0..=1);
-    let place = (select(vec!["staff", "other"]), select(vec!["t", "u"]));
+    let place = (select(vec!["staff", "other"]), select(vec!["t", "u"]), any::<bool>());
     (groups, facts, approvals, arguments(), place).prop_map(
-        |(groups, facts, approvals, arguments, (connection, tool))| {
+        |(groups, facts, approvals, arguments, (connection, tool, is_job))| {
             let mut asked = Asked::tool("dev/none", tool, arguments);
+            if is_job {
+                asked.identity = job(&["dev/none"]);
+            }
             asked.identity.groups.extend(groups.into_iter().map(group));
             asked.facts = facts.into_iter().map(str::to_owned).collect();
             asked.approvals = approvals.into_iter().map(group).collect();
@@ -223,7 +234,8 @@ fn whole(text: &str, asked: &Asked) -> cedar_policy::Response {
     let uid = |text: &str| EntityUid::from_str(text).unwrap();
     let action = uid(&format!("Action::\"{}/{}\"", asked.connection, asked.action.target()));
     let resource = uid(&format!("Connection::\"{}\"", asked.connection));
-    let user = uid("User::\"dev/ann\"");
+    let kind = if asked.identity.kind == IdentityKind::Workload { "Workload" } else { "User" };
+    let user = uid(&format!("{kind}::\"{}/ann\"", asked.identity.issuer));
     let groups: Vec<_> =
         asked.identity.groups.iter().map(|group| uid(&format!("Group::\"{group}\""))).collect();
     let entities = [
@@ -237,7 +249,7 @@ fn whole(text: &str, asked: &Asked) -> cedar_policy::Response {
         .map(|group| json!({"__entity": {"type": "Group", "id": group.to_string()}}))
         .collect();
     let context = json!({
-        "issuer": "dev", "token_age_s": 60, "token_lifetime_s": 300,
+        "issuer": asked.identity.issuer, "token_age_s": 60, "token_lifetime_s": 300,
         "peer": {"__extn": {"fn": "ip", "arg": "127.0.0.1"}},
         "facts": asked.facts, "approvals": approvals,
         "arguments": asked.arguments, "arguments_json": asked.arguments.to_string(),

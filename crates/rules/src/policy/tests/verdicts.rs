@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use lockgate_model::{Action, ClaimValue};
 use serde_json::json;
 
-use super::{Asked, NOON, compile, group, identity, name, source, staff, tool, try_compile};
-use crate::policy::{ConnectionShape, Policies, starter};
+use super::{Asked, NOON, compile, group, identity, job, name, source, staff, tool, try_compile};
+use crate::policy::{ConnectionShape, IssuerShape, Policies, starter};
 
 const STAFF: &str = include_str!("../../../../../examples/policies/staff.cedar");
 const HOUSE: &str = include_str!("../../../../../examples/policies/house.cedar");
@@ -22,7 +22,8 @@ fn list(tool: &str) -> Action {
 #[test]
 fn the_example_policies_do_what_they_say() {
     let sources = [source("staff.cedar", STAFF), source("house.cedar", HOUSE)];
-    let compiled = Policies::compile(&sources, &[staff()], &["dev".to_owned()]).unwrap();
+    let compiled =
+        Policies::compile(&sources, &[staff()], &[IssuerShape::of_people("dev")]).unwrap();
     assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
     let policies = compiled.policies;
 
@@ -495,5 +496,38 @@ fn the_starter_is_valid_and_grants_the_group() {
         let active = text.replace("\n// @id", "\n@id").replace("\n// ", "\n").replace("\n//", "\n");
         let active = active.split_once("@id(\"staff-hours\")").unwrap().1;
         try_compile(&format!("@id(\"staff-hours\"){active}"), &[staff()]).unwrap();
+    }
+}
+
+#[test]
+fn workloads_are_no_users() {
+    let policies = compile(
+        "@id(\"people\") permit (principal is User in Group::\"dev/ops\", action, resource);
+         @id(\"jobs\") permit (principal is Workload, action == Action::\"staff/query_employees\",
+             resource)
+         when { principal.hasTag(\"environment\") &&
+                principal.getTag(\"environment\").contains(\"production\") };
+         @id(\"one\") permit (principal == Workload::\"ci/ann\",
+             action == Action::\"staff/list_payments\", resource);",
+    );
+    let asked = |identity, tool: &str| Asked {
+        identity,
+        ..Asked::tool("dev/none", tool, json!({"employee_id": 1}))
+    };
+    let mut production = job(&["dev/ops"]);
+    let environment = ClaimValue::Text("production".to_owned());
+    production.claims.insert("environment".to_owned(), environment);
+    let person = identity(&["dev/ops"]);
+    let rows = [
+        (person.clone(), "query_employees", "allow: people"),
+        (production.clone(), "query_employees", "allow: jobs"),
+        (job(&["dev/ops"]), "query_employees", "policy.no_permit"),
+        (production, "list_payments", "allow: one"),
+        (person, "list_payments", "allow: people"),
+        (job(&["dev/ops"]), "delete_employee", "policy.no_permit"),
+    ];
+    for (identity, tool, expected) in rows {
+        let kind = identity.kind;
+        assert_eq!(asked(identity, tool).of(&policies), expected, "{kind:?} {tool}");
     }
 }
