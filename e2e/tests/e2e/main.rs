@@ -48,6 +48,7 @@ mod rows_x;
 mod rows_x_sandbox;
 mod running;
 mod secrets;
+mod standing;
 mod tokens;
 mod transit;
 mod vault;

@@ -11,7 +11,12 @@ impl Policies {
     pub(super) fn explanation(&self, question: &Question<'_>) -> Explanation {
         let Ruling { verdict, mut notes } = self.ruling(question);
         match &verdict {
-            Verdict::Deny(deny) => notes.extend(self.why_not(question, deny.reason)),
+            Verdict::Deny(deny) => {
+                notes.extend(self.why_not(question, deny.reason));
+                if let Ok(point) = self.point(question) {
+                    notes.extend(self.ended(question, point));
+                }
+            }
             Verdict::Ask(ask) => {
                 let groups = ask.approvers.join("`, `");
                 notes.push(format!("it would be allowed once approved by `{groups}`"));
@@ -32,6 +37,8 @@ impl Policies {
             file: rule.place.file.name.to_string(),
             line: rule.place.line(),
             text: rule.text().to_owned(),
+            owner: rule.owner().map(str::to_owned),
+            until: rule.until,
         })
     }
 

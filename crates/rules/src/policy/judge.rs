@@ -37,19 +37,15 @@ struct Findings<'a> {
 
 impl Policies {
     pub(super) fn ruling(&self, question: &Question<'_>) -> Ruling {
-        let (kind, view) = match question.action {
+        let view = match question.action {
             Action::Protocol => return allow(Vec::new()),
-            Action::CallTool(_) => (None, View::Call(question.approvals)),
-            Action::ListTool(_) => (None, View::List),
-            Action::ListPrompt(_) => (Some("get_prompt"), View::List),
+            Action::ListTool(_) | Action::ListPrompt(_) => View::List,
             // The target of a template is known only when it is read.
-            Action::ListResource(uri) if uri.contains('{') => {
-                (Some("read_resource"), View::Template)
-            }
-            Action::ListResource(_) => (Some("read_resource"), View::List),
-            other => (Some(other.kind()), View::Call(question.approvals)),
+            Action::ListResource(uri) if uri.contains('{') => View::Template,
+            Action::ListResource(_) => View::List,
+            _ => View::Call(question.approvals),
         };
-        let point = match self.point(question, kind) {
+        let point = match self.point(question) {
             Ok(point) => point,
             Err(ruling) => return *ruling,
         };
@@ -60,7 +56,14 @@ impl Policies {
         ruling.unwrap_or_else(|error| deny(Reason::PolicyError, Vec::new(), vec![error]))
     }
 
-    fn point(&self, question: &Question<'_>, kind: Option<&str>) -> Result<&Point, Box<Ruling>> {
+    /// Where the question is decided.
+    pub(super) fn point(&self, question: &Question<'_>) -> Result<&Point, Box<Ruling>> {
+        let kind = match question.action {
+            Action::CallTool(_) | Action::ListTool(_) => None,
+            Action::ListPrompt(_) => Some("get_prompt"),
+            Action::ListResource(_) => Some("read_resource"),
+            other => Some(other.kind()),
+        };
         let refuse = |reason, note| Err(Box::new(deny(reason, Vec::new(), vec![note])));
         let name = question.connection;
         let Some(room) = self.rooms.get(name) else {
@@ -95,7 +98,9 @@ impl Policies {
     ) -> Result<Findings<'a>, String> {
         let mut findings = Findings::default();
         let mut conditional = Vec::new();
-        for rule in point.slice.iter().filter(|rule| rule.covers_caller(question.identity)) {
+        let concerns =
+            |rule: &Rule| rule.is_in_force(question.now) && rule.covers_caller(question.identity);
+        for rule in point.slice.iter().filter(|rule| concerns(rule)) {
             let rule = rule.as_ref();
             match (&rule.condition, rule.effect) {
                 (None, _) => findings.satisfied(rule),

@@ -29,7 +29,8 @@
 //! | `context.tables`, `.columns` | what SQL in the arguments names; `?` where it can't be read |
 //! | `context.earlier` | what the caller did lately: `"connection"`, and `"connection/tool"` |
 //!
-//! `@id` names a policy, else it is `file:number`; `@owner` is a note. A forbid with
+//! `@id` names a policy, else it is `file:number`; `@owner` says who answers for it. A permit with
+//! `@until("2026-12-31T00:00:00Z")` permits nothing from then on. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
 //! groups would let the call pass. `@quorum("2")`, `@expires("10m")` and `@reason("…")` say how many
 //! people of each, for how long, and why. With `@access("8h")` the same people may lift it for a
@@ -55,6 +56,7 @@ use serde_json::Value;
 
 pub use fault::{PolicyErrors, PolicyFault};
 pub use hold::Way;
+pub use standing::{Path, Standing};
 pub use starter::{Production, guard_starter, starter};
 
 mod check;
@@ -71,6 +73,7 @@ mod rule;
 mod schema;
 mod shape;
 mod source;
+mod standing;
 mod starter;
 mod vocabulary;
 
@@ -122,7 +125,7 @@ impl Policies {
     }
 
     /// Whether some permit may show this caller what is masked on a connection: where none may, no class
-    /// has to be asked about.
+    /// has to be asked about. One that has ended counts here, and shows nothing when it is asked.
     pub fn may_reveal(&self, identity: &Identity, connection: &ConnectionName) -> bool {
         let room = self.rooms.get(connection);
         let point = room.and_then(|room| room.kinds.get(vocabulary::REVEAL));
@@ -250,4 +253,8 @@ pub struct DecidingPolicy {
     pub line: usize,
     /// The policy as written.
     pub text: String,
+    /// Its `@owner`: who answers for it.
+    pub owner: Option<String>,
+    /// Its `@until`: from when on it permits nothing.
+    pub until: Option<Timestamp>,
 }

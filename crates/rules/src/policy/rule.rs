@@ -10,7 +10,7 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Expression, Policy, PrincipalConstraint,
     ResourceConstraint,
 };
-use lockgate_model::{ConnectionName, Identity, IdentityKind};
+use lockgate_model::{ConnectionName, Identity, IdentityKind, Timestamp};
 use miette::SourceSpan;
 
 use super::{
@@ -34,6 +34,8 @@ pub(super) struct Rule {
     pub(super) reads: Reads,
     /// `None` where the policy carries no `@approvers`.
     pub(super) hold: Option<Hold>,
+    /// From when on it permits nothing; `None` for what stands until it is taken out.
+    pub(super) until: Option<Timestamp>,
     pub(super) place: Place,
     principal: PrincipalScope,
     actions: ActionScope,
@@ -80,6 +82,7 @@ impl Rule {
             condition: policy.as_ref().non_scope_constraints().cloned().map(Expression::from),
             reads,
             hold: None,
+            until: None,
             place,
             principal: PrincipalScope::of(&policy),
             actions: ActionScope::of(&policy),
@@ -123,6 +126,37 @@ impl Rule {
                     && groups.any(|group| is_qualified(id, &group.issuer, &group.name))
             }
             PrincipalScope::Nobody => false,
+        }
+    }
+
+    /// Whether it has not ended by then.
+    pub(super) fn is_in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// Who answers for it.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.policy.annotation("owner").filter(|owner| !owner.is_empty())
+    }
+
+    /// Whether it is about nothing but masked values.
+    pub(super) fn is_about_data(&self) -> bool {
+        let on_data = |id: &String| ON_DATA.contains(&id.as_str());
+        matches!(&self.actions, ActionScope::These(ids, false) if ids.iter().all(on_data))
+    }
+
+    /// Whom the principal scope is about, as written in a policy.
+    pub(super) fn through(&self) -> String {
+        let word = |kind: &IdentityKind| match kind {
+            IdentityKind::Person => "User",
+            IdentityKind::Workload => "Workload",
+        };
+        match &self.principal {
+            PrincipalScope::Anyone => "everybody".to_owned(),
+            PrincipalScope::Any(kind) => format!("every {}", word(kind)),
+            PrincipalScope::One(kind, id) => format!("{}::\"{id}\"", word(kind)),
+            PrincipalScope::Group(_, id) => format!("Group::\"{id}\""),
+            PrincipalScope::Nobody => "nobody".to_owned(),
         }
     }
 

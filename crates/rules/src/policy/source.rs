@@ -15,6 +15,7 @@ use super::{
     hold::Hold,
     reads::Reads,
     rule::{Place, Rule},
+    standing,
 };
 
 /// Reads all files; what can't be read is reported and left out.
@@ -92,6 +93,7 @@ fn rule(
     let place = Place { file: file.clone(), span };
     let mut rule = Rule::new(policy, place, Reads::of(&json));
     rule.hold = Hold::of(&rule, report);
+    rule.until = standing::until(&rule, report);
     check_annotations(&rule, report);
     check_width(&rule, report);
     Some(rule)
@@ -100,13 +102,8 @@ fn rule(
 fn check_annotations(rule: &Rule, report: &mut Report) {
     for (name, _) in rule.policy.annotations() {
         match name {
-            "id" | "owner" | "approvers" | "quorum" | "expires" | "reason" | "access"
+            "id" | "owner" | "until" | "approvers" | "quorum" | "expires" | "reason" | "access"
             | "break_glass" => {}
-            "until" => {
-                let fault = rule.fault_at("@until", "`@until` is a note and ends nothing");
-                let help = "to end a policy, compare `context.time` with a `datetime(\"…\")`";
-                report.warnings.push(fault.help(help));
-            }
             _ => {
                 let word = format!("@{name}");
                 let fault = rule.fault_at(&word, format!("unknown annotation `{word}`"));

@@ -2,6 +2,7 @@
 //! token and through the admin API. Reviewers answer with `lockgate approvals`. And whose access is
 //! wider or longer than it should be, by the policies and the recording.
 
+mod review;
 mod tokens;
 
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     List(List),
     /// Give access back, or take the question back
     End(End),
+    /// List access that ends soon, that nobody uses, or that somebody has more than once
+    Review(review::Review),
     /// List who mints tokens that live longer, or are older, than allowed
     Tokens(tokens::Tokens),
 }
@@ -92,6 +95,7 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
             let ended = Api::open(&api)?.post(&format!("/approvals/{id}/withdraw"), &json!({}))?;
             print(&ended, terminal)
         }
+        Command::Review(review) => review::run(&review, terminal),
         Command::Tokens(tokens) => tokens::run(&tokens, terminal),
     }
 }

@@ -14,7 +14,7 @@ use super::who::Who;
 use crate::{
     config::{ConfigArgs, Loaded},
     failure::{Exit, Failure, Outcome},
-    offline,
+    moment, offline,
     registered::load_all,
     serve::build_failure,
     terminal::{Style, Terminal, inert},
@@ -169,7 +169,10 @@ fn as_json(
     let policies: Vec<Value> = explanation
         .policies
         .iter()
-        .map(|p| json!({ "id": p.id, "file": p.file, "line": p.line, "text": p.text }))
+        .map(|p| {
+            json!({ "id": p.id, "file": p.file, "line": p.line, "text": p.text,
+            "owner": p.owner, "until": p.until.map(moment::text) })
+        })
         .collect();
     json!({
         "issuer": identity.issuer,
@@ -206,6 +209,11 @@ fn as_text(
     terminal.data(format_args!("  what  {} {target} on {connection}", action.kind()));
     for policy in &explanation.policies {
         terminal.data(format_args!("  by    {} ({}:{})", policy.id, policy.file, policy.line));
+        let ends = policy.until.map(|until| format!("ends {}", moment::text(until)));
+        let owner = policy.owner.as_ref().map(|owner| format!("owner {}", inert(owner)));
+        for note in owner.into_iter().chain(ends) {
+            terminal.data(format_args!("        {note}"));
+        }
         for line in policy.text.lines() {
             terminal.data(terminal.styled(Style::Dim, &format!("        {line}")));
         }

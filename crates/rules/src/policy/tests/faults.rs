@@ -133,6 +133,15 @@ fn files_that_cannot_be_read_are_errors() {
         ("break-glass of nobody", "@approvers(\"dev/a\") @break_glass(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
         ("break-glass without issuer", "@approvers(\"dev/a\") @break_glass(\"oncall\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
         ("approvers of nobody", "@approvers(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
+        ("until", format!("@until(\"2026-12-01\") {PERMIT}")),
+        ("until", format!("@until(\"2026-12-01T00:00:00\") {PERMIT}")),
+        ("until", format!("@until(\"2026-12-01T01:00:00+01:00\") {PERMIT}")),
+        ("until", format!("@until(\"2026-12-01T00:00:00z\") {PERMIT}")),
+        ("until", format!("@until(\"2026-12-01T00:00:00.000Z\") {PERMIT}")),
+        ("until", format!("@until(\"2026-02-30T00:00:00Z\") {PERMIT}")),
+        ("until", format!("@until(\"tomorrow\") {PERMIT}")),
+        ("until", format!("@until(\"\") {PERMIT}")),
+        ("until on a forbid", "@until(\"2026-12-01T00:00:00Z\") forbid(principal, action, resource);".to_owned()),
     ];
     let found: Vec<_> =
         rows.iter().map(|(row, text)| format!("{row}: {}", all(&errors(text), text))).collect();
@@ -152,7 +161,16 @@ fn files_that_cannot_be_read_are_errors() {
     access for too long: `@access` is no time ["31d"] write a time of at most 30 days as "30s", "10m", "2h" or "1d"
     break-glass of nobody: unknown issuer `corp` ["corp/a"] 
     break-glass without issuer: `@break_glass` names no groups ["oncall"] write qualified groups, separated by commas: `@break_glass("dev/reviewers")`
-    approvers of nobody: unknown issuer `corp` ["corp/a"]
+    approvers of nobody: unknown issuer `corp` ["corp/a"] 
+    until: `@until` is no time in UTC ["2026-12-01"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["2026-12-01T00:00:00"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["2026-12-01T01:00:00+01:00"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["2026-12-01T00:00:00z"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["2026-12-01T00:00:00.000Z"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["2026-02-30T00:00:00Z"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC ["tomorrow"] write it as "2026-12-31T00:00:00Z"
+    until: `@until` is no time in UTC [""] write it as "2026-12-31T00:00:00Z"
+    until on a forbid: `@until` on a forbid would open something by itself [@until] only a permit can end; take the forbid out when its time comes
     "#);
     let twins = [source("a.cedar", PERMIT), source("a.cedar", PERMIT)];
     let errors =
@@ -173,7 +191,7 @@ fn what_looks_like_a_slip_is_a_warning() {
         ("P20 wildcard", "permit(principal, action, resource) when { context.issuer like \"*\" };".to_owned()),
         ("P20 twin", "permit(principal, action, resource) when { context.issuer like \"d*\" };".to_owned()),
         ("P21 unknown key", format!("@approver(\"dev/x\") {PERMIT}")),
-        ("until", format!("@until(\"2026-12-01\") {PERMIT}")),
+        ("until twin", format!("@until(\"2026-12-01T00:00:00Z\") {PERMIT}")),
         ("approvers in vain", "@approvers(\"dev/a\") forbid(principal, action, resource);".to_owned()),
         ("never", "forbid(principal, action == Action::\"subscribe\", resource) when { context.issuer == \"a\" && false };".to_owned()),
         ("no such argument", "forbid(principal, action, resource) when { context has arguments.sql || context.issuer == \"x\" };".to_owned()),
@@ -193,7 +211,7 @@ fn what_looks_like_a_slip_is_a_warning() {
     P20 wildcard: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 twin: 
     P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @approvers, @quorum, @expires, @reason, @access and @break_glass
-    until: `@until` is a note and ends nothing [@until] to end a policy, compare `context.time` with a `datetime("…")`
+    until twin: 
     approvers in vain: this policy forbids even what its approvers have approved [@approvers("dev/a") forbid(principal, action, resource);] add `unless { context.approvals.contains(Group::"…") }`
     never: this forbid can never apply [forbid(principal, action == Action::"subscribe", resource) when { context.issuer == "a" && false };] compare its scope and conditions with the schema
     no such argument: no tool in its scope has an argument `sql` [sql] 

@@ -28,6 +28,7 @@ fn the_example_policies_do_what_they_say() {
     let policies = compiled.policies;
 
     let query = |group, arguments| Asked::tool(group, "query_employees", arguments);
+    let probe = |limit| Asked { identity: job(&[]), ..query("dev/none", json!({"limit": limit})) };
     let delete = || Asked::tool("dev/engineers", "delete_employee", json!({"employee_id": 1}));
     let contractor = json!({"department": "engineering", "limit": 10});
     let approved = Asked { approvals: vec![group("dev/reviewers")], ..delete() };
@@ -40,8 +41,8 @@ fn the_example_policies_do_what_they_say() {
         (query("dev/contractors", contractor), "allow: contractors-see-engineering"),
         (query("dev/contractors", json!({"department": "board", "limit": 1})), "policy.no_permit"),
         (query("dev/contractors", json!({})), "policy.no_permit"),
-        (query("dev/ci", json!({"limit": 1})), "allow: ci-probes"),
-        (query("dev/ci", json!({"limit": 2})), "policy.no_permit"),
+        (probe(1), "allow: ci-probes"),
+        (probe(2), "policy.no_permit"),
         (query("dev/reviewers", json!({})), "policy.no_permit"),
         (old, "policy.forbidden: no-old-tokens"),
         (delete(), "ask dev/reviewers: deletion-needs-a-reviewer"),
@@ -476,7 +477,7 @@ fn explain_names_policies_and_what_is_missing() {
     let explained = policies.explain(&asked.question());
     insta::assert_snapshot!(explained.notes.join("\n"), @"it would be allowed once approved by `dev/reviewers`");
     let [policy] = explained.policies.as_slice() else { panic!("{:?}", explained.policies) };
-    assert_eq!((policy.file.as_str(), policy.line), ("test.cedar", 57));
+    assert_eq!((policy.file.as_str(), policy.line), ("test.cedar", 60));
     assert!(policy.text.starts_with("@id(\"deletion-needs-a-reviewer\")"), "{}", policy.text);
     assert!(policy.text.ends_with("};"), "{}", policy.text);
 }
@@ -530,4 +531,72 @@ fn workloads_are_no_users() {
         let kind = identity.kind;
         assert_eq!(asked(identity, tool).of(&policies), expected, "{kind:?} {tool}");
     }
+}
+
+#[test]
+fn a_permit_ends_at_its_time() {
+    let end = "2026-11-23T12:00:00Z";
+    let text = format!(
+        "@id(\"brief\") @owner(\"ann\") @until(\"{end}\")
+         permit (principal in Group::\"dev/any\", action, resource);
+         @id(\"conditional\") @until(\"{end}\")
+         permit (principal in Group::\"dev/any\", action, resource)
+         when {{ context.issuer == \"dev\" }};
+         @id(\"lasting\") permit (principal in Group::\"dev/ops\", action, resource);"
+    );
+    let policies = compile(&text);
+    let asked = |group: &str, action: Action, at_ms: i64| Asked {
+        now: NOON.plus_millis(at_ms),
+        ..Asked::new(group, action)
+    };
+    for action in [call("query_employees"), list("query_employees"), Action::Subscribe] {
+        let rows = [
+            ("dev/any", -1, "allow: brief conditional"),
+            ("dev/any", 0, "policy.no_permit"),
+            ("dev/any", 86_400_000, "policy.no_permit"),
+            ("dev/ops", 0, "allow: lasting"),
+            // A clock that steps back gives back what had not ended by then.
+            ("dev/any", -1, "allow: brief conditional"),
+        ];
+        for (group, at_ms, expected) in rows {
+            let found = asked(group, action.clone(), at_ms).of(&policies);
+            assert_eq!(found, expected, "{group} {action:?} at {at_ms}");
+        }
+    }
+    let late = asked("dev/any", call("query_employees"), 0);
+    let notes = policies.explain(&late.question()).notes;
+    assert!(notes.contains(&format!("the permit `brief` ended at {end}; ask ann")), "{notes:?}");
+    let standing = policies.standing();
+    let ends: Vec<_> =
+        standing.iter().map(|one| (&*one.id, one.owner.as_deref(), one.until)).collect();
+    let expected = [
+        ("brief", Some("ann"), Some(NOON)),
+        ("conditional", None, Some(NOON)),
+        ("lasting", None, None),
+    ];
+    assert_eq!(ends, expected);
+}
+
+#[test]
+fn paths_are_told_apart_by_whom_they_are_about() {
+    let policies = compile(
+        "@id(\"a\") permit (principal in Group::\"dev/a\", action == Action::\"subscribe\", resource);
+         @id(\"a2\") permit (principal in Group::\"dev/a\", action in Action::\"call_tool\", resource);
+         @id(\"b\") permit (principal in Group::\"dev/b\", action, resource);
+         @id(\"me\") permit (principal == User::\"dev/ann\", action, resource);
+         @id(\"old\") @until(\"2026-11-23T12:00:00Z\") permit (principal, action, resource);
+         @id(\"shown\") permit (principal is User, action == Action::\"reveal\", resource);
+         forbid (principal in Group::\"dev/c\", action, resource);",
+    );
+    let paths = |groups: &[&str], connection: &str, now| {
+        let paths = policies.paths(&identity(groups), &name(connection), now);
+        let paths =
+            paths.iter().map(|path| format!("{} {}", path.through, path.policies.join(" ")));
+        paths.collect::<Vec<_>>()
+    };
+    let (one, me) = ("Group::\"dev/a\" a a2", "User::\"dev/ann\" me");
+    assert_eq!(paths(&["dev/a"], "staff", NOON), [one, me]);
+    assert_eq!(paths(&["dev/a", "dev/b"], "staff", NOON), [one, "Group::\"dev/b\" b", me]);
+    let before = paths(&["dev/c"], "staff", NOON.plus_millis(-1));
+    assert_eq!(before, [me, "everybody old"]);
 }
