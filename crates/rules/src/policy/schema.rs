@@ -13,6 +13,7 @@ use super::{
     ConnectionShape,
     shape::{self, Field},
     vocabulary::{CALL_TOOL, KINDS, ON_DATA, PRINCIPALS, tool_action},
+    zones,
 };
 
 /// A connection with the argument types of its tools.
@@ -36,11 +37,13 @@ impl<'a> Typed<'a> {
 }
 
 /// In Cedar's JSON form. `labels` are those of all connections; `foreign` are actions of other
-/// connections that the checked policies mention, and that no call of this one is.
+/// connections that the checked policies mention, and that no call of this one is; `zones` are the time
+/// zones that they name.
 pub(super) fn json(
     connection: &Typed<'_>,
     labels: &BTreeSet<&str>,
     foreign: &BTreeSet<String>,
+    zones: &BTreeSet<&str>,
 ) -> Value {
     let text = json!({"type": "String"});
     let label = |name: &&str| ((*name).to_owned(), json!({"type": "String", "required": false}));
@@ -60,7 +63,7 @@ pub(super) fn json(
         actions.insert(action.clone(), json!({}));
     }
     for (kind, has_target) in KINDS {
-        let mut context = common_context();
+        let mut context = common_context(zones);
         if has_target {
             context.insert("target".to_owned(), text.clone());
         }
@@ -71,7 +74,7 @@ pub(super) fn json(
         actions.insert(kind.to_owned(), action(context, json!([])));
     }
     for (tool, fields) in connection.tools.iter().flatten() {
-        let mut context = common_context();
+        let mut context = common_context(zones);
         context.insert("arguments".to_owned(), shape::record_type(fields));
         context.insert("arguments_json".to_owned(), text.clone());
         let parents = json!([{"id": CALL_TOOL}]);
@@ -83,7 +86,7 @@ pub(super) fn json(
 /// As Cedar text, for people.
 pub(super) fn text(connection: &Typed<'_>) -> String {
     let labels = connection.labels.keys().map(String::as_str).collect();
-    let json = json(connection, &labels, &BTreeSet::new());
+    let json = json(connection, &labels, &BTreeSet::new(), &BTreeSet::new());
     let cedar = SchemaFragment::from_json_value(json.clone())
         .ok()
         .and_then(|fragment| fragment.to_cedarschema().ok());
@@ -101,9 +104,10 @@ fn action(context: Map<String, Value>, parents: Value) -> Value {
     })
 }
 
-fn common_context() -> Map<String, Value> {
+fn common_context(zones: &BTreeSet<&str>) -> Map<String, Value> {
     let attributes = json!({
         "time": {"type": "Extension", "name": "datetime"},
+        "local": zones::schema(zones.iter().copied()),
         "peer": {"type": "Extension", "name": "ipaddr"},
         "issuer": {"type": "String"},
         "client": {"type": "String", "required": false},

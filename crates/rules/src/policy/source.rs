@@ -15,7 +15,7 @@ use super::{
     hold::Hold,
     reads::Reads,
     rule::{Place, Rule},
-    standing,
+    standing, zones,
 };
 
 /// Reads all files; what can't be read is reported and left out.
@@ -94,6 +94,7 @@ fn rule(
     let mut rule = Rule::new(policy, place, Reads::of(&json));
     rule.hold = Hold::of(&rule, report);
     rule.until = standing::until(&rule, report);
+    rule.zones = zones::of(&rule, report);
     check_annotations(&rule, report);
     check_width(&rule, report);
     Some(rule)

@@ -81,6 +81,9 @@ fn misspelt_names_are_errors_with_the_nearest_name() {
         "permit(principal == User::\"corp/ann\", action, resource);",
         "permit(principal == User::\"ci/x\", action, resource);",
         "forbid(principal == Workload::\"dev/ann\", action, resource);",
+        "permit(principal in Group::\"dev/x\", action, resource) when { context.local[\"Europe/Berln\"].hour > 8 };",
+        "permit(principal in Group::\"dev/x\", action, resource) when { context.local[\"europe/berlin\"].hour > 8 };",
+        "permit(principal in Group::\"dev/x\", action, resource) when { context.local[\"Europe/Berlin\"].hours > 8 };",
         "permit(principal in Grup::\"dev/x\", action, resource);",
         "forbid(principal, action in Action::\"call_tool\", resource) when { context.arguments has limt };",
         "forbid(principal, action, resource) when { resource.labels has evn };",
@@ -102,6 +105,9 @@ fn misspelt_names_are_errors_with_the_nearest_name() {
     unknown issuer `corp` ["corp/ann"] 
     `ci` vouches for jobs or services, so this is nobody ["ci/x"] write `Workload::"ci/x"`
     `dev` vouches for people, so this is nobody ["dev/ann"] write `User::"dev/ann"`
+    there is no time zone `Europe/Berln` ["Europe/Berln"] did you mean `Europe/Berlin`?
+    there is no time zone `europe/berlin` ["europe/berlin"] did you mean `Europe/Berlin`?
+    attribute `local["Europe/Berlin"].hours` in context for Action::"complete" not found [context.local["Europe/Berlin"].hours] did you mean `hour`?
     unknown entity type `Grup` [Grup::] did you mean `Group`?
     no tool in its scope has an argument `limt` [limt] did you mean `limit`?
     no connection has a label `evn` [evn] did you mean `env`?

@@ -600,3 +600,59 @@ fn paths_are_told_apart_by_whom_they_are_about() {
     let before = paths(&["dev/c"], "staff", NOON.plus_millis(-1));
     assert_eq!(before, [me, "everybody old"]);
 }
+
+/// Weekdays from nine to five in Berlin, on both sides of every change of its clocks.
+#[test]
+fn row_p22_time_windows_follow_the_clock_on_the_wall() {
+    let policies = compile(
+        "permit (principal, action, resource) when {
+             [\"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"sunday\"]
+                 .contains(context.local[\"Europe/Berlin\"].weekday)
+             && context.local[\"Europe/Berlin\"].hour >= 9
+             && context.local[\"Europe/Berlin\"].hour < 17 };
+         @id(\"leap\") permit (principal in Group::\"dev/leap\", action, resource)
+         when { context.local[\"Asia/Kathmandu\"].date == \"2028-02-29\" };
+         @id(\"gap\") permit (principal in Group::\"dev/gap\", action, resource)
+         when { context.local[\"Europe/Berlin\"].date == \"2026-03-29\" &&
+                context.local[\"Europe/Berlin\"].hour == 2 };
+         @id(\"twice\") permit (principal in Group::\"dev/twice\", action, resource)
+         when { context.local[\"Europe/Berlin\"].date == \"2026-10-25\" &&
+                context.local[\"Europe/Berlin\"].hour == 2 &&
+                context.local[\"Europe/Berlin\"].minute < 30 };",
+    );
+    let rows = [
+        // Winter, summer, and the two days on which clocks are set: Sundays.
+        ("dev/a", "2026-01-12T07:59:59.999Z", false),
+        ("dev/a", "2026-01-12T08:00:00Z", true),
+        ("dev/a", "2026-01-12T15:59:59Z", true),
+        ("dev/a", "2026-01-12T16:00:00Z", false),
+        ("dev/a", "2026-07-13T06:59:59Z", false),
+        ("dev/a", "2026-07-13T07:00:00Z", true),
+        ("dev/a", "2026-03-29T06:59:59Z", false),
+        ("dev/a", "2026-03-29T07:00:00Z", true),
+        ("dev/a", "2026-10-25T07:59:59Z", false),
+        ("dev/a", "2026-10-25T08:00:00Z", true),
+        ("dev/a", "2026-01-17T10:00:00Z", false),
+        // Midnight there is not midnight here.
+        ("dev/leap", "2028-02-28T18:14:59Z", false),
+        ("dev/leap", "2028-02-28T18:15:00Z", true),
+        ("dev/leap", "2028-02-29T18:14:59Z", true),
+        ("dev/leap", "2028-02-29T18:15:00Z", false),
+        // An hour that no clock shows, and one that clocks show twice.
+        ("dev/gap", "2026-03-29T00:59:59Z", false),
+        ("dev/gap", "2026-03-29T01:00:00Z", false),
+        ("dev/twice", "2026-10-25T00:10:00Z", true),
+        ("dev/twice", "2026-10-25T00:40:00Z", false),
+        ("dev/twice", "2026-10-25T01:10:00Z", true),
+        // A clock that steps back.
+        ("dev/twice", "2026-10-25T00:10:00Z", true),
+    ];
+    for (group, time, expected) in rows {
+        let now: jiff::Timestamp = time.parse().unwrap();
+        let now = lockgate_model::Timestamp::from_millis(now.as_millisecond());
+        for action in [call("query_employees"), list("query_employees")] {
+            let asked = Asked { now, ..Asked::new(group, action) };
+            assert_eq!(asked.of(&policies).starts_with("allow"), expected, "{group} {time}");
+        }
+    }
+}
