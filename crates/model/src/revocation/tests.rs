@@ -108,7 +108,8 @@ proptest! {
         });
         for one in plain.values() {
             let target = &one.revocation.target;
-            prop_assert_eq!(Revoked::of(target.kind(), &target.name()).as_ref(), Ok(target));
+            let again = Revoked::of(target.kind(), &target.name());
+            prop_assert_eq!(again.as_ref(), Ok(target));
         }
         let found = list.find(&who, connection.as_ref(), session.as_deref(), now);
         prop_assert_eq!(found.is_some(), expected);
