@@ -13,7 +13,7 @@ use lockgate_e2e::{
     rig::{Act, Next, Upstream, json_reply, stream},
     room::{POLICIES, Refused, Room, connection, no_secret},
     rows::Rows,
-    wire::{Reply, Request, data_of, exchange, expect_status},
+    wire::{Reply, Request, Wire, data_of, exchange, expect_status},
 };
 use lockgate_model::Reason;
 use serde_json::{Value, json};
@@ -22,6 +22,21 @@ use tempfile::TempDir;
 /// Reasons for "there is no such thing for you".
 const UNKNOWN: &[Reason] =
     &[Reason::TargetUnknown, Reason::PolicyNoPermit, Reason::PolicyForbidden, Reason::PinNew];
+
+/// Who may call `echo` when, or from where.
+const TIMES_AND_PLACES: &str = r#"
+permit (principal in Group::"idp/leap-day", action == Action::"main/echo", resource)
+when { context.local["Europe/Berlin"].date == "2024-02-29" };
+permit (principal in Group::"idp/hour-24", action == Action::"main/echo", resource)
+when { context.local["Europe/Berlin"].hour > 23 };
+permit (principal in Group::"idp/any-day", action == Action::"main/echo", resource)
+when {
+  ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    .contains(context.local["America/Sao_Paulo"].weekday)
+};
+permit (principal in Group::"idp/inside", action == Action::"main/echo", resource)
+when { context.peer.isInRange(ip("127.0.0.9/32")) };
+"#;
 
 struct Class {
     rows: Rows,
@@ -45,12 +60,15 @@ fn class_p() {
         guarded["guard"] = json!({ "packs": [pack] });
         all.push(guarded);
         plan.policies.push_str(&guard::policies());
+        plan.policies.push_str(TIMES_AND_PLACES);
         settings["limits"] = json!({ "identity_calls_max": 4 });
     });
     let room = room.unwrap();
     let alice = room.alice().unwrap();
     let mut class = Class { rows: Rows::new("P"), room, alice, two, packs };
     class.names();
+    class.hours();
+    class.places();
     class.neighbours();
     class.guard();
     class.other_doors();
@@ -313,6 +331,47 @@ impl Class {
         });
         ensure!(noted, "not recorded");
         Ok(())
+    }
+
+    /// Somebody of this group alone.
+    fn of(&self, group: &str) -> Caller {
+        let mut claims = self.room.claims();
+        claims["groups"] = json!([group]);
+        self.room.caller(&claims).unwrap()
+    }
+
+    fn hours(&mut self) {
+        let leap = self.of("leap-day").call("echo", json!({}));
+        self.unknown(22, "on another day", &leap);
+        let never = self.of("hour-24").call("echo", json!({}));
+        self.unknown(22, "at an hour that no clock shows", &never);
+        let now = self.of("any-day").call("echo", json!({}));
+        self.passes(22, "on a day of the week", &now);
+    }
+
+    fn places(&mut self) {
+        let call = self.of("inside").call("echo", json!({}));
+        for (name, value) in [
+            ("X-Forwarded-For", "127.0.0.9"),
+            ("X-Forwarded-For", "::ffff:127.0.0.9"),
+            ("Forwarded", "for=127.0.0.9"),
+            ("X-Real-IP", "127.0.0.9"),
+            ("True-Client-IP", "127.0.0.9"),
+        ] {
+            self.unknown(23, &format!("{name}: {value}"), &call.clone().header(name, value));
+        }
+        let outcome = (|| {
+            self.room.forget()?;
+            let mut wire = Wire::open_from("127.0.0.9", self.room.gateway.address)?;
+            wire.send(&call.header("X-Forwarded-For", "10.0.0.1").bytes());
+            let reply = wire.reply()?;
+            expect_status(&reply, 200)?;
+            ensure!(reply.json()?["result"].is_object(), "no result: {}", reply.text());
+            let peer = self.room.one_decision(None)?.intent.map(|intent| intent.peer);
+            ensure!(peer.as_deref() == Some("127.0.0.9"), "recorded peer {peer:?}");
+            Ok(())
+        })();
+        self.rows.twin(23, "from that address", outcome);
     }
 
     fn rates(&mut self) {
