@@ -40,8 +40,10 @@ struct Proposals {
     told_by: &'static str,
     /// Values of it that mean a proposal.
     values: &'static [&'static str],
-    /// Another claim, and a text in it that means a proposal.
-    or_else: Option<(&'static str, fn(&str) -> bool)>,
+    /// Another claim, which may name a proposal.
+    named_by: &'static str,
+    /// Whether a text in that claim does.
+    is_name: fn(&str) -> bool,
 }
 
 impl Profile {
@@ -78,18 +80,21 @@ impl Profile {
                     "pull_request_review",
                     "pull_request_review_comment",
                 ],
-                or_else: Some(("/ref", |name| name.starts_with("refs/pull/"))),
+                named_by: "/ref",
+                is_name: |name| name.starts_with("refs/pull/"),
             }),
             Self::GitlabCi => Some(Proposals {
                 told_by: "/pipeline_source",
                 values: &["merge_request_event", "external_pull_request_event"],
-                or_else: Some(("/ref_path", |name| name.starts_with("refs/merge-requests/"))),
+                named_by: "/ref_path",
+                is_name: |name| name.starts_with("refs/merge-requests/"),
             }),
             // No branch of one's own has a colon; one of a fork is shown as `owner:branch`.
             Self::Buildkite => Some(Proposals {
                 told_by: "/build_branch",
                 values: &[],
-                or_else: Some(("/build_branch", |name| name.contains(':'))),
+                named_by: "/build_branch",
+                is_name: |name| name.contains(':'),
             }),
             Self::Kubernetes | Self::ClientCredentials => None,
         }
@@ -114,14 +119,11 @@ pub(super) fn check(token: &Map<String, Value>, settings: &IssuerSettings) -> Re
     if proposals.values.contains(&started.as_str()) {
         return refused(format!("`{claim}` says that a proposed change runs"));
     }
-    match proposals.or_else {
-        Some((claim, means))
-            if claims::at(token, claim).and_then(Value::as_str).is_some_and(means) =>
-        {
-            refused(format!("`{claim}` names a proposed change"))
-        }
-        _ => Ok(()),
+    let claim = proposals.named_by;
+    if claims::at(token, claim).and_then(Value::as_str).is_some_and(proposals.is_name) {
+        return refused(format!("`{claim}` names a proposed change"));
     }
+    Ok(())
 }
 
 /// Every required claim, with a value that is accepted.
