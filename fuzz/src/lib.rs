@@ -4,6 +4,7 @@
 //! `cargo test -p lockgate-fuzz` runs all of them briefly on any toolchain. For long runs:
 //! `cargo +nightly fuzz run --features libfuzzer envelope fuzz/corpus/envelope fuzz/seeds/envelope`.
 
+pub mod challenge;
 pub mod envelope;
 pub mod framing;
 pub mod guard;
@@ -23,7 +24,8 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
+    Target { name: "challenge", holds: challenge::holds },
     Target { name: "envelope", holds: envelope::holds },
     Target { name: "framing", holds: framing::holds },
     Target { name: "headers", holds: headers::holds },

@@ -2,7 +2,7 @@
 //! RFC 8414 §3), a protected resource's (RFC 9728 §3), key sets. Small answers in short time, from
 //! allowed addresses, or none. Believes no document that speaks of somebody else.
 
-mod challenge;
+pub mod challenge;
 
 use std::time::Duration;
 

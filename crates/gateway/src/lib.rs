@@ -11,7 +11,7 @@ pub mod body;
 pub mod clearance;
 pub mod clock;
 mod decline;
-mod discovery;
+pub mod discovery;
 pub mod egress;
 pub mod framing;
 pub mod gateway;

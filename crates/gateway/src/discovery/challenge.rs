@@ -4,7 +4,7 @@
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// The first `resource_metadata` of a `Bearer` challenge, as it stands there.
-pub(super) fn resource_metadata(headers: &HeaderMap) -> Option<String> {
+pub fn resource_metadata(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(WWW_AUTHENTICATE).iter();
     values.filter_map(|value| value.to_str().ok()).find_map(of_value)
 }
