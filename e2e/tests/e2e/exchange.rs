@@ -99,6 +99,11 @@ fn everybody_reaches_the_server_as_themselves() {
     assert!(heard.iter().any(|seen| seen.rpc == "tools/list" && bearer(seen) == exchanged[0]));
     never_heard(&heard, token);
     say(&format!("exchange: {} exchanges for 45 calls with {} tokens", exchanged.len(), own.len()));
+    let (code, text) = house.gateway.command(&["connection", "test", "main"]).unwrap();
+    assert_eq!(code, 0, "{text}");
+    let heard = house.upstream.take_all();
+    assert!(heard.iter().all(|seen| claims(&bearer(seen))["sub"] == "lockgate"), "its own token");
+    exchanged.push(bearer(&heard[0]));
     house.nowhere(&[own, exchanged].concat());
 }
 
