@@ -19,6 +19,17 @@ use crate::{
     settings::{ClientAuthentication, CredentialSettings, TokenKind},
 };
 
+/// The longest access token, in bytes: what servers take as a header at all.
+const TOKEN_MAX_BYTES: usize = 16 * 1024;
+
+/// The grant type of an exchange (RFC 8693 §2.1).
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The errors by which an exchange says no to the caller, not to the gateway (RFC 8693 §2.2.2; RFC 6749
+/// §4.1.2.1, §5.2).
+const NOT_FOR_CALLER: [&str; 4] =
+    ["invalid_request", "invalid_grant", "invalid_target", "access_denied"];
+
 /// Where tokens are given, and how.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
@@ -47,17 +58,6 @@ struct Given {
     /// Of an exchange (RFC 8693 §2.2.1).
     issued_token_type: Option<String>,
 }
-
-/// The longest access token, in bytes: what servers take as a header at all.
-const TOKEN_MAX_BYTES: usize = 16 * 1024;
-
-/// The grant type of an exchange (RFC 8693 §2.1).
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-
-/// The errors by which an exchange says no to the caller, not to the gateway (RFC 8693 §2.2.2; RFC 6749
-/// §4.1.2.1, §5.2).
-const NOT_FOR_CALLER: [&str; 4] =
-    ["invalid_request", "invalid_grant", "invalid_target", "access_denied"];
 
 /// An error as it is told (RFC 6749 §5.2).
 #[derive(Deserialize)]
