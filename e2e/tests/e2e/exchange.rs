@@ -11,12 +11,12 @@ use std::{
 use lockgate_e2e::{
     gateway::{Gateway, Plan},
     issuer::Issuer,
-    mcp::Caller,
+    mcp::{Caller, LEGACY},
     record::Records,
     rig::{MintIssuer, Seen, Server, Upstream, json_reply, now_s},
     room::{connection, issuer_settings, wait_for_tools},
     say,
-    wire::Reply,
+    wire::{Reply, Request},
 };
 use lockgate_model::{Event, Reason};
 use serde_json::{Value, json};
@@ -178,6 +178,52 @@ fn a_401_is_one_new_exchange_and_one_more_try() {
     let resent = house.records.fresh().unwrap();
     let resent = resent.iter().filter(|event| matches!(event, Event::Resent(_))).count();
     assert_eq!(resent, 1);
+}
+
+#[test]
+fn nothing_is_used_past_its_end_and_sessions_are_their_callers() {
+    let mut house = House::start().unwrap();
+    // A session of the legacy era: every message of it goes as its caller.
+    let token = house.token("engineer");
+    let caller = house.caller("main", &token);
+    let session = caller.initialize(LEGACY).unwrap();
+    let params = json!({ "name": "echo", "arguments": { "text": "hello" } });
+    let call = caller.legacy(Some(&session), &json!(2), "tools/call", params);
+    assert_eq!(caller.send(&call).unwrap().status, 200);
+    let end = Request::new("DELETE", &caller.path, "")
+        .header("Host", &caller.address.to_string())
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("MCP-Protocol-Version", LEGACY)
+        .header("Mcp-Session-Id", &session);
+    assert_eq!(caller.send(&end).unwrap().status, 200);
+    let heard = house.upstream.take_all();
+    assert_eq!(heard.len(), 4, "initialize, initialized, the call and the end");
+    assert!(heard.iter().all(|seen| claims(&bearer(seen))["sub"] == "engineer"));
+    never_heard(&heard, &token);
+
+    // Both the caller's token and what is given for it live for 5 s. The issuer's leeway lets the caller in
+    // for longer, but there is nothing more to be had for that token, so the caller is to get a new one.
+    let brief = house.token("brief");
+    let begun = Instant::now();
+    let reply = loop {
+        house.records.fresh().unwrap();
+        let reply = house.ask("main", &brief);
+        for seen in house.upstream.take_seen() {
+            assert!(claims(&bearer(&seen))["exp"].as_i64().unwrap() >= now_s(), "used too late");
+        }
+        if reply.status != 200 {
+            break reply;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(12), "it never ends");
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert!(begun.elapsed() > Duration::from_secs(3), "too early");
+    assert_eq!(reply.status, 401, "{}", reply.text());
+    assert!(reply.header("www-authenticate").is_some());
+    let events = house.records.fresh().unwrap();
+    let expired = |event: &Event| matches!(event, Event::Outcome(end) if end.reason == Some(Reason::TokenExpired));
+    assert!(events.iter().any(expired), "{}", house.gateway.log());
+    assert_eq!(house.ask("main", &house.token("brief")).status, 200);
 }
 
 #[test]

@@ -91,12 +91,10 @@ impl TokenSource {
             let asking = Arc::clone(source);
             return source.own.token(connection, || async move { asking.fetch(None).await }).await;
         };
-        let now = clock::now();
-        if now >= caller.identity.token.refused_from {
-            return Err(Refusal::new(
-                Reason::TokenExpired,
-                "there is nothing to exchange any more",
-            ));
+        let (now, facts) = (clock::now(), &caller.identity.token);
+        let over = || Refusal::new(Reason::TokenExpired, "the caller's token is over");
+        if now >= facts.refused_from {
+            return Err(over());
         }
         let none = || Refusal::new(Reason::CredentialUnavailable, "the caller has no token");
         let asking = Arc::clone(source);
@@ -104,7 +102,12 @@ impl TokenSource {
             let subject = caller.pass.token().ok_or_else(none);
             async move { asking.fetch(Some(subject?)).await }
         };
-        source.slot(caller, now).token(connection, question).await
+        let token = source.slot(caller, now).token(connection, question).await;
+        token.map_err(|refusal| match refusal.reason {
+            // Within the leeway of the issuer here, which the authorization server has not: a new token helps.
+            Reason::CredentialExchangeRefused if clock::now() >= facts.expires_at => over(),
+            _ => refusal,
+        })
     }
 
     /// Notes that the upstream refused a call with this `Authorization`, and tells whether another
