@@ -34,10 +34,10 @@ pub(crate) struct Review {
     #[command(flatten)]
     place: Place,
     /// How far to look ahead for permits that end, as in `14d`
-    #[arg(long, value_name = "TIME", default_value = "14d", value_parser = super::length_ms)]
+    #[arg(long, value_name = "TIME", default_value = "14d", value_parser = crate::moment::length_ms)]
     within: u64,
     /// For how long a permit was not used, and how far back identities are looked for
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = super::length_ms)]
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = crate::moment::length_ms)]
     unused: u64,
 }
 
