@@ -7,6 +7,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 pub enum Purpose {
     /// A credential that an operator gave the gateway for its upstreams.
     Credential,
+    /// What a user let the gateway do for them at a server.
+    Grant,
 }
 
 /// What one version of a secret is for.
@@ -27,6 +29,7 @@ impl Purpose {
     const fn word(self) -> &'static str {
         match self {
             Self::Credential => "credential",
+            Self::Grant => "grant",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Sealed secrets, kept: what is written here was sealed by the vault, and nobody here could open it.
+//! Sealed secrets and users' grants, kept: what is written here was sealed by the vault, and nobody here could open it.
 //!
 //! Every change names the version, or the key, that it was made from, so that of two at once one wins and
 //! the other is told. A change is durable when the call returns. Everything new is sealed under the one
@@ -7,16 +7,20 @@
 //! wait for.
 
 mod fault;
+mod grants;
 mod keys;
 mod nodes;
 mod rows;
+mod wrapped;
 
 use lockgate_model::Timestamp;
 
 pub use fault::SecretsFault;
+pub use grants::{GrantOf, GrantRow, NewGrant};
 pub use keys::WrappedKey;
 pub use nodes::{LIVE_MS, VaultNode};
-pub use rows::{NewSecret, Rewrapped, SecretRow};
+pub use rows::{NewSecret, SecretRow};
+pub use wrapped::{Rewrapped, SealedOf, SealedRow};
 
 use crate::db::{self, DbFault, DbPlace, Migration, Schema, conn::Pools};
 
@@ -41,6 +45,12 @@ const SCHEMA: Schema = Schema {
             description: "nodes",
             sqlite: include_str!("../../migrations/secrets/sqlite/0003_nodes.sql"),
             postgres: include_str!("../../migrations/secrets/postgres/0003_nodes.sql"),
+        },
+        Migration {
+            number: 4,
+            description: "grants",
+            sqlite: include_str!("../../migrations/secrets/sqlite/0004_grants.sql"),
+            postgres: include_str!("../../migrations/secrets/postgres/0004_grants.sql"),
         },
     ],
 };
@@ -80,12 +90,12 @@ impl Secrets {
         rows::page(&self.pools, after).await
     }
 
-    /// How many secrets are sealed under each key.
+    /// How many secrets and grants are sealed under each key.
     ///
     /// # Errors
     /// [`DbFault`]
     pub async fn keys(&self) -> Result<Vec<(String, u64)>, DbFault> {
-        rows::keys(&self.pools).await
+        wrapped::keys(&self.pools).await
     }
 
     /// The key under which everything new is sealed; `None` before anything was.
@@ -146,12 +156,12 @@ impl Secrets {
         Ok(tx.commit().await?)
     }
 
-    /// Some secrets that are sealed under another key than this one, at most [`PAGE_MAX`].
+    /// Some secrets and grants that are sealed under another key than this one, at most [`PAGE_MAX`].
     ///
     /// # Errors
     /// [`DbFault`]
-    pub async fn not_under(&self, key: &str) -> Result<Vec<SecretRow>, DbFault> {
-        rows::not_under(&self.pools, key).await
+    pub async fn not_under(&self, key: &str) -> Result<Vec<SealedRow>, DbFault> {
+        wrapped::not_under(&self.pools, key).await
     }
 
     /// Puts texts that were wrapped anew in the place of those that they were made from, all or none.
@@ -163,7 +173,7 @@ impl Secrets {
         let mut tx = self.pools.begin().await?;
         let mut put = 0;
         for one in all {
-            put += u64::from(rows::rewrap(&mut tx, one).await?);
+            put += u64::from(wrapped::rewrap(&mut tx, one).await?);
         }
         tx.commit().await?;
         self.pools.flush().await?;

@@ -56,17 +56,6 @@ pub struct NewSecret<'a> {
     pub now: Timestamp,
 }
 
-/// A text that was wrapped anew.
-#[derive(Clone, Debug)]
-pub struct Rewrapped<'a> {
-    /// What it was made from.
-    pub before: &'a SecretRow,
-    /// The key under which it is wrapped.
-    pub sealing_key: &'a str,
-    /// The sealed text.
-    pub sealed: String,
-}
-
 pub(super) async fn find(pools: &Pools, name: &str) -> Result<Option<SecretRow>, DbFault> {
     let sql = Sql::new(COLUMNS).with("name = ", name);
     pools.rows("read a secret", sql).await?.first().map(row).transpose()
@@ -77,20 +66,6 @@ pub(super) async fn page(pools: &Pools, after: &str) -> Result<Vec<SecretRow>, D
         .with("sealed IS NOT NULL AND name > ", after)
         .with(" ORDER BY name LIMIT ", i64::from(PAGE_MAX));
     pools.rows("list secrets", sql).await?.iter().map(row).collect()
-}
-
-pub(super) async fn not_under(pools: &Pools, key: &str) -> Result<Vec<SecretRow>, DbFault> {
-    let sql = Sql::new(COLUMNS)
-        .with("sealed IS NOT NULL AND sealing_key <> ", key)
-        .with(" LIMIT ", i64::from(PAGE_MAX));
-    pools.rows("list secrets by key", sql).await?.iter().map(row).collect()
-}
-
-pub(super) async fn keys(pools: &Pools) -> Result<Vec<(String, u64)>, DbFault> {
-    let sql = "SELECT sealing_key, count(*) FROM secrets WHERE sealed IS NOT NULL \
-               GROUP BY sealing_key ORDER BY sealing_key";
-    let rows = pools.rows("count secrets by key", Sql::new(sql)).await?;
-    rows.iter().map(|row| Ok((row.text(0)?, row.count(1)?))).collect()
 }
 
 pub(super) async fn sealing_key(pools: &Pools) -> Result<Option<String>, DbFault> {
@@ -164,16 +139,6 @@ pub(super) async fn remove(
         .with(" WHERE sealed IS NOT NULL AND name = ", name)
         .with(" AND version = ", version);
     Ok(tx.execute("remove a secret", sql).await? == 1)
-}
-
-pub(super) async fn rewrap(tx: &mut Tx, one: &Rewrapped<'_>) -> Result<bool, DbFault> {
-    let sql = Sql::new("UPDATE secrets")
-        .with(" SET sealing_key = ", one.sealing_key)
-        .with(", sealed = ", Bind::whole(one.sealed.clone()))
-        .with(" WHERE name = ", &one.before.name)
-        .with(" AND version = ", one.before.version)
-        .with(" AND sealing_key = ", one.before.sealing_key.as_deref());
-    Ok(tx.execute("wrap a secret anew", sql).await? == 1)
 }
 
 fn row(row: &Row) -> Result<SecretRow, DbFault> {

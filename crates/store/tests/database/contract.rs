@@ -9,8 +9,8 @@ use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
 use crate::{
-    approvals, cases, cluster::Cluster, connections, kept, pages, revocations, search, secrets,
-    usage,
+    approvals, cases, cluster::Cluster, connections, grants, kept, pages, revocations, search,
+    secrets, usage,
 };
 
 /// An empty index.
@@ -102,6 +102,9 @@ contract! {
     usage::policies_are_counted_where_they_permit,
     usage::tokens_over_a_limit_are_counted_by_client,
     usage::the_last_session_says_who_somebody_is,
+    grants::a_grant_is_put_found_and_removed,
+    grants::one_process_renews_a_grant,
+    grants::a_rotation_reaches_grants,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,8 @@ mod events;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod outage;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_gateway::{clock, vault::KeysFault};
 use lockgate_model::VaultChange;
-use lockgate_store::secrets::{Rewrapped, SecretRow};
+use lockgate_store::secrets::{Rewrapped, SealedOf, SealedRow};
 use lockgate_vault::{KeyFault, KeyId, Sealed};
 use tokio::time::sleep;
 
@@ -145,16 +145,19 @@ async fn rewrap(vault: &OpenVault, to: KeyId, terminal: Terminal) -> Result<u64,
 
 fn again<'a>(
     vault: &OpenVault,
-    row: &'a SecretRow,
+    row: &'a SealedRow,
     to: KeyId,
     key: &'a str,
 ) -> Result<Rewrapped<'a>, Failure> {
-    let sealed = Sealed::parse(row.sealed.as_deref().unwrap_or_default());
+    let sealed = Sealed::parse(&row.sealed);
     let sealed = sealed.and_then(|sealed| vault.keys.rewrap(&sealed, to)).map_err(|fault| {
-        let name = &row.name;
+        let mend = match &row.of {
+            SealedOf::Secret(name) => format!("`lockgate secret rotate {name}` or `remove` it"),
+            SealedOf::Grant(_) => "let its user disconnect it".to_owned(),
+        };
         Failure::unreachable(format_args!(
-            "the secret `{name}` can't be wrapped anew: {fault}; `lockgate secret rotate {name}` or \
-             `remove` it, and go on"
+            "{} can't be wrapped anew: {fault}; {mend}, and go on",
+            row.of
         ))
     })?;
     Ok(Rewrapped { before: row, sealing_key: key, sealed: sealed.to_text() })
