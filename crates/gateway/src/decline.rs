@@ -19,7 +19,7 @@ use crate::{
     clock,
     hash::sha256,
     record,
-    stage::{intent, outcome::OpenCall, send::Way},
+    stage::{arm::Whose, intent, outcome::OpenCall, send::Way},
     upstream::{Outgoing, Verb},
 };
 
@@ -74,7 +74,7 @@ pub(crate) async fn decline(
         let way = Way {
             upstream: &connection.upstream,
             credential: &connection.credential,
-            caller: Some(&caller),
+            whose: Whose::Caller(&caller),
             journal: &gateway.ground.journal,
             session,
         };
@@ -94,6 +94,6 @@ async fn headers(open: &OpenCall) -> Result<HeaderMap, Refusal> {
             headers.insert(name, value.clone());
         }
     }
-    open.caller.connection.credential.arm(&mut headers, Some(&open.caller)).await?;
+    open.caller.connection.credential.arm(&mut headers, Whose::Caller(&open.caller)).await?;
     Ok(headers)
 }

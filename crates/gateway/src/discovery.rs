@@ -39,6 +39,14 @@ pub(crate) struct Metadata {
     pub(crate) token_endpoint: Option<String>,
     /// How clients may show there who they are; `None` where it does not say.
     pub(crate) auth_methods: Option<Vec<String>>,
+    /// Where users are asked.
+    pub(crate) authorization_endpoint: Option<String>,
+    /// Where tokens are given back (RFC 7009).
+    pub(crate) revocation_endpoint: Option<String>,
+    /// Whether it knows PKCE by S256.
+    pub(crate) takes_s256: bool,
+    /// Whether it names itself when it sends a user back (RFC 9207 §3).
+    pub(crate) names_itself: bool,
 }
 
 /// What a protected resource publishes of itself.
@@ -117,11 +125,17 @@ impl Fetcher {
         if text(&document, "issuer").as_deref() != Some(issuer) {
             return Err(unusable(url, "its `issuer` is another".to_owned()));
         }
-        let methods = document.root().get("token_endpoint_auth_methods_supported");
+        let list = |name| document.root().get(name).map(|list| texts(&list));
+        let challenges = list("code_challenge_methods_supported").unwrap_or_default();
+        let names_itself = document.root().get("authorization_response_iss_parameter_supported");
         Ok(Metadata {
             jwks_uri: text(&document, "jwks_uri"),
             token_endpoint: text(&document, "token_endpoint"),
-            auth_methods: methods.map(|methods| texts(&methods)),
+            auth_methods: list("token_endpoint_auth_methods_supported"),
+            authorization_endpoint: text(&document, "authorization_endpoint"),
+            revocation_endpoint: text(&document, "revocation_endpoint"),
+            takes_s256: challenges.iter().any(|method| method == "S256"),
+            names_itself: names_itself.is_some_and(|flag| flag.to_value() == true),
         })
     }
 

@@ -428,7 +428,7 @@ impl Gateway {
         let snapshot = self.snapshot();
         let Some(connection) = snapshot.connection(session.connection()) else { return };
         tracing::info!(connection = session.connection().as_str(), "session ended");
-        let ended = connection.lister.end_session(session.key.clone(), session.revision).await;
+        let ended = connection.lister.end_session(session).await;
         if let Err(refusal) = ended {
             tracing::info!(%refusal, "the server was not told that a session ended");
         }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use lockgate_model::{
-    ConnectionName, Digest, Era, Identity, IdentityKind, Limits, Reason, Refusal, RequestId,
-    Revision, Timestamp,
+    ConnectionName, Digest, Era, Identity, IdentityKind, Limits, Person, Reason, Refusal,
+    RequestId, Revision, Timestamp,
 };
 
 use crate::{recording::Recording, upstream::SessionKey};
@@ -279,6 +279,11 @@ impl Session {
     /// The connection on which it was opened.
     pub fn connection(&self) -> &ConnectionName {
         &self.owner.connection
+    }
+
+    /// Whose it is.
+    pub fn person(&self) -> Person {
+        Person { issuer: self.owner.issuer.clone(), subject: self.owner.subject.clone() }
     }
 
     /// Notes a request of the client that is about to be sent.

@@ -55,6 +55,9 @@ pub struct GatewaySettings {
     /// Services outside that find names of people and places; connections say which they use.
     #[serde(default)]
     pub recognisers: Vec<RecogniserSettings>,
+    /// Where users connect their accounts: the origin of the pages, which is configured with them.
+    #[serde(skip)]
+    pub pages: Option<Url>,
 }
 
 /// A service that reads language, spoken to as Presidio's analyzer is.

@@ -4,6 +4,7 @@
 //! Nothing here changes a secret. What can't be had is refused, by a reason of its own, and never
 //! replaced by what was had before.
 
+mod grants;
 mod keys;
 mod sealed;
 
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use grants::{Fresh, Holder, KeptGrant};
 pub use keys::{KEYS_WANTED, KeyPlace, KeyPlaces, KeysFault};
 use lockgate_model::{ConnectionName, Reason, Refusal, Timestamp};
 use lockgate_store::secrets::Secrets;

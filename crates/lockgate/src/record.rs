@@ -136,6 +136,12 @@ fn vault(change: &VaultChange) -> String {
         VaultChange::Remove { secret, version } => format!("remove {secret}, version {version}"),
         VaultChange::RotateKey { from, to } => format!("rotate from key {from} to {to}"),
         VaultChange::ForgetKey { key } => format!("forget key {key}"),
+        VaultChange::Connect { connection, user } => {
+            format!("connect {connection} for {user}")
+        }
+        VaultChange::Disconnect { connection, user } => {
+            format!("disconnect {connection} for {user}")
+        }
         VaultChange::Failed { why } => format!("the change before did not take effect: {why};"),
     }
 }

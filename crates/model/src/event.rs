@@ -299,6 +299,20 @@ pub enum VaultChange {
         /// Its id.
         key: String,
     },
+    /// A user lets the gateway act for them at a connection's server.
+    Connect {
+        /// The connection.
+        connection: String,
+        /// The user, as `issuer/subject`.
+        user: String,
+    },
+    /// What a user let the gateway do at a connection's server is over.
+    Disconnect {
+        /// The connection.
+        connection: String,
+        /// The user, as `issuer/subject`.
+        user: String,
+    },
     /// A change that was put on the record just before did not take effect.
     Failed {
         /// Why.

@@ -179,6 +179,8 @@ reasons! {
     CredentialExchangeRefused = "credential.exchange_refused",
     /// What the authorization server answered can't be used.
     CredentialIssuerInvalid = "credential.issuer_invalid",
+    /// The caller has not let the gateway act for them at the upstream, or took it back.
+    CredentialGrantMissing = "credential.grant_missing",
     /// The client certificate has expired, or is not valid yet.
     CredentialCertificateExpired = "credential.certificate_expired",
     /// The key does not belong to the client certificate.

@@ -43,7 +43,8 @@ pub(super) struct Endpoint {
 /// The secret of whoever asks, as the settings refer to it: the client's secret or its private key.
 pub(super) struct Client<'a> {
     pub(super) settings: &'a CredentialSettings,
-    pub(super) secret: &'a Secret,
+    /// `None` of a public client.
+    pub(super) secret: Option<&'a Secret>,
 }
 
 /// The parts of a question that are not about the client.
@@ -51,12 +52,21 @@ pub(super) type Form = Vec<(&'static str, String)>;
 
 /// A token as it is given (RFC 6749 §5.1).
 #[derive(Deserialize)]
-struct Given {
+pub(super) struct Given {
     access_token: String,
     token_type: String,
     expires_in: Option<u64>,
     /// Of an exchange (RFC 8693 §2.2.1).
     issued_token_type: Option<String>,
+    /// What asks for the next one (§6).
+    pub(super) refresh_token: Option<String>,
+}
+
+/// Why none is given.
+pub(super) struct NotGiven {
+    pub(super) refusal: Refusal,
+    /// The authorization server's own word for it (RFC 6749 §5.2).
+    pub(super) code: Option<String>,
 }
 
 /// An error as it is told (RFC 6749 §5.2).
@@ -82,18 +92,38 @@ impl Endpoint {
             Some(subject) => exchange(&mut form, client.settings, subject),
             None => form.push(("grant_type", "client_credentials".to_owned())),
         }
+        let exchanges = subject.is_some();
+        let given =
+            self.give(fetcher, client, form).await.map_err(|not| not.for_caller(exchanges))?;
+        if let Some(subject) = subject {
+            self.check_exchanged(&given, client.settings, subject)?;
+        }
+        let token = Token::new(self.authorization(&given)?, asked, given.lifetime());
+        token.ok_or_else(|| self.invalid("its token is over as soon as it is given"))
+    }
+
+    /// Asks for what is given beside a token, too.
+    ///
+    /// # Errors
+    /// A `credential.*` reason, with the server's own word where it said no.
+    pub(super) async fn give(
+        &self,
+        fetcher: &Fetcher,
+        client: &Client<'_>,
+        form: Form,
+    ) -> Result<Given, NotGiven> {
         let request = self.request(client, form)?;
         let (status, body) = fetcher.ask(&self.url, request).await.map_err(refusal)?;
         if status != StatusCode::OK {
-            return Err(self.declined(status, &body, subject.is_some()));
+            return Err(self.declined(status, &body));
         }
         let given: Given = serde_json::from_slice(&body).map_err(|_| {
             self.invalid("its answer holds no access token in the form of RFC 6749")
         })?;
-        if let Some(subject) = subject {
-            self.check_exchanged(&given, client.settings, subject)?;
+        if !given.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(self.invalid("its token is no bearer token").into());
         }
-        self.token(given, asked)
+        Ok(given)
     }
 
     /// What an exchange gave must be another token, and one that goes to servers as it is.
@@ -116,37 +146,42 @@ impl Endpoint {
         Ok(())
     }
 
-    fn token(&self, given: Given, asked: Instant) -> Result<Token, Refusal> {
-        if !given.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(self.invalid("its token is no bearer token"));
-        }
+    /// The whole value of `Authorization` for a token.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialIssuerInvalid`] where no header carries it.
+    pub(super) fn authorization(&self, given: &Given) -> Result<Secret, Refusal> {
         let fits = given.access_token.bytes().all(|byte| byte.is_ascii_graphic())
             && (1..=TOKEN_MAX_BYTES).contains(&given.access_token.len());
         let secret = Secret::of_text(format!("Bearer {}", given.access_token)).ok();
-        let secret = secret.filter(|_| fits);
-        let secret = secret.ok_or_else(|| self.invalid("no header carries its token"))?;
-        let token = Token::new(secret, asked, given.expires_in.map(Duration::from_secs));
-        token.ok_or_else(|| self.invalid("its token is over as soon as it is given"))
+        secret.filter(|_| fits).ok_or_else(|| self.invalid("no header carries its token"))
     }
 
-    fn request(
+    /// A question of this client, which shows who it is.
+    ///
+    /// # Errors
+    /// A `credential.*` reason.
+    pub(super) fn request(
         &self,
         client: &Client<'_>,
         mut form: Form,
     ) -> Result<Request<Full<Bytes>>, Refusal> {
         let settings = client.settings;
         let mut authorization = None;
-        match self.method(settings) {
-            ClientAuthentication::ClientSecretBasic => {
-                authorization = Some(basic(&settings.client_id, client.secret)?);
-            }
-            ClientAuthentication::ClientSecretPost => {
+        match (self.method(settings), client.secret) {
+            (ClientAuthentication::None, _) | (_, None) => {
                 form.push(("client_id", settings.client_id.clone()));
-                form.push(("client_secret", client.secret.expose().to_owned()));
             }
-            ClientAuthentication::PrivateKeyJwt => {
+            (ClientAuthentication::ClientSecretBasic, Some(secret)) => {
+                authorization = Some(basic(&settings.client_id, secret)?);
+            }
+            (ClientAuthentication::ClientSecretPost, Some(secret)) => {
+                form.push(("client_id", settings.client_id.clone()));
+                form.push(("client_secret", secret.expose().to_owned()));
+            }
+            (ClientAuthentication::PrivateKeyJwt, Some(secret)) => {
                 let key_id = settings.key_id.as_deref();
-                let made = assertion(&settings.client_id, &self.audience, client.secret, key_id)?;
+                let made = assertion(&settings.client_id, &self.audience, secret, key_id)?;
                 let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
                 form.push(("client_id", settings.client_id.clone()));
                 form.push(("client_assertion_type", kind.to_owned()));
@@ -180,28 +215,25 @@ impl Endpoint {
         }
     }
 
-    fn declined(&self, status: StatusCode, body: &[u8], exchanges: bool) -> Refusal {
+    fn declined(&self, status: StatusCode, body: &[u8]) -> NotGiven {
         let url = &self.url;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let detail = format!("{url}: status {}", status.as_u16());
-            return Refusal::new(Reason::CredentialIssuerUnreachable, detail);
+            return Refusal::new(Reason::CredentialIssuerUnreachable, detail).into();
         }
         if !status.is_client_error() {
-            return self.invalid(&format!("status {}", status.as_u16()));
+            return self.invalid(&format!("status {}", status.as_u16())).into();
         }
         let told = serde_json::from_slice::<Told>(body).ok().map(|told| told.error);
         let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
         let code = told.filter(|code| code.len() <= 64 && code.bytes().all(plain));
-        let code = code.unwrap_or_else(|| format!("status {}", status.as_u16()));
-        let reason = if exchanges && NOT_FOR_CALLER.contains(&&*code) {
-            Reason::CredentialExchangeRefused
-        } else {
-            Reason::CredentialIssuerRefused
-        };
-        Refusal::new(reason, format!("{url}: no token is given: {code}"))
+        let word = code.clone().unwrap_or_else(|| format!("status {}", status.as_u16()));
+        let detail = format!("{url}: no token is given: {word}");
+        NotGiven { refusal: Refusal::new(Reason::CredentialIssuerRefused, detail), code }
     }
 
-    fn invalid(&self, what: &str) -> Refusal {
+    /// What comes from there can't be used.
+    pub(super) fn invalid(&self, what: &str) -> Refusal {
         Refusal::new(Reason::CredentialIssuerInvalid, format!("{}: {what}", self.url))
     }
 }
@@ -213,6 +245,30 @@ fn exchange(form: &mut Form, settings: &CredentialSettings, subject: &Secret) {
     form.push(("subject_token_type", TokenKind::AccessToken.urn().to_owned()));
     if let Some(kind) = settings.requested_token_type {
         form.push(("requested_token_type", kind.urn().to_owned()));
+    }
+}
+
+impl Given {
+    /// How long the token lives, where that is told.
+    pub(super) fn lifetime(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
+    }
+}
+
+impl NotGiven {
+    /// The refusal: where a caller's token was to be exchanged, some words are a no to the caller.
+    fn for_caller(self, exchanges: bool) -> Refusal {
+        let Self { mut refusal, code } = self;
+        if exchanges && code.is_some_and(|code| NOT_FOR_CALLER.contains(&&*code)) {
+            refusal.reason = Reason::CredentialExchangeRefused;
+        }
+        refusal
+    }
+}
+
+impl From<Refusal> for NotGiven {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, code: None }
     }
 }
 

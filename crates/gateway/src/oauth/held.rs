@@ -56,11 +56,17 @@ impl Token {
         asked: Instant,
         lifetime: Option<Duration>,
     ) -> Option<Self> {
-        let lifetime = lifetime.unwrap_or(LIFETIME_UNTOLD).min(LIFETIME_MAX);
-        let ends = asked + lifetime - (lifetime / 10).min(MARGIN_MAX);
-        let lives = lifetime >= Duration::from_secs(1);
-        lives.then(|| Self { authorization, renew_at: asked + lifetime * 3 / 4, ends })
+        let (renewed_after, ends_after) = span(lifetime)?;
+        Some(Self { authorization, renew_at: asked + renewed_after, ends: asked + ends_after })
     }
+}
+
+/// After which times a token is renewed, and not used any more, by how long it is told to live; `None`
+/// where that is too short to be used.
+pub(super) fn span(lifetime: Option<Duration>) -> Option<(Duration, Duration)> {
+    let lifetime = lifetime.unwrap_or(LIFETIME_UNTOLD).min(LIFETIME_MAX);
+    let ends_after = lifetime - (lifetime / 10).min(MARGIN_MAX);
+    (lifetime >= Duration::from_secs(1)).then_some((lifetime * 3 / 4, ends_after))
 }
 
 impl Held {

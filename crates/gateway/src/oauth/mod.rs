@@ -9,6 +9,7 @@
 mod assertion;
 mod endpoint;
 mod exchanged;
+mod grants;
 mod held;
 mod slot;
 
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use endpoint::{Client, Endpoint, Form, refusal};
 use exchanged::Exchanged;
+pub use grants::{Answered, Asked, Grant, Grants};
 pub use held::Token;
 use lockgate_model::{ConnectionName, Reason, Refusal, Timestamp};
 use lockgate_vault::Secret;
@@ -24,7 +26,7 @@ use url::Url;
 
 use crate::{
     clock,
-    discovery::Fetcher,
+    discovery::{Fetcher, Metadata},
     egress::EgressFault,
     settings::{CredentialSettings, HttpSettings, TokenGrant},
     stage::resolve::Caller,
@@ -36,6 +38,15 @@ use crate::{
 pub struct TokenSource(Arc<Inner>);
 
 struct Inner {
+    server: Server,
+    /// What the gateway got for itself, or for all callers.
+    own: Arc<Slot>,
+    /// What it got for each caller.
+    exchanged: Mutex<Exchanged>,
+}
+
+/// The authorization server of one connection, as it is configured or found.
+struct Server {
     connection: ConnectionName,
     settings: CredentialSettings,
     /// The upstream's MCP endpoint.
@@ -45,10 +56,15 @@ struct Inner {
     issuer: Fetcher,
     /// Goes to the upstream's metadata.
     upstream: Fetcher,
-    /// What the gateway got for itself, or for all callers.
-    own: Arc<Slot>,
-    /// What it got for each caller.
-    exchanged: Mutex<Exchanged>,
+}
+
+/// What was found of it.
+struct Located {
+    endpoint: Endpoint,
+    /// The name of the resource that tokens are for.
+    resource: String,
+    /// Where endpoints are not configured.
+    metadata: Option<Metadata>,
 }
 
 impl TokenSource {
@@ -62,19 +78,8 @@ impl TokenSource {
         http: &HttpSettings,
         vault: Arc<Vault>,
     ) -> Result<Self, EgressFault> {
-        let issuer = Fetcher::new(credential.allow_private, credential.ca.clone())?;
-        let places =
-            [credential.issuer.as_deref(), credential.token_endpoint.as_ref().map(Url::as_str)];
-        for url in places.into_iter().flatten() {
-            issuer.check(url)?;
-        }
         Ok(Self(Arc::new(Inner {
-            connection,
-            settings: credential.clone(),
-            resource: http.url.clone(),
-            vault,
-            issuer,
-            upstream: Fetcher::new(http.allow_private, http.ca.clone())?,
+            server: Server::new(connection, credential, http, vault)?,
             own: Arc::default(),
             exchanged: Mutex::default(),
         })))
@@ -86,7 +91,7 @@ impl TokenSource {
     /// # Errors
     /// A `credential.*` reason, or [`Reason::TokenExpired`] where the caller's own token is over.
     pub async fn token(&self, caller: Option<&Caller>) -> Result<Arc<Token>, Refusal> {
-        let (source, connection) = (&self.0, &self.0.connection);
+        let (source, connection) = (&self.0, &self.0.server.connection);
         let Some(caller) = source.exchanging_for(caller) else {
             let asking = Arc::clone(source);
             return source.own.token(connection, || async move { asking.fetch(None).await }).await;
@@ -123,7 +128,7 @@ impl TokenSource {
 impl Inner {
     /// The caller, where tokens are for each caller alone.
     fn exchanging_for<'a>(&self, caller: Option<&'a Caller>) -> Option<&'a Caller> {
-        caller.filter(|_| self.settings.grant == TokenGrant::TokenExchange)
+        caller.filter(|_| self.server.settings.grant == TokenGrant::TokenExchange)
     }
 
     fn slot(&self, caller: &Caller, now: Timestamp) -> Arc<Slot> {
@@ -133,35 +138,71 @@ impl Inner {
 
     /// Asks for a token: in exchange for a caller's, or for the client itself.
     async fn fetch(&self, subject: Option<Secret>) -> Result<Token, Refusal> {
-        let settings = &self.settings;
-        let (endpoint, resource) = self.locate().await?;
-        // The settings were checked: there is one of the two.
-        let place = settings.secrets().next();
-        let place = place.ok_or_else(|| {
-            Refusal::new(Reason::CredentialUnavailable, "neither a secret nor a key is configured")
-        })?;
-        let secret = place.fetch(&self.vault, &self.connection).await?;
+        let server = &self.server;
+        let Located { endpoint, resource, .. } = server.locate().await?;
+        let secret = server.secret().await?;
         let mut form = Form::new();
-        if !settings.scopes.is_empty() {
-            form.push(("scope", settings.scopes.join(" ")));
-        }
-        if settings.resource {
-            form.push(("resource", resource));
-        }
-        if let Some(audience) = &settings.audience {
+        server.wish(&mut form, resource);
+        if let Some(audience) = &server.settings.audience {
             form.push(("audience", audience.clone()));
         }
-        endpoint
-            .ask(&self.issuer, &Client { settings, secret: &secret }, form, subject.as_ref())
-            .await
+        let client = server.client(secret.as_deref());
+        endpoint.ask(&server.issuer, &client, form, subject.as_ref()).await
+    }
+}
+
+impl Server {
+    fn new(
+        connection: ConnectionName,
+        credential: &CredentialSettings,
+        http: &HttpSettings,
+        vault: Arc<Vault>,
+    ) -> Result<Self, EgressFault> {
+        let issuer = Fetcher::new(credential.allow_private, credential.ca.clone())?;
+        let endpoints = [&credential.token_endpoint, &credential.authorization_endpoint];
+        let endpoints = endpoints.into_iter().flatten().map(Url::as_str);
+        for url in credential.issuer.as_deref().into_iter().chain(endpoints) {
+            issuer.check(url)?;
+        }
+        Ok(Self {
+            connection,
+            settings: credential.clone(),
+            resource: http.url.clone(),
+            vault,
+            issuer,
+            upstream: Fetcher::new(http.allow_private, http.ca.clone())?,
+        })
+    }
+
+    /// The client's secret or its private key; a public client has none.
+    async fn secret(&self) -> Result<Option<Arc<Secret>>, Refusal> {
+        match self.settings.secrets().next() {
+            Some(place) => place.fetch(&self.vault, &self.connection).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn client<'a>(&'a self, secret: Option<&'a Secret>) -> Client<'a> {
+        Client { settings: &self.settings, secret }
+    }
+
+    /// Adds what the token is wanted for.
+    fn wish(&self, form: &mut Form, resource: String) {
+        if !self.settings.scopes.is_empty() {
+            form.push(("scope", self.settings.scopes.join(" ")));
+        }
+        if self.settings.resource {
+            form.push(("resource", resource));
+        }
     }
 
     /// Where tokens are given, and the name of the resource that they are for.
-    async fn locate(&self) -> Result<(Endpoint, String), Refusal> {
+    async fn locate(&self) -> Result<Located, Refusal> {
         let resource = self.resource.to_string();
         if let Some(url) = &self.settings.token_endpoint {
             let audience = self.settings.issuer.clone().unwrap_or_else(|| url.to_string());
-            return Ok((Endpoint { url: url.clone(), audience, auth_methods: None }, resource));
+            let endpoint = Endpoint { url: url.clone(), audience, auth_methods: None };
+            return Ok(Located { endpoint, resource, metadata: None });
         }
         let (issuer, resource) = match &self.settings.issuer {
             Some(issuer) => (issuer.clone(), resource),
@@ -172,11 +213,13 @@ impl Inner {
             }
         };
         let metadata = self.issuer.metadata(&issuer).await.map_err(refusal)?;
-        let found = metadata.token_endpoint.ok_or_else(|| {
+        let found = metadata.token_endpoint.as_deref().ok_or_else(|| {
             let detail = format!("{issuer}: its metadata has no `token_endpoint`");
             Refusal::new(Reason::CredentialIssuerInvalid, detail)
         })?;
-        let url = self.issuer.check(&found).map_err(|fault| refusal(fault.into()))?;
-        Ok((Endpoint { url, audience: issuer, auth_methods: metadata.auth_methods }, resource))
+        let url = self.issuer.check(found).map_err(|fault| refusal(fault.into()))?;
+        let auth_methods = metadata.auth_methods.clone();
+        let endpoint = Endpoint { url, audience: issuer, auth_methods };
+        Ok(Located { endpoint, resource, metadata: Some(metadata) })
     }
 }

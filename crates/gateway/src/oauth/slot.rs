@@ -17,7 +17,7 @@ use tokio::{
 use super::held::{Held, Look, Token};
 
 /// Everything that getting a token takes must have come within this time.
-const WAIT_MAX: Duration = Duration::from_secs(15);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// A token, or the place for one.
 #[derive(Default)]

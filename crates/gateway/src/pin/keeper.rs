@@ -184,7 +184,8 @@ impl PinKeeper {
         flight.await.map_err(|_| Refusal::new(Reason::Internal, "the listing failed"))?
     }
 
-    fn is_fresh(&self) -> bool {
+    /// Whether the last listing still holds.
+    pub fn is_fresh(&self) -> bool {
         self.holds.load(SeqCst) == self.stale.count() + 1
     }
 

@@ -26,6 +26,11 @@ pub struct CredentialSettings {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub token_endpoint: Option<Url>,
+    /// Where users are asked, instead of looking for metadata; for `authorization_code`, beside
+    /// `token_endpoint`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub authorization_endpoint: Option<Url>,
     /// The gateway's name at the authorization server.
     pub client_id: String,
     /// The client's secret, by reference.
@@ -74,6 +79,8 @@ pub enum TokenGrant {
     /// In exchange for the caller's token, one for each (RFC 8693). What the gateway asks for itself, the
     /// list of tools above all, goes with the client's own credentials.
     TokenExchange,
+    /// With what each user lets the gateway do, a token for each of them (RFC 6749 §4.1, with PKCE).
+    AuthorizationCode,
 }
 
 /// A kind of token that can be sent as a bearer token (RFC 8693 §3).
@@ -98,6 +105,8 @@ pub enum ClientAuthentication {
     ClientSecretPost,
     /// An assertion that it signs with its private key (RFC 7523 §2.2).
     PrivateKeyJwt,
+    /// Not at all: a public client, which has its `client_id` alone.
+    None,
 }
 
 /// The certificate by which the gateway shows itself in TLS. Both are read again every 5 s.

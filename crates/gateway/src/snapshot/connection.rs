@@ -184,7 +184,7 @@ fn upstream(
 
 fn credential(settings: &ConnectionSettings, ground: &Ground) -> Result<Credential, BuildFault> {
     let (connection, vault) = (settings.name.clone(), Arc::clone(&ground.vault));
-    let made = Credential::of(connection.clone(), &settings.upstream, vault);
+    let made = Credential::of(connection.clone(), &settings.upstream, vault, &ground.journal);
     made.map_err(|fault| BuildFault::Upstream { connection, fault })
 }
 

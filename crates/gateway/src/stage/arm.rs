@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use lockgate_mcp::headers;
-use lockgate_model::{ConnectionName, Reason, Refusal};
+use lockgate_model::{ConnectionName, Person, Reason, Refusal};
+use lockgate_store::journal::Journal;
 
 use super::{clear::Right, outcome::OpenCall, parse::Part, resolve::Caller, respond::Stop};
 use crate::{
     clearance::Clearance,
     egress::EgressFault,
-    oauth::TokenSource,
+    oauth::{Grants, TokenSource},
     secret::{Secret, SecretRef},
-    settings::UpstreamSettings,
+    settings::{TokenGrant, UpstreamSettings},
     upstream::{Outgoing, Verb},
     vault::Vault,
 };
@@ -39,9 +40,17 @@ struct Inner {
     vault: Arc<Vault>,
     held: ArcSwap<Held>,
     /// Where its token comes from, where it has one.
-    source: Option<TokenSource>,
+    source: Option<Source>,
     /// Why it could not be had last; `None` where it could.
     refused: Mutex<Option<Refusal>>,
+}
+
+/// Who gives a token.
+enum Source {
+    /// The authorization server, to the gateway: one for all callers, or one for each.
+    Own(TokenSource),
+    /// Each caller, who let the gateway act for them.
+    Callers(Grants),
 }
 
 type Held = Result<Vec<(HeaderName, Value)>, Refusal>;
@@ -54,6 +63,17 @@ enum Value {
     Fetched(SecretRef),
 }
 
+/// For whom something is sent to an upstream.
+#[derive(Clone, Copy)]
+pub enum Whose<'a> {
+    /// For the gateway itself.
+    Gateway,
+    /// For the gateway, about what this person began: with their grant, where callers have any.
+    Person(&'a Person),
+    /// For a caller.
+    Caller(&'a Caller),
+}
+
 /// Dresses the call for its upstream.
 ///
 /// # Errors
@@ -62,8 +82,8 @@ pub async fn arm(right: Right) -> Result<Armed, Stop> {
     let Right { open, clearance } = right;
     let item = &open.item;
     let mut headers = headers::toward_upstream(&open.caller.headers, item.call.era);
-    let caller = Some(&*open.caller);
-    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers, caller).await {
+    let whose = Whose::Caller(&open.caller);
+    if let Err(refusal) = open.caller.connection.credential.arm(&mut headers, whose).await {
         return Err(open.refuse(refusal));
     }
     let outgoing = Outgoing {
@@ -80,6 +100,28 @@ pub async fn arm(right: Right) -> Result<Armed, Stop> {
     Ok(Armed { open, clearance, outgoing })
 }
 
+impl<'a> Whose<'a> {
+    /// For the gateway, on behalf of somebody or of nobody.
+    pub fn of(person: Option<&'a Person>) -> Self {
+        person.map_or(Self::Gateway, Self::Person)
+    }
+
+    fn caller(self) -> Option<&'a Caller> {
+        match self {
+            Self::Caller(caller) => Some(caller),
+            Self::Gateway | Self::Person(_) => None,
+        }
+    }
+
+    fn person(self) -> Option<Person> {
+        match self {
+            Self::Gateway => None,
+            Self::Person(person) => Some(person.clone()),
+            Self::Caller(caller) => Some(caller.person()),
+        }
+    }
+}
+
 impl Credential {
     /// Reads the credential of an HTTP upstream from its places outside the vault; a child process
     /// gets its own through its environment. What can't be read is refused at each call, so that one
@@ -91,10 +133,21 @@ impl Credential {
         connection: ConnectionName,
         upstream: &UpstreamSettings,
         vault: Arc<Vault>,
+        journal: &Arc<Journal>,
     ) -> Result<Self, EgressFault> {
         let source = match upstream {
             UpstreamSettings::Http(http) => http.credential.as_ref().map(|credential| {
-                TokenSource::new(connection.clone(), credential, http, Arc::clone(&vault))
+                let (connection, vault) = (connection.clone(), Arc::clone(&vault));
+                match credential.grant {
+                    TokenGrant::ClientCredentials | TokenGrant::TokenExchange => {
+                        TokenSource::new(connection, credential, http, vault).map(Source::Own)
+                    }
+                    TokenGrant::AuthorizationCode => {
+                        let journal = Arc::clone(journal);
+                        let grants = Grants::new(connection, credential, http, vault, journal);
+                        grants.map(Source::Callers)
+                    }
+                }
             }),
             UpstreamSettings::Stdio(_) => None,
         };
@@ -110,19 +163,14 @@ impl Credential {
         self.clone()
     }
 
-    /// Puts the credential into the headers of a message to the upstream: a caller's, or the gateway's own
-    /// where `caller` is `None`.
+    /// Puts the credential into the headers of a message to the upstream: a caller's, or the gateway's own.
     ///
     /// # Errors
-    /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`] and [`TokenSource::token`].
-    pub async fn arm(
-        &self,
-        headers: &mut HeaderMap,
-        caller: Option<&Caller>,
-    ) -> Result<(), Refusal> {
+    /// [`Reason::CredentialUnavailable`], and as [`Vault::fetch`], [`TokenSource::token`] and
+    /// [`Grants::of`].
+    pub async fn arm(&self, headers: &mut HeaderMap, whose: Whose<'_>) -> Result<(), Refusal> {
         let held = self.0.held.load_full();
-        let armed = self.put(&held, headers, caller).await;
-        // What one caller may not have says nothing about the connection.
+        let armed = self.put(&held, headers, whose).await;
         if !armed.as_ref().is_err_and(is_of_caller) {
             *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = armed.clone().err();
         }
@@ -137,15 +185,28 @@ impl Credential {
     pub async fn arm_again(
         &self,
         headers: &mut HeaderMap,
-        caller: Option<&Caller>,
+        whose: Whose<'_>,
     ) -> Result<bool, Refusal> {
         let (Some(source), Some(sent)) = (&self.0.source, headers.get(AUTHORIZATION)) else {
             return Ok(false);
         };
-        if !source.reject(caller, sent.as_bytes()) {
+        let another = match (source, whose.person()) {
+            (Source::Own(source), _) => source.reject(whose.caller(), sent.as_bytes()),
+            (Source::Callers(grants), Some(person)) => grants.reject(&person, sent.as_bytes()),
+            (Source::Callers(_), None) => false,
+        };
+        if !another {
             return Ok(false);
         }
-        self.arm(headers, caller).await.map(|()| true)
+        self.arm(headers, whose).await.map(|()| true)
+    }
+
+    /// The grants of its callers, where it is made of these.
+    pub fn grants(&self) -> Option<&Grants> {
+        match &self.0.source {
+            Some(Source::Callers(grants)) => Some(grants),
+            Some(Source::Own(_)) | None => None,
+        }
     }
 
     /// Whether [`Self::arm_again`] may have another one.
@@ -157,7 +218,7 @@ impl Credential {
         &self,
         held: &Held,
         headers: &mut HeaderMap,
-        caller: Option<&Caller>,
+        whose: Whose<'_>,
     ) -> Result<(), Refusal> {
         for (name, secret) in held.as_ref().map_err(Refusal::clone)? {
             let value = match secret {
@@ -168,9 +229,19 @@ impl Credential {
             };
             headers.insert(name.clone(), value);
         }
-        if let Some(source) = &self.0.source {
-            headers.insert(AUTHORIZATION, value(&source.token(caller).await?.authorization)?);
-        }
+        let authorization = match (&self.0.source, whose.person()) {
+            (None, _) => return Ok(()),
+            (Some(Source::Own(source)), _) => {
+                value(&source.token(whose.caller()).await?.authorization)?
+            }
+            (Some(Source::Callers(grants)), Some(person)) => {
+                value(&grants.of(&person).await?.authorization)?
+            }
+            (Some(Source::Callers(grants)), None) => {
+                value(&grants.of_latest().await?.authorization)?
+            }
+        };
+        headers.insert(AUTHORIZATION, authorization);
         Ok(())
     }
 
@@ -186,8 +257,13 @@ impl Credential {
     }
 }
 
+/// What one caller may not have, or has not done yet, is no trouble of the connection.
 fn is_of_caller(refusal: &Refusal) -> bool {
-    matches!(refusal.reason, Reason::CredentialExchangeRefused | Reason::TokenExpired)
+    use Reason as R;
+    matches!(
+        refusal.reason,
+        R::CredentialExchangeRefused | R::CredentialGrantMissing | R::TokenExpired
+    )
 }
 
 fn read(upstream: &UpstreamSettings) -> Held {

@@ -44,6 +44,7 @@ pub struct Judged {
 /// [`Reason::Internal`] where a new version could not be had; a denial is no error but a verdict.
 pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Stop> {
     let Parsed { caller, mut item } = parsed;
+    let granted = granted(&caller).await;
     let (definition, pinned) = pinned(&caller, &item).await;
     if Kind::of_method(&item.call.method).is_some() {
         // A list shows what is accepted. Where the look fails, it shows what was accepted before.
@@ -65,6 +66,13 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         let policies = verdict.policies().to_vec();
         verdict = Verdict::Deny(Deny { reason, policies });
     }
+    if let (Verdict::Deny(deny), Err(refusal)) = (&mut verdict, granted)
+        && deny.reason == Reason::CatalogueMissing
+        && snapshot.policies.may_reach(&caller.identity, caller.connection.name())
+    {
+        // The first grant shows what there is.
+        deny.reason = refusal.reason;
+    }
     let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item);
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
 }
@@ -74,6 +82,15 @@ fn note_excess(gateway: &Gateway, snapshot: &Snapshot, caller: &Caller, item: &m
     for over in snapshot.authenticator.excess(&caller.identity, clock::now()) {
         gateway.metrics.token_over(&caller.identity.issuer, over.reason);
         item.facts.token(over.reason.code(), over.detail.into_owned());
+    }
+}
+
+/// Where the gateway is about to look at the server itself, and callers let it act for them there: whether
+/// this one does. Then it looks with their grant.
+async fn granted(caller: &Caller) -> Result<(), Refusal> {
+    match caller.connection.credential.grants() {
+        Some(grants) if !caller.connection.pins.is_fresh() => grants.expect(&caller.person()).await,
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -138,7 +138,7 @@ impl OpenCall {
     /// Records that the gateway refused or cut it, and gives what the client is told.
     pub fn refuse(mut self, refusal: Refusal) -> Stop {
         self.end(OutcomeStatus::Refused, &refusal);
-        Stop::from(refusal).of(&self.item).recorded()
+        Stop::from(refusal).of(&self.item).told(&self.caller).recorded()
     }
 
     /// Records that the gateway ended it on its way, and gives what the client is told.
@@ -150,7 +150,7 @@ impl OpenCall {
     /// Records that the upstream failed, and gives what the client is told.
     pub fn fail(mut self, refusal: Refusal) -> Stop {
         self.end(OutcomeStatus::Failed, &refusal);
-        Stop::from(refusal).of(&self.item).recorded()
+        Stop::from(refusal).of(&self.item).told(&self.caller).recorded()
     }
 
     /// Records a bad end.

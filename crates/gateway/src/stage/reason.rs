@@ -21,6 +21,7 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
             | Reason::CredentialExchangeRefused
             | Reason::TokenUnplaced
             | Reason::RestoreForbidden
+            | Reason::CredentialGrantMissing
     )
 }
 
@@ -94,7 +95,8 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         }
         R::ApprovalPending | R::ApprovalRejected | R::ApprovalVoid => StatusCode::OK,
         R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
-        R::TokenUnplaced | R::RestoreForbidden | R::CredentialExchangeRefused => StatusCode::OK,
+        R::TokenUnplaced | R::RestoreForbidden => StatusCode::OK,
+        R::CredentialExchangeRefused | R::CredentialGrantMissing => StatusCode::OK,
         R::StreamExpired | R::StreamAge => StatusCode::OK,
     }
 }
@@ -157,6 +159,7 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::CredentialExchangeRefused => {
             "the server's identity provider gives you no access to it"
         }
+        Reason::CredentialGrantMissing => "you have not connected your account at the server",
         Reason::EgressDenied | Reason::UpstreamUnreachable => "the server can't be reached",
         Reason::UpstreamTimeout => "the server did not answer in time",
         Reason::UpstreamUnauthorized => "the server refused the gateway's credential",

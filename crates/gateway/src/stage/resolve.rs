@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use http::HeaderMap;
 use hyper::body::Incoming;
 use lockgate_mcp::headers::{LAST_EVENT_ID, SESSION_ID};
-use lockgate_model::{Identity, Reason, Refusal};
+use lockgate_model::{Identity, Person, Reason, Refusal};
 
 use super::{
     admit::{Authenticated, Pass},
@@ -41,6 +41,14 @@ pub struct Caller {
     pub pass: Pass,
     /// Held while the request or its stream is open.
     pub slot: Slot,
+}
+
+impl Caller {
+    /// Who asks, by their names alone.
+    pub fn person(&self) -> Person {
+        let Identity { issuer, subject, .. } = &*self.identity;
+        Person { issuer: issuer.clone(), subject: subject.clone() }
+    }
 }
 
 /// A request with its place in the caller's sessions.

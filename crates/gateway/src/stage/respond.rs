@@ -19,6 +19,7 @@ use super::{
     answer::Answered,
     parse::{Item, Part},
     reason::{closes, code_of, is_verdict, status_of, words},
+    resolve::Caller,
 };
 use crate::{body::AnswerBody, clock, gateway::Gateway, path::Trail, record, settings::EraSetting};
 
@@ -90,6 +91,23 @@ impl Stop {
         self
     }
 
+    /// The same, for this caller: who has not connected an account yet is told where to.
+    #[must_use]
+    pub fn told(self, caller: &Caller) -> Self {
+        if self.refusal.reason != Reason::CredentialGrantMissing {
+            return self;
+        }
+        let pages = caller.snapshot.blueprint.settings.pages.as_ref();
+        let place = pages
+            .and_then(|pages| pages.join(&format!("/connect/{}", caller.connection.name())).ok());
+        match place {
+            Some(place) => {
+                self.saying(&format!("Open {place} in a browser to do that, and repeat it."))
+            }
+            None => self,
+        }
+    }
+
     /// The same, known to the journal.
     #[must_use]
     pub const fn recorded(mut self) -> Self {
@@ -131,7 +149,14 @@ impl Stop {
                         json!({ "reason": reason.code(), "policies": policies, "detail": said })
                     }
                 };
-                answer::error(id.as_ref(), code, words(reason), Some(data))
+                let words = match said {
+                    // Clients show this text alone.
+                    Some(said) if reason == Reason::CredentialGrantMissing => {
+                        &format!("{}. {said}", words(reason))
+                    }
+                    _ => words(reason),
+                };
+                answer::error(id.as_ref(), code, words, Some(data))
             }
         };
         (status, body)

@@ -6,10 +6,9 @@ use lockgate_model::{Event, Reason, Refusal, ResentEvent};
 use lockgate_store::journal::Journal;
 
 use super::{
-    arm::{Armed, Credential},
+    arm::{Armed, Credential, Whose},
     intent::unavailable,
     outcome::OpenCall,
-    resolve::Caller,
     respond::Stop,
 };
 use crate::{
@@ -32,8 +31,8 @@ pub struct Way<'a> {
     pub upstream: &'a Upstream,
     /// What it is shown.
     pub credential: &'a Credential,
-    /// For whom; `None` where the gateway speaks for itself.
-    pub caller: Option<&'a Caller>,
+    /// For whom.
+    pub whose: Whose<'a>,
     /// Where a second try is recorded.
     pub journal: &'a Journal,
     /// The recorded session that the call belongs to.
@@ -51,7 +50,7 @@ pub async fn send(armed: Armed) -> Result<Sent, Stop> {
     let way = Way {
         upstream: &open.caller.connection.upstream,
         credential: &open.caller.connection.credential,
-        caller: Some(&open.caller),
+        whose: Whose::Caller(&open.caller),
         journal: &open.gateway.ground.journal,
         session: open.recording(),
     };
@@ -80,7 +79,7 @@ impl Way<'_> {
             Err(unanswered) => unanswered,
         };
         let (Some(clearance), Some(mut outgoing)) = (again, kept) else { return Err(refusal) };
-        if !self.credential.arm_again(&mut outgoing.headers, self.caller).await? {
+        if !self.credential.arm_again(&mut outgoing.headers, self.whose).await? {
             return Err(refusal);
         }
         let resent = ResentEvent {

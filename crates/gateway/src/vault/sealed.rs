@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use lockgate_model::{Reason, Refusal, SecretName, Timestamp};
 use lockgate_store::secrets::{SecretRow, Secrets, VaultNode};
-use lockgate_vault::{About, Keyring, Purpose, Sealed, Secret, VaultFault};
+use lockgate_vault::{About, KeyId, Keyring, Purpose, Sealed, Secret, VaultFault};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long the database may take.
-const ASK_MAX: Duration = Duration::from_secs(5);
+pub(super) const ASK_MAX: Duration = Duration::from_secs(5);
 /// The keys are read again at most this often, where a secret names one that is not known.
 pub(super) const KEYS_EVERY: Duration = Duration::from_secs(1);
 
@@ -27,9 +27,9 @@ const WRAPPED_MAX: Duration = Duration::from_secs(300);
 
 /// An open vault.
 pub(super) struct Opened {
-    secrets: Arc<Secrets>,
+    pub(super) secrets: Arc<Secrets>,
     places: KeyPlaces,
-    keys: ArcSwap<Keyring>,
+    pub(super) keys: ArcSwap<Keyring>,
     keys_read: Mutex<Instant>,
 }
 
@@ -91,7 +91,11 @@ impl Opened {
         Ok(())
     }
 
-    async fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {
+    /// Opens a sealed text for exactly what `about` says.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialUnreachable`] and [`Reason::CredentialRefused`].
+    pub(super) async fn unseal(&self, about: &About<'_>, sealed: &str) -> Result<Secret, Refusal> {
         let name = about.name;
         let sealed = Sealed::parse(sealed).map_err(|fault| refused(name, &fault))?;
         if self.places.are_wrapped() {
@@ -104,6 +108,24 @@ impl Opened {
         }
         self.read_keys(name, KEYS_EVERY).await?;
         self.keys.load().open(about, &sealed).map_err(|fault| refused(name, &fault))
+    }
+
+    /// The key under which everything new is sealed.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialUnreachable`], also where it is not here.
+    pub(super) async fn sealing_key(&self, name: &str) -> Result<KeyId, Refusal> {
+        let named = timeout(ASK_MAX, self.secrets.sealing_key()).await;
+        let named = named.map_err(|_| unreachable(name, "the vault's database does not answer"))?;
+        let Some(named) = named.map_err(|fault| unreachable(name, fault))? else {
+            return Ok(self.keys.load().newest());
+        };
+        let key = KeyId::parse(&named).ok_or_else(|| unreachable(name, "no key seals"))?;
+        if !self.keys.load().has(key) {
+            self.read_keys(name, KEYS_EVERY).await?;
+        }
+        let here = self.keys.load().has(key);
+        here.then_some(key).ok_or_else(|| unreachable(name, format!("the key {key} is not here")))
     }
 
     /// Reads the keys again, unless that was done within this time.
@@ -124,7 +146,7 @@ pub(super) fn unreachable(name: impl std::fmt::Display, why: impl std::fmt::Disp
     Refusal::new(Reason::CredentialUnreachable, detail)
 }
 
-fn refused(name: &str, fault: &VaultFault) -> Refusal {
+pub(super) fn refused(name: &str, fault: &VaultFault) -> Refusal {
     let detail = format!("the secret `{name}` does not open: {fault}");
     Refusal::new(Reason::CredentialRefused, detail)
 }

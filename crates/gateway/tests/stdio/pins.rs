@@ -72,8 +72,9 @@ impl Shop {
     }
 
     fn lister(&self, era: EraSetting) -> Lister {
-        let credential = Credential::of(name(), &self.settings, Arc::default()).unwrap();
         let (upstream, journal) = (Arc::clone(&self.upstream), Arc::clone(&self.journal));
+        let made = Credential::of(name(), &self.settings, Arc::default(), &journal);
+        let credential = made.unwrap();
         Lister::new(name(), upstream, credential, era, Limits::default(), journal)
     }
 

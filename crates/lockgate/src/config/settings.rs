@@ -187,6 +187,7 @@ impl Settings {
             approvals: self.approvals.clone(),
             detection: self.detection.clone(),
             recognisers: self.recognisers.clone(),
+            pages: self.admin_api.as_ref().and_then(|api| Some(api.login.as_ref()?.url.clone())),
         })
     }
 }

@@ -230,6 +230,40 @@ const CREDENTIAL: &str = "connections:
       http:
         url: https://gives.example.com/mcp
         credential: { grant: token_exchange, client_id: lockgate, private_key: env:KEY, audience: '' }
+  - name: client
+    issuers: [corp]
+    upstream:
+      http:
+        url: https://client.example.com/mcp
+        credential:
+          grant: client_credentials
+          authorization_endpoint: https://login.example.com/authorize
+          token_endpoint: https://login.example.com/token
+          client_id: lockgate
+          client_secret: env:SECRET
+";
+
+/// Users without a page, an endpoint without the other, and a secret that is none; and a public client,
+/// with which all is well but that there is no page.
+const CONSENT: &str = "connections:
+  - name: wrong
+    issuers: [corp]
+    upstream:
+      http:
+        url: https://wrong.example.com/mcp
+        credential:
+          grant: authorization_code
+          issuer: https://login.example.com
+          authorization_endpoint: http://login.example.com/authorize
+          client_id: lockgate
+          client_secret: env:SECRET
+          token_endpoint_auth_method: none
+  - name: public
+    issuers: [corp]
+    upstream:
+      http:
+        url: https://public.example.com/mcp
+        credential: { grant: authorization_code, client_id: lockgate }
 ";
 
 #[test]
@@ -268,6 +302,7 @@ fn faults_of_the_configuration_are_pointed_at() {
         ("recognisers", "connections:", RECOGNISERS),
         ("sandbox", "connections:", SANDBOX),
         ("credential", "connections:", CREDENTIAL),
+        ("consent", "connections:", CONSENT),
         ("login-issuer", "connections:", &login("ci", "https://review.example.com")),
         ("login-url", "connections:", &login("corp", "http://review.example.com/approvals")),
     ] {

@@ -138,6 +138,19 @@ impl Policies {
         permits.into_iter().any(|rule| rule.covers_caller(identity))
     }
 
+    /// Whether some permit of a connection may be for this caller, whatever they ask of it.
+    pub fn may_reach(&self, identity: &Identity, connection: &ConnectionName) -> bool {
+        let room = self.rooms.get(connection);
+        let points = room.into_iter().flat_map(|room| {
+            let tools = room.tools.iter().flat_map(HashMap::values);
+            room.kinds.values().chain(tools)
+        });
+        let permits = points
+            .flat_map(|point| point.slice.iter())
+            .filter(|rule| rule.effect == Effect::Permit);
+        permits.into_iter().any(|rule| rule.covers_caller(identity))
+    }
+
     /// Decides one question and says why; for people, not for the path of a call.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
         self.explanation(question)

@@ -13,8 +13,8 @@ use lockgate_mcp::{
     message::{self, Body, Message},
 };
 use lockgate_model::{
-    Digest, Era, Event, IntentEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RequestId,
-    Verdict,
+    Digest, Era, Event, IntentEvent, OutcomeEvent, OutcomeStatus, Person, Reason, Refusal,
+    RequestId, Verdict,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use super::Lister;
 use crate::{
     clearance::{Clearance, Entry},
     clock,
-    stage::send::Way,
+    stage::{arm::Whose, send::Way},
     upstream::{Answer, EventStream, Outgoing, SessionKey, Verb},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Question {
     pub(super) body: Vec<u8>,
     pub(super) revision: String,
     pub(super) session: Option<SessionKey>,
+    /// Whose it is, where it goes on with what a caller began.
+    pub(super) caller: Option<Person>,
 }
 
 impl Lister {
@@ -84,9 +86,10 @@ impl Lister {
     pub(super) async fn send(&self, question: Question) -> Result<Answer, Refusal> {
         let began = Instant::now();
         let clearance = self.clearance(&question).await?;
+        let caller = question.caller.clone();
         let call = clearance.call().to_string();
         let outcome = match self.outgoing(question).await {
-            Ok(outgoing) => self.way().send(clearance, outgoing).await,
+            Ok(outgoing) => self.way(Whose::of(caller.as_ref())).send(clearance, outgoing).await,
             Err(refusal) => Err(refusal),
         };
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -114,9 +117,9 @@ impl Lister {
         outcome
     }
 
-    fn way(&self) -> Way<'_> {
+    fn way<'a>(&'a self, whose: Whose<'a>) -> Way<'a> {
         let Self { upstream, credential, journal, .. } = self;
-        Way { upstream, credential, caller: None, journal, session: None }
+        Way { upstream, credential, whose, journal, session: None }
     }
 
     async fn clearance(&self, question: &Question) -> Result<Clearance, Refusal> {
@@ -153,7 +156,7 @@ impl Lister {
     }
 
     async fn outgoing(&self, question: Question) -> Result<Outgoing, Refusal> {
-        let Question { era, verb, method, body, revision, session } = question;
+        let Question { era, verb, method, body, revision, session, caller } = question;
         let fits = |text: &str| {
             HeaderValue::from_str(text)
                 .map_err(|_| Refusal::new(Reason::UpstreamInvalid, "a value that fits no header"))
@@ -170,7 +173,7 @@ impl Lister {
         if let Some(session) = &session {
             headers.insert(headers::SESSION_ID, fits(session.as_str())?);
         }
-        self.credential.arm(&mut headers, None).await?;
+        self.credential.arm(&mut headers, Whose::of(caller.as_ref())).await?;
         Ok(Outgoing { era, verb, headers, body: body.into(), session })
     }
 }

@@ -23,7 +23,9 @@ use tokio::time::timeout;
 
 use self::ask::Question;
 use super::{SessionKey, Upstream, Verb};
-use crate::{pin::pin_instructions, settings::EraSetting, stage::arm::Credential};
+use crate::{
+    pin::pin_instructions, session::Session, settings::EraSetting, stage::arm::Credential,
+};
 
 mod ask;
 
@@ -119,14 +121,15 @@ impl Lister {
     ///
     /// # Errors
     /// A refusal of the record or send stage.
-    pub async fn end_session(&self, key: SessionKey, revision: Revision) -> Result<(), Refusal> {
+    pub async fn end_session(&self, session: &Session) -> Result<(), Refusal> {
         let end = Question {
             era: Era::Legacy,
             verb: Verb::Delete,
             method: "session/delete",
             body: Vec::new(),
-            revision: revision.as_str().to_owned(),
-            session: Some(key),
+            revision: session.revision.as_str().to_owned(),
+            session: Some(session.key.clone()),
+            caller: Some(session.person()),
         };
         self.send(end).await.map(drop)
     }
@@ -179,6 +182,7 @@ impl Lister {
             body: request::discover(&id, VERSION),
             revision: Revision::V2026_07_28.as_str().to_owned(),
             session: None,
+            caller: None,
         };
         let revision = question.revision.clone();
         let (answer, _) = self.ask(question, &id).await?;
@@ -205,6 +209,7 @@ impl Lister {
             body: request::initialize(&id, VERSION),
             revision: String::new(),
             session: None,
+            caller: None,
         };
         let (answer, headers) = self.ask(question, &id).await?;
         let response = response(&answer, self.json_limits())?;
@@ -299,6 +304,7 @@ impl Greeting {
             body,
             revision: self.revision.clone(),
             session: self.session.clone(),
+            caller: None,
         }
     }
 }

@@ -5,11 +5,12 @@ use lockgate_gateway::settings::{
 };
 
 use super::{Section, check_dialled};
+use crate::config::settings::Settings;
 
 /// Below `upstream.http`.
 const AT: &str = "upstream.http.credential";
 
-pub(super) fn check(http: &HttpSettings, at: &mut Section<'_>) {
+pub(super) fn check(http: &HttpSettings, settings: &Settings, at: &mut Section<'_>) {
     let Some(credential) = &http.credential else { return };
     let twice = http.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
     at.check(
@@ -25,6 +26,10 @@ pub(super) fn check(http: &HttpSettings, at: &mut Section<'_>) {
     if let Some(url) = &credential.token_endpoint {
         check_dialled(url.as_str(), &format!("{AT}.token_endpoint"), private, at);
     }
+    if let Some(url) = &credential.authorization_endpoint {
+        check_dialled(url.as_str(), &format!("{AT}.authorization_endpoint"), private, at);
+    }
+    of_users(credential, settings, at);
     client(credential, at);
     exchange(credential, at);
     for scope in &credential.scopes {
@@ -44,6 +49,31 @@ pub(super) fn exchanges(upstream: &UpstreamSettings) -> bool {
     http.credential.as_ref().is_some_and(|one| one.grant == TokenGrant::TokenExchange)
 }
 
+/// Users are asked on a page, and sent to an endpoint that goes with the one for tokens.
+fn of_users(credential: &CredentialSettings, settings: &Settings, at: &mut Section<'_>) {
+    let of_users = credential.grant == TokenGrant::AuthorizationCode;
+    let asks = credential.authorization_endpoint.is_some();
+    at.check(
+        of_users || !asks,
+        &format!("{AT}.authorization_endpoint"),
+        "no user is asked with this `grant`",
+        "leave it out, or say `grant: authorization_code`",
+    );
+    at.check(
+        !of_users || asks == credential.token_endpoint.is_some(),
+        AT,
+        "of `authorization_endpoint` and `token_endpoint` it has one",
+        "name both, or neither and the `issuer`",
+    );
+    let pages = settings.admin_api.as_ref().is_some_and(|api| api.login.is_some());
+    at.check(
+        !of_users || pages,
+        &format!("{AT}.grant"),
+        "there is no page on which users could connect their accounts",
+        "set `admin_api.login`",
+    );
+}
+
 /// Whoever asks for a token has one secret, and the way to show it that goes with it.
 fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
     let (secret, key) = (credential.client_secret.is_some(), credential.private_key.is_some());
@@ -53,8 +83,10 @@ fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
         "it is empty",
         "name the client",
     );
+    // What a user consents to is bound to this gateway by PKCE, so that it may be a public client.
+    let public = credential.grant == TokenGrant::AuthorizationCode && !secret && !key;
     at.check(
-        secret != key,
+        public || secret != key,
         AT,
         if secret {
             "it has a secret and a private key"
@@ -72,12 +104,17 @@ fn client(credential: &CredentialSettings, at: &mut Section<'_>) {
         "name the `issuer` or the `token_endpoint`, or give the client a `private_key`, which is never sent",
     );
     let method = credential.token_endpoint_auth_method;
-    let by_key = method == Some(ClientAuthentication::PrivateKeyJwt);
+    let fits = method.is_none_or(|method| match method {
+        ClientAuthentication::PrivateKeyJwt => key,
+        ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => secret,
+        ClientAuthentication::None => public,
+    });
     at.check(
-        secret == key || method.is_none() || by_key == key,
+        (secret == key && !public) || fits,
         &format!("{AT}.token_endpoint_auth_method"),
         "the client has no secret of this kind",
-        "`private_key_jwt` goes with `private_key`, the others with `client_secret`",
+        "`private_key_jwt` goes with `private_key`, `client_secret_…` with `client_secret`, and `none` \
+         with neither",
     );
     at.check(
         key || credential.key_id.is_none(),

@@ -289,7 +289,7 @@ fn check_connection(
         at.check(same, "public_url", "its path is not `path`", "give both the same path");
     }
     match &connection.upstream {
-        UpstreamSettings::Http(http) => check_http(http, at),
+        UpstreamSettings::Http(http) => check_http(http, all, at),
         UpstreamSettings::Stdio(stdio) => check_stdio(stdio, at),
     }
 }
@@ -327,7 +327,7 @@ fn check_anonymous(connection: &ConnectionSettings, all: &Settings, at: &mut Sec
     );
 }
 
-fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
+fn check_http(http: &HttpSettings, all: &Settings, at: &mut Section<'_>) {
     check_dialled(http.url.as_str(), "upstream.http.url", http.allow_private, at);
     for name in http.headers.keys() {
         let good = HeaderName::from_bytes(name.as_bytes()).is_ok();
@@ -338,7 +338,7 @@ fn check_http(http: &HttpSettings, at: &mut Section<'_>) {
             "see RFC 9110 §5.1",
         );
     }
-    credential::check(http, at);
+    credential::check(http, all, at);
 }
 
 fn check_stdio(stdio: &StdioSettings, at: &mut Section<'_>) {
