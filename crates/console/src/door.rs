@@ -113,7 +113,18 @@ impl Door {
         next: String,
         now: Timestamp,
     ) -> Result<Beginning, Problem> {
-        let (state, binding, verifier) = (random()?, random()?, random()?);
+        self.begin_for(random()?, redirect, next, now)
+    }
+
+    /// Begins what only a browser with this binding ends, at `next`.
+    pub(crate) fn begin_for(
+        &self,
+        binding: String,
+        redirect: String,
+        next: String,
+        now: Timestamp,
+    ) -> Result<Beginning, Problem> {
+        let (state, verifier) = (random()?, random()?);
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
         let mut begun = lock(&self.begun);
         begun.retain(|_, one| now.millis_since(one.at) < BEGUN_MAX_MS);

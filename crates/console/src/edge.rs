@@ -15,7 +15,7 @@ use lockgate_store::{
     pins::PinFolder,
 };
 
-use crate::{door::Login, registrar::Registrar, revoke::Revoker};
+use crate::{connect::Connect, door::Login, registrar::Registrar, revoke::Revoker};
 
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -63,6 +63,8 @@ pub struct Edge {
     pub revoker: Revoker,
     /// How people log in to the pages; there are none where it is absent.
     pub login: Option<Login>,
+    /// How people connect their accounts at servers, on a page.
+    pub connect: Connect,
     /// The apps in Slack whose clicks are answers; people must be able to log in for that.
     pub slack: Vec<Arc<Slack>>,
     /// This node's name, as the index has it.

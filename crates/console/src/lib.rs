@@ -9,6 +9,7 @@
 
 mod access;
 mod change;
+mod connect;
 mod console;
 mod difference;
 mod door;
@@ -32,6 +33,7 @@ mod slots;
 mod stretch;
 mod tail;
 
+pub use connect::{Ask, Back, Connect, NotConnected};
 pub use console::Console;
 pub use door::{Begin, Finish, Login};
 pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};

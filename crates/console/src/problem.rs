@@ -102,6 +102,7 @@ codes! {
     RevocationRefused = "revocation.refused", CONFLICT, "it can't be made";
     RevocationsUnavailable = "revocations.unavailable", SERVICE_UNAVAILABLE,
         "what is revoked can't be read or changed at the moment";
+    ConnectFailed = "connect.failed", BAD_GATEWAY, "that did not work at the server";
     HeadMissing = "head.missing", NOT_FOUND, "no tree head was signed yet";
     JournalUnavailable = "journal.unavailable", SERVICE_UNAVAILABLE,
         "nothing can be recorded, so nothing is shown";

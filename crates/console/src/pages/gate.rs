@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use lockgate_model::ConnectionName;
 use url::{Url, form_urlencoded};
 
 use super::views;
@@ -186,6 +187,9 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
 
 /// Whether a place is a page of one's own: never another host's.
 pub(super) fn is_page(path: &str) -> bool {
+    if let Some(connection) = path.strip_prefix("/connect/") {
+        return ConnectionName::new(connection).is_ok();
+    }
     let id = path.strip_prefix("/approvals").map(|rest| rest.strip_prefix('/').unwrap_or(rest));
     id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
@@ -198,7 +202,7 @@ mod tests {
     use super::{Cookie, is_page};
 
     /// What leads away, in front of where to.
-    const WAYS: [&str; 24] = [
+    const WAYS: [&str; 26] = [
         "//",
         "///",
         "/\\",
@@ -223,6 +227,8 @@ mod tests {
         "\0//",
         "/approvals/%2e%2e//",
         "/approvals\\\\",
+        "/connect//",
+        "/connect/..//",
     ];
     const PLACES: [&str; 10] = [
         "evil.example",
@@ -240,7 +246,12 @@ mod tests {
     #[test]
     fn u12_a_login_leads_to_no_other_place() {
         let origin = Url::parse("https://review.example.com").unwrap();
-        for (path, own) in [("/approvals", true), ("/approvals/a0123", true), ("", false)] {
+        for (path, own) in [
+            ("/approvals", true),
+            ("/approvals/a0123", true),
+            ("/connect/staff", true),
+            ("", false),
+        ] {
             assert_eq!(is_page(path), own, "{path}");
         }
         let lines =

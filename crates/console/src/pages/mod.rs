@@ -3,6 +3,7 @@
 //!
 //! A page decides nothing: it shows and answers through the same rooms as the API.
 
+mod connect;
 mod gate;
 mod show;
 mod views;
@@ -41,6 +42,8 @@ pub(crate) fn router(console: &Arc<Console>) -> Router {
     let inside = Router::new()
         .route("/approvals", get(list))
         .route("/approvals/{id}", get(one).post(answer))
+        .route("/connect/{connection}", get(connect::page).post(connect::change))
+        .route("/connect/{connection}/callback", get(connect::callback))
         .route("/logout", post(logout))
         .layer(from_fn_with_state(Arc::clone(console), gate::inside));
     Router::new()

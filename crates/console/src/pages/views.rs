@@ -3,6 +3,8 @@
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
+use lockgate_model::Timestamp;
+use url::Url;
 
 use super::{
     Visitor,
@@ -43,6 +45,26 @@ struct One<'a> {
     no: Option<&'static str>,
     own: Option<Vec<Change>>,
     anyone: Option<Vec<Change>>,
+}
+
+#[derive(Template)]
+#[template(path = "connect.html")]
+struct Account<'a> {
+    who: String,
+    token: &'a str,
+    connection: &'a str,
+    /// How long it has been connected; `None` where it is not.
+    age: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "going.html")]
+struct Going<'a> {
+    who: String,
+    token: &'a str,
+    connection: &'a str,
+    place: &'a str,
+    host: String,
 }
 
 #[derive(Template)]
@@ -100,6 +122,25 @@ fn buttons(approval: &ApprovalView) -> (Option<&'static str>, Option<&'static st
         ("unreviewed", _) => (Some("It was right"), Some("It was not right")),
         _ => (None, None),
     }
+}
+
+pub(super) fn connect(
+    visitor: &Visitor,
+    connection: &str,
+    since: Option<Timestamp>,
+) -> Result<Response, Fault> {
+    let (who, token) = (visitor.somebody.0.by(), &*visitor.session.form_token);
+    let age_s = |since| visitor.console().now().millis_since(since) / 1000;
+    let age = since.map(|since| age(u64::try_from(age_s(since)).unwrap_or_default()));
+    page(&Account { who, token, connection, age })
+}
+
+/// Leads away by itself: a form may only lead to a page of one's own.
+pub(super) fn going(visitor: &Visitor, connection: &str, place: &str) -> Result<Response, Fault> {
+    let (who, token) = (visitor.somebody.0.by(), &*visitor.session.form_token);
+    let url = Url::parse(place).map_err(|_| Code::Internal)?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    page(&Going { who, token, connection, place, host })
 }
 
 pub(super) fn message(text: &str) -> Result<Response, Fault> {

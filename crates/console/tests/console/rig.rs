@@ -13,7 +13,7 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
-use lockgate_console::{Console, Edge, Keeper, Offer, Revoker, Roles};
+use lockgate_console::{Connect, Console, Edge, Keeper, NotConnected, Offer, Revoker, Roles};
 use lockgate_model::{
     ConnectionName, Digest, Era, Event, Group, Identity, IdentityKind, IntentEvent, Lift,
     MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent,
@@ -101,6 +101,7 @@ impl Rig {
                 is_out: Box::new(|_| false),
             },
             login: None,
+            connect: connect(),
             slack: Vec::new(),
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
             keeper: keeper(&journal, &refuses, &stops_short),
@@ -308,6 +309,16 @@ fn full() -> JournalFault {
 
 /// Everybody of `corp` may ask the leads for access to `db` or its `query`, and the platform's people
 /// may do without.
+/// No server knows accounts here.
+fn connect() -> Connect {
+    Connect {
+        since: Box::new(|_, _, ()| Box::pin(async { Err(NotConnected::Unknown) })),
+        begin: Box::new(|_, _, _| Box::pin(async { Err(NotConnected::Unknown) })),
+        finish: Box::new(|_, _, _| Box::pin(async { Err(NotConnected::Unknown) })),
+        end: Box::new(|_, _, ()| Box::pin(async { Err(NotConnected::Unknown) })),
+    }
+}
+
 fn offer(
     identity: &Identity,
     connection: &ConnectionName,

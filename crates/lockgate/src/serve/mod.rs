@@ -6,6 +6,7 @@ mod admin;
 mod ask;
 mod beside;
 mod channels;
+mod connect;
 mod health;
 mod inputs;
 pub(crate) mod keep;
