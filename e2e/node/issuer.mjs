@@ -3,9 +3,12 @@
 // published until the next rotation, as providers do.
 // KEY_FILE.groups, where there is one, says who is in other groups by now.
 // People log in with a name and no password; the client `pages` may send them here from the origin in
-// PAGES_ORIGIN. CLIENTS holds further clients as JSON; /given says how many tokens it gave. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
+// PAGES_ORIGIN. CLIENTS holds further clients as JSON; /given says how many tokens it gave, /told what it
+// told whom: how many refreshes and revocations there were, and every token. While there is a file
+// KEY_FILE.hold, refreshes are done and their answers kept back. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Provider from 'oidc-provider';
 import { exchange } from './exchange.mjs';
 
@@ -16,6 +19,7 @@ const people = {
   engineer: { groups: ['staff', 'engineering'], ttl: 300 },
   contractor: { groups: ['contractors'], ttl: 300 },
   brief: { groups: ['staff'], ttl: 5 },
+  short: { groups: ['staff'], ttl: 20 },
   lasting: { groups: ['staff'], ttl: 21 * 24 * 3600 },
   auditor: { groups: ['audit'], ttl: 300 },
   'brief-auditor': { groups: ['audit'], ttl: 5 },
@@ -65,7 +69,9 @@ const held = keys();
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients,
   jwks: held,
-  scopes: ['openid', 'mcp'],
+  scopes: ['openid', 'mcp', 'offline_access'],
+  // A stolen refresh token is found out when it is used a second time (RFC 9700 §4.14.2).
+  rotateRefreshToken: true,
   findAccount: async (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['for tests'] },
@@ -75,6 +81,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
       async getResourceServerInfo(ctx, resource, client) {
@@ -103,6 +110,22 @@ provider.use(async (ctx, next) => {
   ctx.body = String(given);
 });
 
+const told = { refreshed: 0, revoked: 0, tokens: [] };
+provider.on('grant.revoked', () => { told.revoked += 1; });
+provider.use(async (ctx, next) => {
+  if (ctx.path === '/told') {
+    ctx.body = told;
+    return;
+  }
+  await next();
+  if (ctx.path !== '/token' || ctx.status !== 200) return;
+  const { access_token, refresh_token } = ctx.body;
+  told.tokens.push(access_token, ...[refresh_token].flat().filter(Boolean));
+  if (ctx.oidc.params.grant_type !== 'refresh_token') return;
+  told.refreshed += 1;
+  while (existsSync(`${keyFile}.hold`)) await sleep(20);
+});
+
 // Asks who somebody is, and grants what the client asked for.
 provider.use(async (ctx, next) => {
   if (!ctx.path.startsWith('/interaction/')) return next();
@@ -119,7 +142,7 @@ provider.use(async (ctx, next) => {
     result = { login: { accountId: new URLSearchParams(body).get('who') } };
   } else {
     const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
-    grant.addOIDCScope('openid mcp');
+    grant.addOIDCScope('openid mcp offline_access');
     for (const resource of [params.resource].flat()) grant.addResourceScope(resource, 'mcp');
     result = { consent: { grantId: await grant.save() } };
   }

@@ -67,6 +67,31 @@ impl Issuer {
         Ok(exchange(self.address, &request.bytes())?.text().parse()?)
     }
 
+    /// What it told whom: `refreshed` and `revoked` are counts, `tokens` is every token.
+    ///
+    /// # Errors
+    /// Where it does not say.
+    pub fn told(&self) -> anyhow::Result<Value> {
+        let request = Request::new("GET", "/told", "")
+            .header("Host", &self.address.to_string())
+            .header("Connection", "close");
+        exchange(self.address, &request.bytes())?.json()
+    }
+
+    /// Keeps the answers of refreshes back, which are done all the same, or lets them go.
+    ///
+    /// # Errors
+    /// Where the file can't be written.
+    pub fn hold(&self, on: bool) -> anyhow::Result<()> {
+        let file = self.folder.path().join("keys.json.hold");
+        if on {
+            std::fs::write(file, "")?
+        } else {
+            std::fs::remove_file(file)?
+        }
+        Ok(())
+    }
+
     /// The issuer's `iss`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -17,6 +17,7 @@ mod disk;
 mod exchange;
 mod fidelity;
 mod fixtures;
+mod grants;
 mod identity;
 mod jobs;
 mod lasting;

@@ -65,7 +65,7 @@ pub async fn clear(recorded: Recorded) -> Result<Cleared, Stop> {
         let open = OpenCall::begin(gateway, caller, item, Arc::clone(entry.call()))?;
         return Box::pin(ask(open, entry, held)).await;
     }
-    let clearance = entry.clear().map_err(|refusal| Stop::from(refusal).of(&item).told(&caller))?;
+    let clearance = entry.clear().map_err(|refusal| Stop::from(refusal).of(&item))?;
     let open = OpenCall::begin(gateway, caller, item, Arc::clone(clearance.call()))?;
     if open.item.call.method == "initialize" {
         let owner = Owner::new(&open.caller.identity, open.caller.connection.name());

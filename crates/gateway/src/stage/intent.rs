@@ -180,7 +180,6 @@ impl Stop {
             found: guard::sentences(&judged.item.facts),
             said: None,
         });
-        stop.recorded = true;
-        stop
+        stop.told(&judged.caller).recorded()
     }
 }

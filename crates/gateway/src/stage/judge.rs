@@ -66,14 +66,15 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         let policies = verdict.policies().to_vec();
         verdict = Verdict::Deny(Deny { reason, policies });
     }
+    let mut visible = false;
     if let (Verdict::Deny(deny), Err(refusal)) = (&mut verdict, granted)
         && deny.reason == Reason::CatalogueMissing
         && snapshot.policies.may_reach(&caller.identity, caller.connection.name())
     {
-        // The first grant shows what there is.
-        deny.reason = refusal.reason;
+        // The first grant shows what there is; until then every name is told the same.
+        (deny.reason, visible) = (refusal.reason, true);
     }
-    let visible = verdict.is_allow() || is_visible(&snapshot, &caller, &item);
+    visible |= verdict.is_allow() || is_visible(&snapshot, &caller, &item);
     Ok(Judged { caller, item, verdict, visible, definition, snapshot })
 }
 
