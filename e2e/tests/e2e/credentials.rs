@@ -454,7 +454,7 @@ fn with_credential(name: &str, upstream: &Upstream, provider: &Issuer) -> Value 
 }
 
 /// The server tells below `/.well-known` whose tokens it takes (RFC 9728).
-fn publish(upstream: &Upstream, provider: &Issuer) {
+pub(crate) fn publish(upstream: &Upstream, provider: &Issuer) {
     publish_at(upstream, provider, "/.well-known/oauth-protected-resource/mcp");
 }
 

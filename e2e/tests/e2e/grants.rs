@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    credentials::{publish, refusing},
     pages::ADMIN,
     secrets::{Search, files, search},
 };
@@ -51,16 +52,35 @@ struct House {
 struct Shop {
     provider: Issuer,
     upstream: Upstream,
+    /// What the gateway is told of the provider, and is at it.
+    credential: Value,
 }
 
 impl Shop {
-    /// `api` is where the pages are to which the provider sends browsers back.
+    /// The gateway has a secret, and is told who the provider is. `api` is where the pages are to which the
+    /// provider sends browsers back.
     fn start(api: SocketAddr) -> anyhow::Result<Self> {
-        let client = json!({ "client_id": "gateway", "client_secret": SECRET,
-            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
-            "redirect_uris": [format!("http://{api}/connect/main/callback")] });
+        let mut shop = Self::of(api, json!({ "client_secret": SECRET }))?;
+        shop.credential["issuer"] = json!(shop.provider.url());
+        Ok(shop)
+    }
+
+    /// The gateway is a public client, and the server itself says who its provider is.
+    fn public(api: SocketAddr) -> anyhow::Result<Self> {
+        let shop = Self::of(api, json!({ "token_endpoint_auth_method": "none" }))?;
+        publish(&shop.upstream, &shop.provider);
+        Ok(shop)
+    }
+
+    fn of(api: SocketAddr, mut client: Value) -> anyhow::Result<Self> {
+        client["client_id"] = json!("gateway");
+        client["grant_types"] = json!(["authorization_code", "refresh_token"]);
+        client["response_types"] = json!(["code"]);
+        client["redirect_uris"] = json!([format!("http://{api}/connect/main/callback")]);
         let provider = Issuer::start_with(&json!([client]))?;
-        Ok(Self { provider, upstream: Upstream::start()? })
+        let credential = json!({ "grant": "authorization_code", "client_id": "gateway",
+            "scopes": ["openid", "mcp", "offline_access"], "allow_private": true });
+        Ok(Self { provider, upstream: Upstream::start()?, credential })
     }
 
     fn count(&self, what: &str) -> u64 {
@@ -94,9 +114,10 @@ impl House {
             std::fs::write(&path, text)?;
             Ok(format!("file:{}", path.display()))
         };
-        let credential = json!({ "grant": "authorization_code", "issuer": shop.provider.url(),
-            "client_id": "gateway", "client_secret": file("client", SECRET)?,
-            "scopes": ["openid", "mcp", "offline_access"], "allow_private": true });
+        let mut credential = shop.credential.clone();
+        if credential.get("issuer").is_some() {
+            credential["client_secret"] = json!(file("client", SECRET)?);
+        }
         let mut settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
@@ -193,6 +214,22 @@ fn a_user_consents_with_a_browser_and_is_served_alone() {
         assert!(!house.call(who).text().contains("isError\":true"));
     }
     assert_eq!(shop.heard(), ["bob", "alice"]);
+
+    // A token that the server refuses is replaced once, and the call sent again.
+    shop.upstream.act("echo", refusing(1));
+    assert!(!house.call("engineer").text().contains("isError\":true"));
+    assert_eq!((shop.heard(), shop.count("refreshed")), (vec!["alice".to_owned(); 2], 1));
+    shop.upstream.behave();
+    // They outlive the process, and the key that they were sealed under.
+    let (code, text) = house.gateway.command(&["vault", "rotate", "--json"]).unwrap();
+    assert!(code == 0 && text.contains("\"rewrapped\": 2"), "{text}");
+    house.gateway.kill().unwrap();
+    house.gateway.run().unwrap();
+    house.gateway.wait_ready().unwrap();
+    for who in ["operator", "engineer"] {
+        assert!(!house.call(who).text().contains("isError\":true"));
+    }
+    assert_eq!((shop.heard(), shop.count("refreshed")), (vec!["bob".into(), "alice".into()], 1));
 
     house.browse("engineer", "disconnect").unwrap();
     assert_eq!(shop.count("revoked"), 1, "the provider was told");
@@ -341,7 +378,7 @@ fn of_100_calls_on_two_gateways_one_renews() {
 #[test]
 fn a_grant_whose_renewal_was_killed_asks_for_consent() {
     let api = free_address().unwrap();
-    let shop = Shop::start(api).unwrap();
+    let shop = Shop::public(api).unwrap();
     let mut house = House::start(&shop, api, &json!({})).unwrap();
     // Its tokens live for 5 s.
     house.browse("engineer", "brief").unwrap();

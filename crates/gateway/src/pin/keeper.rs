@@ -119,8 +119,9 @@ impl PinKeeper {
     /// nothing was seen since the start, or it told of a change.
     ///
     /// # Errors
-    /// [`Reason::PinNew`], [`Reason::PinChanged`], [`Reason::TargetUnknown`], or
-    /// [`Reason::CatalogueMissing`] where the upstream can't be listed.
+    /// [`Reason::PinNew`], [`Reason::PinChanged`], [`Reason::TargetUnknown`],
+    /// [`Reason::CatalogueMissing`] where the upstream can't be listed, or
+    /// [`Reason::CredentialGrantMissing`] where no caller lets that be done yet.
     pub async fn check_call(
         self: &Arc<Self>,
         kind: PinKind,
@@ -205,6 +206,11 @@ impl PinKeeper {
         listing.began = Some(Instant::now());
         let count = self.stale.count();
         let outcome = self.list().await;
+        if outcome.as_ref().is_err_and(|refusal| refusal.reason == Reason::CredentialGrantMissing) {
+            // The server was not asked, and the next caller may let it be.
+            *listing = Listing::default();
+            return outcome;
+        }
         if outcome.is_ok() {
             self.holds.store(count + 1, SeqCst);
         }
@@ -214,6 +220,9 @@ impl PinKeeper {
 
     async fn list(&self) -> Result<(), Refusal> {
         let catalogue = self.lister.list().await.map_err(|refusal| {
+            if refusal.reason == Reason::CredentialGrantMissing {
+                return refusal;
+            }
             tracing::warn!(connection = %self.connection, %refusal, "upstream can't be listed");
             let detail = format!("the upstream can't be listed ({})", refusal.reason.code());
             Refusal::new(Reason::CatalogueMissing, detail)

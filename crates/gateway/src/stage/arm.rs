@@ -201,6 +201,18 @@ impl Credential {
         self.arm(headers, whose).await.map(|()| true)
     }
 
+    /// Whether the gateway may look at the server itself: where that takes a caller's grant, one must have
+    /// called with theirs.
+    ///
+    /// # Errors
+    /// As [`Grants::of_latest`].
+    pub async fn lets_look(&self) -> Result<(), Refusal> {
+        match self.grants() {
+            Some(grants) => grants.of_latest().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The grants of its callers, where it is made of these.
     pub fn grants(&self) -> Option<&Grants> {
         match &self.0.source {

@@ -14,6 +14,11 @@ pub(super) fn plain(settings: &ConnectionSettings, refusal: &Refusal) -> String 
         | Reason::CredentialUnavailable
         | Reason::CredentialUnreachable
         | Reason::CredentialRefused => credential(settings, detail),
+        Reason::CredentialGrantMissing => {
+            "its users connect their own accounts, and none who did has called since the gateway \
+             started: connect one on the page `/connect`, call it, and test again"
+                .to_owned()
+        }
         Reason::EgressDenied => format!(
             "the gateway may not connect there: {detail}; `allow_private: true` allows private and \
              loopback addresses"

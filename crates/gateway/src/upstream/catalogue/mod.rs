@@ -138,8 +138,10 @@ impl Lister {
     ///
     /// # Errors
     /// A refusal of the record or send stage, or [`Reason::UpstreamInvalid`] where the upstream's
-    /// answers are no catalogue.
+    /// answers are no catalogue; [`Reason::CredentialGrantMissing`] where no caller lets it look yet, of
+    /// which nothing is on record.
     pub async fn list(&self) -> Result<Catalogue, Refusal> {
+        self.credential.lets_look().await?;
         let greeting = self.greet().await?;
         let slow = |_| Refusal::new(Reason::UpstreamTimeout, "the listing took too long");
         let listed = timeout(LISTING_WAIT, self.definitions(&greeting)).await;
