@@ -38,5 +38,5 @@ pub use console::Console;
 pub use door::{Begin, Finish, Login};
 pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};
 pub use registrar::{Change, Connection, Declined, Known, Registrar, Sealable, Secret, Wish};
-pub use revoke::Revoker;
+pub use revoke::{Heard, Revoker};
 pub use settings::{ApiSettings, GroupFault, GroupName, LoginSettings, Roles};

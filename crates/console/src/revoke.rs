@@ -14,6 +14,9 @@ use crate::{
     problem::{Code, Problem},
 };
 
+/// What somebody's words revoke, where they may say so.
+pub type Heard = Result<Vec<Revocation>, Refusal>;
+
 /// What the process around the console knows of who is out.
 pub struct Revoker {
     /// Where it is kept; `None` while that can't be had.
@@ -22,7 +25,7 @@ pub struct Revoker {
     pub knows: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// Verifies a logout token or a security event with the keys of its issuer, and says what it
     /// revokes.
-    pub hear: Box<dyn Fn(Bytes) -> Later<Result<Vec<Revocation>, Refusal>> + Send + Sync>,
+    pub hear: Box<dyn Fn(Bytes) -> Later<Heard> + Send + Sync>,
     /// Whether somebody who was let in is out by now.
     pub is_out: Box<dyn Fn(&Identity) -> bool + Send + Sync>,
 }

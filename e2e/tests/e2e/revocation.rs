@@ -1,6 +1,7 @@
 //! Access taken away: everything of its owner ends, on every gateway, within a second, for good.
 
 mod nodes;
+mod told;
 
 use std::{
     thread,

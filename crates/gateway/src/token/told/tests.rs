@@ -16,7 +16,10 @@ fn settings() -> IssuerSettings {
     serde_json::from_value(settings).unwrap()
 }
 
-fn heard(statement: &Value) -> Result<Vec<(String, Option<i64>, Option<i64>)>, Reason> {
+/// Whom a revocation is about, up to which token, and until when, in seconds.
+type Told = (String, Option<i64>, Option<i64>);
+
+fn heard(statement: &Value) -> Result<Vec<Told>, Reason> {
     let found = revocations(statement.as_object().unwrap(), &settings(), NOW);
     let told = |one: lockgate_model::Revocation| {
         let seconds = |at: Option<Timestamp>| at.map(Timestamp::seconds);
