@@ -89,7 +89,8 @@ impl Shop {
 
     /// Whose account the calls were made with that the server heard.
     fn heard(&self) -> Vec<String> {
-        let seen = self.upstream.take_seen();
+        // Without a message, the gateway only asks where the server's metadata is.
+        let seen = self.upstream.take_seen().into_iter().filter(|seen| !seen.rpc.is_empty());
         let account = |seen: &lockgate_e2e::rig::Seen| {
             let header = seen.heard.header("authorization").unwrap();
             let claims = claims(header.trim_start_matches("Bearer "));
@@ -100,7 +101,7 @@ impl Shop {
             );
             claims["sub"].as_str().unwrap().to_owned()
         };
-        seen.iter().map(account).collect()
+        seen.map(|one| account(&one)).collect()
     }
 }
 
