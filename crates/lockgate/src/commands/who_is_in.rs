@@ -4,6 +4,7 @@ use lockgate_gateway::clock;
 use lockgate_model::Timestamp;
 use lockgate_store::index::{Filter, PAGE_MAX, Page, SessionRow};
 
+use super::sessions::Whose;
 use crate::{
     failure::{Exit, Failure, Outcome},
     place::Place,
@@ -23,34 +24,13 @@ const SESSIONS_MAX: usize = 10_000;
 pub(crate) struct WhoIsIn {
     #[command(flatten)]
     place: Place,
-    /// Only this issuer, by its short name
-    #[arg(long, value_name = "NAME")]
-    issuer: Option<String>,
-    /// Only this subject
-    #[arg(long, value_name = "TEXT")]
-    subject: Option<String>,
-    /// Only members of this group, as `issuer/group`
-    #[arg(long, value_name = "GROUP")]
-    group: Option<String>,
-    /// Only this OAuth client
-    #[arg(long, value_name = "TEXT")]
-    client: Option<String>,
-    /// Only this connection
-    #[arg(long, value_name = "NAME")]
-    connection: Option<String>,
+    #[command(flatten)]
+    whose: Whose,
 }
 
 /// Answers.
 pub(crate) fn run(who: &WhoIsIn, terminal: Terminal) -> Outcome {
-    let filter = Filter {
-        issuer: who.issuer.clone(),
-        subject: who.subject.clone(),
-        group: who.group.clone(),
-        client: who.client.clone(),
-        connection: who.connection.clone(),
-        open: Some(true),
-        ..Filter::default()
-    };
+    let filter = Filter { open: Some(true), ..who.whose.filter() };
     let found = who.place.open()?.ask(async |index| {
         let (mut found, mut page) = (Vec::new(), Page::first(PAGE_MAX));
         while found.len() < SESSIONS_MAX {

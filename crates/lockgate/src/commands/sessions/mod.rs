@@ -56,11 +56,9 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Outcome {
     }
 }
 
-/// Which sessions or calls: everything that is given must hold.
+/// Whose, and where: everything that is given must hold.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Which {
-    #[command(flatten)]
-    place: Place,
+pub(crate) struct Whose {
     /// Only this issuer, by its short name
     #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
@@ -76,6 +74,15 @@ pub(crate) struct Which {
     /// Only this connection
     #[arg(long, value_name = "NAME")]
     connection: Option<String>,
+}
+
+/// Which sessions or calls: everything that is given must hold.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    whose: Whose,
     /// Only calls of this tool, resource or prompt
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
@@ -105,15 +112,24 @@ pub(crate) struct Which {
     cursor: Option<String>,
 }
 
-impl Which {
-    fn filter(&self, text: Option<&str>) -> Result<Filter, Failure> {
-        let text = text.map(Query::parse).transpose().map_err(Failure::usage_text)?;
-        Ok(Filter {
+impl Whose {
+    /// The sessions and calls of these.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),
             group: self.group.clone(),
             client: self.client.clone(),
             connection: self.connection.clone(),
+            ..Filter::default()
+        }
+    }
+}
+
+impl Which {
+    fn filter(&self, text: Option<&str>) -> Result<Filter, Failure> {
+        let text = text.map(Query::parse).transpose().map_err(Failure::usage_text)?;
+        Ok(Filter {
             tool: self.tool.clone(),
             verdict: self.verdict,
             policy: self.policy.clone(),
@@ -122,7 +138,7 @@ impl Which {
             from: self.since,
             to: self.until,
             text,
-            ..Filter::default()
+            ..self.whose.filter()
         })
     }
 
