@@ -18,7 +18,7 @@ use lockgate_e2e::{
 use lockgate_model::{ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event};
 use serde_json::{Value, json};
 
-use crate::secrets::{files, search};
+use crate::secrets::{left, search};
 
 /// A change is in force within a second; this machine may be busy.
 const EFFECT: Duration = Duration::from_secs(4);
@@ -235,11 +235,9 @@ fn what_a_client_was_told_is_imported_and_its_token_reaches_the_server_alone() {
     ] {
         told += &run(&room, 0, arguments);
     }
-    room.gateway.kill().unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), client, "the client's file was changed");
     let mut places = vec![("what was told".to_owned(), told.into_bytes())];
-    files(&room.gateway.data(), &mut places);
-    places.push(("the log".to_owned(), room.gateway.log().into_bytes()));
+    left(&mut room.gateway, &mut places);
     let found = search([("the token", TOKEN)], &places);
     say(&format!(
         "import: served after {served_ms} ms; 1 token in {} forms in {} places: {} hits",

@@ -27,7 +27,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secrets::{Search, files, search};
+use crate::secrets::{Search, left, search, told};
 
 const BASIC: &str = "canary-client-4be0c9173f62ad85";
 const POST: &str = "canary-client+&% 91d6e07b3c2f48a5";
@@ -353,20 +353,7 @@ impl House {
 
     /// No token, no secret and no key stands where it does not belong.
     fn nowhere(&mut self) {
-        let mut places = Vec::new();
-        for arguments in [
-            &["journal", "show", "--json"][..],
-            &["journal", "export"],
-            &["config", "show", "--origin"],
-            &["secret", "list", "--json"],
-        ] {
-            let (code, text) = self.gateway.command(arguments).unwrap();
-            assert_eq!(code, 0, "{arguments:?}: {text}");
-            places.push((arguments.join(" "), text.into_bytes()));
-        }
-        for page in ["/metrics", "/readyz"] {
-            places.push((page.to_owned(), self.gateway.ask_admin(page).unwrap().1.into_bytes()));
-        }
+        let mut places = told(&self.gateway, &[&["secret", "list", "--json"]]);
         let mut wanted = vec![BASIC.to_owned(), POST.to_owned()];
         wanted.extend(self.key.lines().filter(|line| !line.starts_with('-')).map(str::to_owned));
         for seen in self.upstream.take_all() {
@@ -376,9 +363,7 @@ impl House {
         }
         wanted.sort();
         wanted.dedup();
-        self.gateway.kill().unwrap();
-        files(&self.gateway.data(), &mut places);
-        places.push(("the log".to_owned(), self.gateway.log().into_bytes()));
+        left(&mut self.gateway, &mut places);
         let Search { hits, .. } = search(wanted.iter().map(|secret| (secret, secret)), &places);
         say(&format!(
             "credentials: {} secrets and parts of tokens in {} places: {} hits",

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use crate::{
     credentials::{publish, refusing},
     pages::ADMIN,
-    secrets::{Search, files, search},
+    secrets::{Search, left, search, told},
 };
 
 const WAIT: Duration = Duration::from_secs(90);
@@ -430,21 +430,8 @@ fn login(house: &House, who: &str) -> String {
 
 /// No token and no secret stands where it does not belong.
 fn nowhere(house: &mut House, shop: &Shop) {
-    let mut places = Vec::new();
-    for arguments in [
-        &["journal", "show", "--json"][..],
-        &["journal", "export"],
-        &["config", "show", "--origin"],
-        &["secret", "list", "--json"],
-        &["vault", "status", "--json"],
-    ] {
-        let (code, text) = house.gateway.command(arguments).unwrap();
-        assert_eq!(code, 0, "{arguments:?}: {text}");
-        places.push((arguments.join(" "), text.into_bytes()));
-    }
-    for page in ["/metrics", "/readyz"] {
-        places.push((page.to_owned(), house.gateway.ask_admin(page).unwrap().1.into_bytes()));
-    }
+    let mut places =
+        told(&house.gateway, &[&["secret", "list", "--json"], &["vault", "status", "--json"]]);
     let mut wanted = vec![SECRET.to_owned()];
     for token in shop.provider.told().unwrap()["tokens"].as_array().unwrap() {
         // The header of a token is the same in all of them, and tells nothing.
@@ -453,9 +440,7 @@ fn nowhere(house: &mut House, shop: &Shop) {
             .extend(parts.iter().skip(usize::from(parts.len() > 1)).map(|part| (*part).to_owned()));
     }
     assert!(wanted.len() >= 7, "two access tokens in two parts each, and their refresh tokens");
-    house.gateway.kill().unwrap();
-    files(&house.gateway.data(), &mut places);
-    places.push(("the log".to_owned(), house.gateway.log().into_bytes()));
+    left(&mut house.gateway, &mut places);
     let Search { hits, .. } = search(wanted.iter().map(|secret| (secret, secret)), &places);
     say(&format!(
         "grants: {} secrets and parts of tokens in {} places: {} hits",

@@ -9,7 +9,7 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use lockgate_e2e::{
-    gateway::{CHILD_SECRET, free_address},
+    gateway::{CHILD_SECRET, Gateway, free_address},
     mcp::{Caller, LEGACY},
     rig::{CREDENTIAL, Next, encode, now_s, stream},
     room::{Room, connection},
@@ -54,9 +54,7 @@ fn i10_secrets_stand_nowhere() {
         assert!(code == 0 && shown.contains("tools/call"), "{code}: {shown}");
         places.push((arguments.join(" "), shown.into_bytes()));
     }
-    room.gateway.kill().unwrap();
-    files(&room.gateway.data(), &mut places);
-    places.push(("the log".to_owned(), room.gateway.log().into_bytes()));
+    left(&mut room.gateway, &mut places);
 
     let wanted = secrets.iter().map(|secret| (secret, secret));
     let Search { hits, .. } = search(wanted, &places);
@@ -179,8 +177,35 @@ fn heard(room: &Room) {
     }
 }
 
+/// What the gateway says to whoever asks: its recording, its configuration, its pages, and what it answers
+/// to `more` commands.
+pub(crate) fn told(gateway: &Gateway, more: &[&[&str]]) -> Vec<(String, Vec<u8>)> {
+    let usual = [
+        &["journal", "show", "--json"][..],
+        &["journal", "export"],
+        &["config", "show", "--origin"],
+    ];
+    let mut places = Vec::new();
+    for arguments in usual.iter().chain(more) {
+        let (code, text) = gateway.command(arguments).unwrap();
+        assert_eq!(code, 0, "{arguments:?}: {text}");
+        places.push((arguments.join(" "), text.into_bytes()));
+    }
+    for page in ["/metrics", "/readyz"] {
+        places.push((page.to_owned(), gateway.ask_admin(page).unwrap().1.into_bytes()));
+    }
+    places
+}
+
+/// Kills the gateway, and reads what it leaves behind: its files and its log.
+pub(crate) fn left(gateway: &mut Gateway, places: &mut Vec<(String, Vec<u8>)>) {
+    gateway.kill().unwrap();
+    files(&gateway.data(), places);
+    places.push(("the log".to_owned(), gateway.log().into_bytes()));
+}
+
 /// Reads every file below `folder`.
-pub(crate) fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
+fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -20,7 +20,7 @@ use lockgate_model::{Event, Reason};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::secrets::{files, search};
+use crate::secrets::{left, search};
 
 /// For the header of `main`, for the header of `other`, and for the environment of `child`.
 const FIRST: &str = "canary-sealed-1c7d20e96ab4f853";
@@ -239,10 +239,8 @@ impl Sealed {
         }
         let metrics = self.room.gateway.ask_admin("/metrics").unwrap().1;
         self.told.extend_from_slice(metrics.as_bytes());
-        self.room.gateway.kill().unwrap();
         let mut places = vec![("what was told".to_owned(), std::mem::take(&mut self.told))];
-        files(&self.room.gateway.data(), &mut places);
-        places.push(("the log".to_owned(), self.room.gateway.log().into_bytes()));
+        left(&mut self.room.gateway, &mut places);
         places.push(("a backup".to_owned(), fs::read(backup).unwrap()));
 
         let keys = self.room.gateway.data().join("keys/vault.key");
