@@ -117,14 +117,8 @@ impl Roles {
 impl TryFrom<String> for GroupName {
     type Error = GroupFault;
 
-    /// Splits at the first slash, as no issuer's name has one; the group may.
     fn try_from(text: String) -> Result<Self, GroupFault> {
-        match text.split_once('/') {
-            Some((issuer, name)) if !issuer.is_empty() && !name.is_empty() => {
-                Ok(Self(Group { issuer: issuer.to_owned(), name: name.to_owned() }))
-            }
-            _ => Err(GroupFault(text)),
-        }
+        Group::parse(&text).map(Self).ok_or(GroupFault(text))
     }
 }
 

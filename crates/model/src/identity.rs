@@ -58,6 +58,16 @@ pub struct Group {
     pub name: String,
 }
 
+impl Group {
+    /// Reads `issuer/name`, as [`fmt::Display`] writes it: split at the first slash, as no issuer's name
+    /// has one; the group may. `None` where either part is missing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (issuer, name) = text.split_once('/')?;
+        let complete = !issuer.is_empty() && !name.is_empty();
+        complete.then(|| Self { issuer: issuer.to_owned(), name: name.to_owned() })
+    }
+}
+
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.issuer, self.name)

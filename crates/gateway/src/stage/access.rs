@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use lockgate_model::{Approval, ApprovalStep, Ask, State};
+use lockgate_model::{Approval, ApprovalStep, Ask, Group, State};
 use lockgate_store::approvals::{ApprovalFault, Approvals};
 
 use super::{
-    clear::{Right, event, group, refusal},
+    clear::{Right, event, refusal},
     judge::{Basis, judge_again},
     outcome::OpenCall,
     respond::Stop,
@@ -46,7 +46,7 @@ pub async fn by_access(
         Err(fault) => return Err(open.refuse(refusal(fault))),
     };
     let emergency = matches!(access.state, State::Emergency { .. });
-    let groups = ask.approvers.iter().filter_map(|name| group(name)).collect();
+    let groups = ask.approvers.iter().filter_map(|name| Group::parse(name)).collect();
     let basis = Basis::Access(&access);
     let used = match judge_again(&gateway, &caller, &mut open.item, basis, groups).await {
         Ok((policies, snapshot)) => {

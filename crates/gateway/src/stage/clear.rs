@@ -207,7 +207,8 @@ impl Waiting {
     /// # Errors
     /// Why it may not be made any more.
     pub async fn stands(&mut self) -> Result<(Vec<String>, Digest), Refusal> {
-        let groups = self.approval.terms.groups.iter().filter_map(|name| group(name)).collect();
+        let groups =
+            self.approval.terms.groups.iter().filter_map(|name| Group::parse(name)).collect();
         let (gateway, caller) = (Arc::clone(&self.open.gateway), Arc::clone(&self.open.caller));
         let basis = Basis::Question(&self.approval.subject);
         judge_again(&gateway, &caller, &mut self.open.item, basis, groups).await
@@ -251,11 +252,6 @@ impl Waiting {
         }
         self.open.refuse(refusal)
     }
-}
-
-pub(super) fn group(name: &str) -> Option<Group> {
-    let (issuer, name) = name.split_once('/')?;
-    Some(Group { issuer: issuer.to_owned(), name: name.to_owned() })
 }
 
 pub(super) fn refusal(fault: ApprovalFault) -> Refusal {

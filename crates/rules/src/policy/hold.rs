@@ -148,12 +148,7 @@ fn check_effect(rule: &Rule, report: &mut Report) {
 
 /// `@approvers("issuer/group, issuer/group")`, and `@break_glass` likewise.
 fn groups(rule: &Rule, name: &str, text: &str, report: &mut Report) -> Vec<Group> {
-    let group = |part: &str| {
-        let (issuer, name) = part.trim().split_once('/')?;
-        let complete = !issuer.is_empty() && !name.is_empty();
-        complete.then(|| Group { issuer: issuer.to_owned(), name: name.to_owned() })
-    };
-    let groups: Option<Vec<_>> = text.split(',').map(group).collect();
+    let groups: Option<Vec<_>> = text.split(',').map(|part| Group::parse(part.trim())).collect();
     groups.unwrap_or_else(|| {
         let fault = rule.fault_at(text, format!("`@{name}` names no groups"));
         let help =

@@ -101,16 +101,12 @@ fn doubles<'a>(
 /// As far as the recording knows somebody: enough for scopes of policies, not for conditions.
 fn identity(who: &Seen, loaded: &Loaded, now: Timestamp) -> Identity {
     let configured = loaded.gateway.issuers.iter().find(|one| one.name == who.issuer);
-    let group = |text: &String| {
-        let (issuer, name) = text.split_once('/')?;
-        Some(Group { issuer: issuer.to_owned(), name: name.to_owned() })
-    };
     Identity {
         issuer: who.issuer.clone(),
         kind: configured.map(IssuerSettings::kind).unwrap_or_default(),
         subject: who.subject.clone(),
         client: None,
-        groups: who.groups.iter().filter_map(group).collect(),
+        groups: who.groups.iter().filter_map(|text| Group::parse(text)).collect(),
         claims: BTreeMap::new(),
         token: TokenFacts {
             id: Digest::from_bytes([0; 32]),

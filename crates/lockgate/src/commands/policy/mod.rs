@@ -141,12 +141,9 @@ fn shape_of(loaded: &Loaded, name: &str) -> Result<ConnectionShape, Failure> {
 /// A group as `issuer/name`; the issuer must be configured.
 fn qualified(loaded: &Loaded, text: &str) -> Result<Group, Failure> {
     let known = issuer_names(&loaded.gateway);
-    match text.split_once('/') {
-        Some((issuer, name)) if known.iter().any(|k| k == issuer) && !name.is_empty() => {
-            Ok(Group { issuer: issuer.to_owned(), name: name.to_owned() })
-        }
-        _ => Err(Failure::usage_text(format!(
+    Group::parse(text).filter(|group| known.contains(&group.issuer)).ok_or_else(|| {
+        Failure::usage_text(format!(
             "`{text}` is no group of a configured issuer; write issuer/name, with one of {known:?}"
-        ))),
-    }
+        ))
+    })
 }
