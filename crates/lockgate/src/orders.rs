@@ -84,6 +84,22 @@ impl Author {
     pub(crate) fn record(&self, event: Event) -> Result<(), Failure> {
         (self.record)(event)
     }
+
+    /// Puts a change on the record, durably; then makes it, and gives how that went. Where it failed, the
+    /// record says so too, in the event that `failed` makes of it.
+    ///
+    /// # Errors
+    /// Where it can't be recorded; then nothing was made.
+    pub(crate) fn change<T, E>(
+        &self,
+        change: Event,
+        failed: impl FnOnce(&E) -> Event,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>, Failure> {
+        self.record(change)?;
+        // The failure itself is what the caller must learn.
+        Ok(make().inspect_err(|fault| drop(self.record(failed(fault)))))
+    }
 }
 
 /// Who this process runs for, as records name it.

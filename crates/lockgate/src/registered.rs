@@ -8,7 +8,7 @@ use lockgate_model::{
     ConnectionName, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
 };
 use lockgate_store::{
-    connections::{ConnectionChange, ConnectionRow, Connections, Register},
+    connections::{ConnectionChange, ConnectionRow, Connections, ConnectionsFault, Register},
     db::{DbFault, DbPlace},
 };
 
@@ -244,16 +244,16 @@ pub(crate) fn make(
     let runtime = runtime()?;
     // Opened first: what can't be made should not be on record as if it were.
     let connections = runtime.block_on(Connections::open(&place)).map_err(Failure::unreachable)?;
-    author.record(event(ConnectionsChange::Made(versions)))?;
-    let made = runtime.block_on(async {
-        let made = connections.change(&changes, by, applied, clock::now()).await;
-        connections.close().await;
-        made
-    });
+    let failed =
+        |fault: &ConnectionsFault| event(ConnectionsChange::Failed { why: fault.to_string() });
+    let made = author.change(event(ConnectionsChange::Made(versions)), failed, || {
+        runtime.block_on(async {
+            let made = connections.change(&changes, by, applied, clock::now()).await;
+            connections.close().await;
+            made
+        })
+    })?;
     made.map_err(|fault| {
-        let why = fault.to_string();
-        // The failure itself is what the caller must learn.
-        drop(author.record(event(ConnectionsChange::Failed { why })));
         Failure::unreachable(format_args!("nothing was changed: {fault}; look again and retry"))
     })
 }

@@ -2,13 +2,21 @@
 //! store, from which every gateway learns of it within a second.
 
 use lockgate_gateway::clock;
-use lockgate_model::{Event, Revocation, RevocationsChange, RevocationsEvent, Revoked, Timestamp};
+use lockgate_model::{
+    Event, KeptRevocation, Revocation, RevocationsChange, RevocationsEvent, Revoked, Timestamp,
+};
 use lockgate_store::{
     db::DbPlace,
     revocations::{Revocations, RevocationsFault},
 };
 
-use crate::{config::Loaded, failure::Failure, offline, orders, serve::runtime};
+use crate::{
+    config::Loaded,
+    failure::Failure,
+    offline,
+    orders::{self, Author},
+    serve::runtime,
+};
 
 /// A new revocation by whoever runs this process.
 ///
@@ -38,7 +46,7 @@ pub(crate) fn by_local_user(
 /// Where it can't be recorded, and where it can't be made.
 pub(crate) fn make(loaded: &Loaded, revocation: &Revocation) -> Result<(), Failure> {
     let change = RevocationsChange::Revoked(vec![revocation.clone()]);
-    carry_out(loaded, change, async |store| {
+    carry_out(loaded, change, async |store, _| {
         store.make(std::slice::from_ref(revocation), clock::now()).await.map(drop)
     })
 }
@@ -48,13 +56,11 @@ pub(crate) fn make(loaded: &Loaded, revocation: &Revocation) -> Result<(), Failu
 /// # Errors
 /// Where there is none with this id, and as [`make`].
 pub(crate) fn lift(loaded: &Loaded, id: &str, reason: &str) -> Result<(), Failure> {
-    if !list(loaded, None)?.iter().any(|kept| kept.revocation.id == id) {
+    if !ask(loaded, async |store| store.has(id).await)? {
         return Err(Failure::no(RevocationsFault::Unknown(id.to_owned())));
     }
     let change = RevocationsChange::Lifted { id: id.to_owned(), reason: reason.to_owned() };
-    carry_out(loaded, change, async |store| {
-        store.lift(id, &orders::local_user(), clock::now()).await
-    })
+    carry_out(loaded, change, async |store, by| store.lift(id, by, clock::now()).await)
 }
 
 /// The newest revocations: those that stand at a moment, or all.
@@ -64,38 +70,46 @@ pub(crate) fn lift(loaded: &Loaded, id: &str, reason: &str) -> Result<(), Failur
 pub(crate) fn list(
     loaded: &Loaded,
     standing_at: Option<Timestamp>,
-) -> Result<Vec<lockgate_model::KeptRevocation>, Failure> {
+) -> Result<Vec<KeptRevocation>, Failure> {
+    ask(loaded, async |store| store.list(standing_at).await)
+}
+
+/// Asks the store; nothing is revoked where it would be in a file that is not there.
+fn ask<T: Default>(
+    loaded: &Loaded,
+    what: impl AsyncFnOnce(&Revocations) -> Result<T, RevocationsFault>,
+) -> Result<T, Failure> {
     let place = offline::revocations_place(loaded)?;
     if matches!(&place, DbPlace::Sqlite(file) if !file.exists()) {
-        return Ok(Vec::new());
+        return Ok(T::default());
     }
     runtime()?.block_on(async {
         let store = Revocations::open(&place).await.map_err(Failure::unreachable)?;
-        let listed = store.list(standing_at).await.map_err(Failure::unreachable);
+        let answer = what(&store).await.map_err(Failure::unreachable);
         store.close().await;
-        listed
+        answer
     })
 }
 
+/// Does it in the name of whoever runs this process.
 fn carry_out(
     loaded: &Loaded,
     change: RevocationsChange,
-    make: impl AsyncFnOnce(&Revocations) -> Result<(), RevocationsFault>,
+    make: impl AsyncFnOnce(&Revocations, &str) -> Result<(), RevocationsFault>,
 ) -> Result<(), Failure> {
-    let event = |change| Event::Revocations(RevocationsEvent { by: orders::local_user(), change });
+    let author = Author::local(loaded);
+    let event = |change| Event::Revocations(RevocationsEvent { by: author.by.clone(), change });
     let (place, runtime) = (offline::revocations_place(loaded)?, runtime()?);
     // Opened first: what can't be made should not be on record as if it were.
     let store = runtime.block_on(Revocations::open(&place)).map_err(Failure::unreachable)?;
-    orders::carry_out(loaded, event(change))?;
-    let made = runtime.block_on(async {
-        let made = make(&store).await;
-        store.close().await;
-        made
-    });
-    made.map_err(|fault| {
-        let why = fault.to_string();
-        // The failure itself is what the caller must learn.
-        drop(orders::carry_out(loaded, event(RevocationsChange::Failed { why })));
-        Failure::unreachable(format_args!("nothing was changed: {fault}"))
-    })
+    let failed =
+        |fault: &RevocationsFault| event(RevocationsChange::Failed { why: fault.to_string() });
+    let made = author.change(event(change), failed, || {
+        runtime.block_on(async {
+            let made = make(&store, &author.by).await;
+            store.close().await;
+            made
+        })
+    })?;
+    made.map_err(|fault| Failure::unreachable(format_args!("nothing was changed: {fault}")))
 }

@@ -119,11 +119,8 @@ pub(crate) fn on_record<T>(
     carry_out: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let event = |change| Event::Vault(VaultEvent { by: author.by.clone(), change });
-    author.record(event(change))?;
-    carry_out().inspect_err(|failure| {
-        // The failure itself is what the caller must learn.
-        drop(author.record(event(VaultChange::Failed { why: failure.summary() })));
-    })
+    let failed = |failure: &Failure| event(VaultChange::Failed { why: failure.summary() });
+    author.change(event(change), failed, carry_out)?
 }
 
 /// Every secret, in the order of their names.
