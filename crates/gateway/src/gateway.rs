@@ -372,24 +372,26 @@ impl Gateway {
         loop {
             let out = |recording: &Recording| self.revocations.of(recording.asking());
             let sessions = self.sessions.take(|session| out(&session.recording).is_some());
-            let gateway = Arc::clone(self);
-            tokio::spawn(async move {
-                let end = |session: Arc<Session>| {
-                    let gateway = Arc::clone(&gateway);
-                    async move { gateway.end_session(&session).await }
-                };
-                stream::iter(sessions).for_each_concurrent(TOLD_MAX, end).await;
-            });
-            let (over, more) = self.recordings.take_ended(|recording| out(recording).is_some());
-            for recording in over {
-                let why = out(&recording).unwrap_or_default();
-                self.record_end(&recording, &format!("revoked by {why}"));
+            if !sessions.is_empty() {
+                tokio::spawn(Arc::clone(self).end_sessions(sessions));
+            }
+            let (over, more) = self.recordings.take_ended(out);
+            for (recording, revocation) in over {
+                self.record_end(&recording, &format!("revoked by {revocation}"));
             }
             tokio::select! {
                 changed = told.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(CUT_EVERY), if more => {}
             }
         }
+    }
+
+    async fn end_sessions(self: Arc<Self>, sessions: Vec<Arc<Session>>) {
+        let end = |session: Arc<Session>| {
+            let gateway = Arc::clone(&self);
+            async move { gateway.end_session(&session).await }
+        };
+        stream::iter(sessions).for_each_concurrent(TOLD_MAX, end).await;
     }
 
     /// Where it is not known any more what was revoked, open streams must learn of it.

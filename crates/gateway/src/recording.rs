@@ -5,7 +5,7 @@
 //! Decides nothing: a call is let in, or not, whatever is said here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -132,19 +132,21 @@ impl Recordings {
         idle
     }
 
-    /// Nobody goes on in sessions of this kind; takes out those that nobody holds, and says whether there
-    /// are others.
+    /// Nobody goes on in the sessions that have ended, for whatever `why` says; takes out those that
+    /// nobody holds, each with why, and says whether there are others.
     pub fn take_ended(
         &self,
-        has_ended: impl Fn(&Recording) -> bool,
-    ) -> (Vec<Arc<Recording>>, bool) {
+        why: impl Fn(&Recording) -> Option<String>,
+    ) -> (Vec<(Arc<Recording>, String)>, bool) {
         let mut book = self.book();
-        book.current.retain(|_, recording| !has_ended(recording));
-        let ended: Vec<_> = book.open.values().filter(|one| has_ended(one)).cloned().collect();
+        let ended = book.open.values().filter_map(|one| Some((Arc::clone(one), why(one)?)));
+        let ended: Vec<_> = ended.collect();
+        let ids: HashSet<&str> = ended.iter().map(|(one, _)| one.id()).collect();
+        book.current.retain(|_, recording| !ids.contains(recording.id()));
         // The book's own and this list's are the only two.
         let (over, held): (Vec<_>, Vec<_>) =
-            ended.into_iter().partition(|recording| Arc::strong_count(recording) == 2);
-        for recording in &over {
+            ended.into_iter().partition(|(recording, _)| Arc::strong_count(recording) == 2);
+        for (recording, _) in &over {
             book.open.remove(&recording.id);
         }
         (over, !held.is_empty())
@@ -279,7 +281,9 @@ mod tests {
         let (held, _) = recordings.current(&who("ann"), &staff(), at(0)).unwrap();
         let (bobs, _) = recordings.current(&who("bob"), &staff(), at(0)).unwrap();
         let id = held.id().to_owned();
-        let anns = |recording: &Recording| recording.identity.subject == "ann";
+        let anns = |recording: &Recording| {
+            (recording.identity.subject == "ann").then(|| "she left".to_owned())
+        };
         assert!(matches!(recordings.take_ended(anns), (over, true) if over.is_empty()));
         let (next, new) = recordings.current(&who("ann"), &staff(), at(1)).unwrap();
         assert!(new && next.id() != id, "another session, while the first still has a call");

@@ -110,11 +110,6 @@ impl Revocations {
         self.told.subscribe()
     }
 
-    /// How many stand.
-    pub fn count(&self) -> usize {
-        self.read().len()
-    }
-
     /// Puts the limit of this name in force.
     pub fn limit(&self, unconfirmed_max_ms: u32) {
         self.unconfirmed_max_ms.store(unconfirmed_max_ms, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, Digest, Group, Identity, NameFault, Timestamp};
+use crate::{ConnectionName, Digest, Group, NameFault, Timestamp};
 
 mod list;
 
@@ -187,11 +187,10 @@ impl Revoked {
     /// # Errors
     /// [`RevokedFault`], in words for whoever wrote it.
     pub fn of(kind: &str, name: &str) -> Result<Self, RevokedFault> {
-        let issued = || match name.split_once('/') {
-            Some((issuer, name)) if !issuer.is_empty() && !name.is_empty() => {
-                Ok((issuer.to_owned(), name.to_owned()))
-            }
-            _ => Err(RevokedFault::Issuer(name.to_owned())),
+        // A group's form is that of everything which an issuer names.
+        let issued = || {
+            let named = Group::parse(name).map(|Group { issuer, name }| (issuer, name));
+            named.ok_or_else(|| RevokedFault::Issuer(name.to_owned()))
         };
         Ok(match kind {
             "everyone" => Self::Everyone { issuer: (!name.is_empty()).then(|| name.to_owned()) },
@@ -218,28 +217,6 @@ impl Revoked {
             | Self::TokenId { issuer, .. }
             | Self::Group(Group { issuer, .. }) => Some(issuer),
             Self::Token(_) | Self::Session(_) | Self::Connection(_) => None,
-        }
-    }
-
-    /// Whether it is about this caller, whatever their token's time; the plain reading of what
-    /// [`RevocationList`] looks up.
-    pub fn covers(
-        &self,
-        who: &Identity,
-        connection: Option<&ConnectionName>,
-        session: Option<&str>,
-    ) -> bool {
-        let same = |issuer: &String| *issuer == who.issuer;
-        match self {
-            Self::Everyone { issuer } => issuer.as_ref().is_none_or(same),
-            Self::Subject { issuer, subject } => same(issuer) && *subject == who.subject,
-            Self::Client { issuer, client } => same(issuer) && who.client.as_ref() == Some(client),
-            Self::Group(group) => who.groups.contains(group),
-            Self::Login { issuer, sid } => same(issuer) && who.sid() == Some(sid.as_str()),
-            Self::TokenId { issuer, jti } => same(issuer) && who.token.jti.as_ref() == Some(jti),
-            Self::Token(digest) => *digest == who.token.id,
-            Self::Session(id) => session == Some(id.as_str()),
-            Self::Connection(name) => connection == Some(name),
         }
     }
 }

@@ -14,9 +14,9 @@ const LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// A token is not used in the last tenth of its life, and never in its last seconds: it has a way to go.
 const MARGIN_MAX: Duration = Duration::from_secs(10);
 /// After a failure nothing is asked for so long, unless something new happened.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A token that the upstream refuses is replaced at most this often.
-const REPLACE_EVERY: Duration = Duration::from_secs(5);
+pub(super) const REPLACE_EVERY: Duration = Duration::from_secs(5);
 
 /// An access token.
 pub struct Token {

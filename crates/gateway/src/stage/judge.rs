@@ -20,7 +20,7 @@ use super::{
     restore::restore,
     secrets,
 };
-use crate::{clock, gateway::Gateway, revocations::Asking, session::Handle, snapshot::Snapshot};
+use crate::{clock, gateway::Gateway, session::Handle, snapshot::Snapshot};
 
 /// A decided call.
 pub struct Judged {
@@ -128,9 +128,7 @@ pub async fn judge_again(
     let void = |why: &'static str| Refusal::new(Reason::ApprovalVoid, why);
     let snapshot = gateway.snapshot();
     let name = caller.connection.name();
-    let session = item.recording.as_ref().map(|recording| recording.id());
-    let asking = Asking { identity: &caller.identity, connection: Some(name), session };
-    gateway.revocations.check(asking)?;
+    gateway.revocations.check(caller.asking(item))?;
     caller.pass.check(&snapshot, name, &caller.identity).await?;
     if clock::now() >= caller.identity.token.refused_from {
         return Err(Refusal::new(Reason::TokenExpired, "the token expired while the call waited"));

@@ -76,12 +76,7 @@ impl OpenCall {
 
     /// Who asks for it, as revocations are asked.
     pub fn asking(&self) -> Asking<'_> {
-        let (caller, session) = (&self.caller, self.item.recording.as_ref());
-        Asking {
-            identity: &caller.identity,
-            connection: Some(caller.connection.name()),
-            session: session.map(|recording| recording.id()),
-        }
+        self.caller.asking(&self.item)
     }
 
     /// Done as soon as its caller is out, with why.

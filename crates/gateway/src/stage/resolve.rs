@@ -10,11 +10,13 @@ use lockgate_model::{Identity, Person, Reason, Refusal};
 
 use super::{
     admit::{Authenticated, Pass},
+    parse::Item,
     respond::Stop,
 };
 use crate::{
     gateway::Gateway,
     path::Trail,
+    revocations::Asking,
     session::Session,
     slots::Slot,
     snapshot::{Connection, Snapshot},
@@ -48,6 +50,15 @@ impl Caller {
     pub fn person(&self) -> Person {
         let Identity { issuer, subject, .. } = &*self.identity;
         Person { issuer: issuer.clone(), subject: subject.clone() }
+    }
+
+    /// Who asks for this, as revocations are asked.
+    pub fn asking<'a>(&'a self, item: &'a Item) -> Asking<'a> {
+        Asking {
+            identity: &self.identity,
+            connection: Some(self.connection.name()),
+            session: item.recording.as_ref().map(|recording| recording.id()),
+        }
     }
 }
 

@@ -1,10 +1,7 @@
 //! The revocations that stand, found by what a request says of itself: a few look-ups, however many
 //! there are.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{KeptRevocation, Revocation, Revoked};
 use crate::{ConnectionName, Digest, Identity, Timestamp};
@@ -44,33 +41,17 @@ impl RevocationList {
             self.place(&before.target).retain(|one| one.id != before.id);
         }
         if lifted.is_none() {
-            let revocation = Arc::new(revocation);
-            self.all.insert(revocation.id.clone(), Arc::clone(&revocation));
-            self.place(&revocation.target).push(revocation);
+            self.put(Arc::new(revocation));
         }
     }
 
     /// Forgets what ended by itself.
     pub fn sweep(&mut self, now: Timestamp) {
-        if self.all.values().any(|one| one.is_over(now)) {
-            let left =
-                self.all.drain().filter(|(_, one)| !one.is_over(now)).collect::<BTreeMap<_, _>>();
+        let left: Vec<_> = self.all.values().filter(|one| !one.is_over(now)).cloned().collect();
+        if left.len() < self.all.len() {
             *self = Self::default();
-            for (id, one) in left {
-                self.place(&one.target).push(Arc::clone(&one));
-                self.all.insert(id, one);
-            }
+            left.into_iter().for_each(|one| self.put(one));
         }
-    }
-
-    /// How many stand.
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether none stands.
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
     }
 
     /// The revocation that keeps this caller out at `now`: of this connection and this recorded session,
@@ -104,6 +85,11 @@ impl RevocationList {
             .flatten()
             .flatten()
             .find(|one| one.applies(who.token.issued_at, now))
+    }
+
+    fn put(&mut self, revocation: Arc<Revocation>) {
+        self.place(&revocation.target).push(Arc::clone(&revocation));
+        self.all.insert(revocation.id.clone(), revocation);
     }
 
     fn place(&mut self, target: &Revoked) -> &mut Found {

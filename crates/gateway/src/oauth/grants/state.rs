@@ -8,13 +8,10 @@ use lockgate_model::{Refusal, Timestamp};
 use tokio::time::Instant;
 
 use super::Grant;
+use crate::oauth::held::{REPLACE_EVERY, RETRY_AFTER};
 
 /// How long a grant is used without looking into the vault: a change of it takes effect within this time.
 const FRESH: Duration = Duration::from_secs(5);
-/// After a failure nothing is asked for so long, unless something new happened.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// A token that the upstream refuses is replaced at most this often.
-const REPLACE_EVERY: Duration = Duration::from_secs(5);
 
 /// One grant, or why there is none.
 #[derive(Default)]
