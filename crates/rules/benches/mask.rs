@@ -86,7 +86,8 @@ fn messages(detectors: &Detectors) {
     let (settings, reveal, key) =
         (MaskSettings::default(), Reveal::nothing(), MaskKey::new([7; 32]));
     let (settings, reveal, key) = (&settings, &reveal, &key);
-    let masker = Masker::new(detectors, settings, key, reveal);
+    // As on the way of a call.
+    let masker = Masker { paths: false, ..Masker::new(detectors, settings, key, reveal) };
     println!("\nmessages, read, masked and put together again; peak memory beside the message:");
     for (name, document) in [("clean", rows(false)), ("dirty", rows(true)), ("hostile", hostile())]
     {

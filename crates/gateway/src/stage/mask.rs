@@ -154,7 +154,7 @@ impl<'a> View<'a> {
     fn masker<'m>(&'m self, known: &'m Known, reveal: &'m Reveal) -> Masker<'m> {
         let settings = &settings(&self.snapshot, self.open).masking;
         let masker = Masker::new(&self.snapshot.detectors, settings, &self.key, reveal);
-        Masker { handles: HANDLES, known, ..masker }
+        Masker { handles: HANDLES, known, paths: false, ..masker }
     }
 
     fn search(&self, known: &Known, body: &[u8]) -> Result<Found, Refusal> {
@@ -200,8 +200,10 @@ pub(super) fn failed(fault: MaskFault) -> Refusal {
 pub(super) fn owned(masked: Masked<'_>) -> Found {
     let mut counts = Counts::new();
     for report in masked.reports.iter().filter(|report| report.masked) {
-        let count = counts.entry(report.class.to_string()).or_default();
-        *count = count.saturating_add(1);
+        match counts.get_mut(report.class.name()) {
+            Some(count) => *count = count.saturating_add(1),
+            None => drop(counts.insert(report.class.to_string(), 1)),
+        }
     }
     let bytes = match masked.bytes {
         Cow::Borrowed(_) => None,

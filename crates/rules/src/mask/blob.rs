@@ -9,7 +9,6 @@ use super::{
     Binary, Class, LEVELS_MAX, MaskFault,
     class::Name,
     desk::{Desk, Hit, Place, Scope},
-    frame::Trail,
     render,
     view::{self, View},
 };
@@ -35,7 +34,7 @@ pub(super) fn look(
     let unescaped = escaped.then(|| View::of_json(raw).text);
     let text = unescaped.as_deref().unwrap_or(raw);
     let Some(bytes) = view::decode_whole(text) else { return Ok(false) };
-    let span = scope.lens.source(0..raw.len());
+    let (span, path) = (scope.lens.source(0..raw.len()), desk.path(scope));
     let hit = |class, score, detector, masked, instead| Hit {
         span: span.clone(),
         class,
@@ -44,7 +43,7 @@ pub(super) fn look(
         masked,
         value: String::new(),
         place: Place::Text,
-        path: scope.trail.map(Trail::path).unwrap_or_default(),
+        path: path.clone(),
         instead,
     };
     let Ok(decoded) = String::from_utf8(bytes) else {

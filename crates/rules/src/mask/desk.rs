@@ -40,6 +40,8 @@ pub(super) struct Desk<'m> {
     pub(super) objects: u32,
     /// Whether more than the built-in detectors looks.
     own: bool,
+    /// Whether anything that stands in place of a value depends on it.
+    values: bool,
     budget: usize,
     findings: Vec<Finding>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Hit {
     pub(super) detector: Name,
     /// Whether this caller may not see it.
     pub(super) masked: bool,
-    /// As a person would read it.
+    /// As a person would read it; empty where what stands in its place does not depend on it.
     pub(super) value: String,
     pub(super) place: Place,
     pub(super) path: String,
@@ -131,8 +133,10 @@ impl<'m> Desk<'m> {
     }
 
     fn new_within(masker: Masker<'m>, budget: usize) -> Self {
+        let telling = |kind: &Operator| !matches!(kind, Operator::Label | Operator::Drop);
         Self {
             masker,
+            values: masker.settings.operators.values().any(telling),
             hits: Vec::new(),
             issued: Vec::new(),
             bare: false,
@@ -293,11 +297,16 @@ impl<'m> Desk<'m> {
             score: finding.score,
             detector: finding.detector.clone(),
             masked: self.is_masked(&finding.class),
-            value: value.to_owned(),
+            value: if self.values { value.to_owned() } else { String::new() },
             place,
-            path: scope.trail.map(Trail::path).unwrap_or_default(),
+            path: self.path(scope),
             instead: None,
         })
+    }
+
+    /// Where a leaf is, if that is asked for.
+    pub(super) fn path(&self, scope: &Scope<'_>) -> String {
+        scope.trail.filter(|_| self.masker.paths).map(Trail::path).unwrap_or_default()
     }
 
     /// Whether this caller may not see values of `class`.

@@ -97,10 +97,12 @@ pub struct Masker<'a> {
     pub handles: &'a [&'a [&'a str]],
     /// Values that stand in the message for sure.
     pub known: &'a Known,
+    /// Whether reports say where in JSON values stand. What is on the way of a call needs it not.
+    pub paths: bool,
 }
 
 impl<'a> Masker<'a> {
-    /// For numbers that may become strings, without handles and with nothing known.
+    /// For numbers that may become strings, without handles, with nothing known, and with paths.
     pub const fn new(
         detectors: &'a Detectors,
         settings: &'a MaskSettings,
@@ -108,7 +110,7 @@ impl<'a> Masker<'a> {
         reveal: &'a Reveal,
     ) -> Self {
         let (numbers, handles, known) = (Numbers::Text, &[] as &[_], &NOTHING_KNOWN);
-        Self { detectors, settings, key, reveal, numbers, handles, known }
+        Self { detectors, settings, key, reveal, numbers, handles, known, paths: true }
     }
 }
 

@@ -83,10 +83,15 @@ pub(super) fn replacement(kind: Operator, key: &MaskKey, class: &Class, value: &
 
 /// `[class]`, with something more before the bracket closes.
 pub(super) fn label(class: &Class, more: &str) -> String {
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let mut label = String::with_capacity(class.name().len() + more.len() + 2);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name = class.name();
+    let mut label = String::with_capacity(name.len() + more.len() + 2);
     label.push('[');
-    label.extend(class.name().chars().filter(plain).take(LABEL_MAX));
+    if name.len() <= LABEL_MAX && name.bytes().all(|byte| plain(char::from(byte))) {
+        label.push_str(name);
+    } else {
+        label.extend(name.chars().filter(|c| plain(*c)).take(LABEL_MAX));
+    }
     label.push_str(more);
     label.push(']');
     label
