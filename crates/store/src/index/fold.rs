@@ -272,19 +272,27 @@ impl Call {
         let text = read(budget);
         self.text_bytes += (budget - text.left()) as u64;
         self.text_cut |= text.cut;
-        let words: Vec<&str> = text.words.split(' ').filter(|word| !word.is_empty()).collect();
+        // Where each word begins, and where one more would.
+        let blanks = memchr::memchr_iter(b' ', text.words.as_bytes()).map(|blank| blank + 1);
+        let mut begins = vec![0];
+        begins.extend(blanks.chain((!text.words.is_empty()).then_some(text.words.len() + 1)));
+        let count = begins.len() - 1;
         let mut texts = Vec::new();
-        let mut rest = &*words;
-        while !rest.is_empty() {
+        let mut from = 0;
+        while from < count {
             if self.texts == TEXTS_MAX {
                 self.text_cut = true;
                 break;
             }
-            let (part, after) = rest.split_at_checked(WORDS_MAX).unwrap_or((rest, &[]));
-            texts.push((self.key << TEXT_BITS | self.texts.cast_signed(), part.join(" ")));
+            let to = count.min(from + WORDS_MAX);
+            let bounds = begins.get(from).zip(begins.get(to));
+            let part = bounds.and_then(|(start, next)| text.words.get(*start..*next - 1));
+            texts.push((
+                self.key << TEXT_BITS | self.texts.cast_signed(),
+                part.unwrap_or_default().to_owned(),
+            ));
             self.texts += 1;
-            let step = if after.is_empty() { rest.len() } else { WORDS_MAX - (PHRASE_MAX - 1) };
-            rest = rest.get(step..).unwrap_or_default();
+            from = if to == count { count } else { from + WORDS_MAX - (PHRASE_MAX - 1) };
         }
         texts
     }

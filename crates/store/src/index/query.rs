@@ -57,7 +57,7 @@ impl Query {
             }
             let (text, prefix, after) = item(rest)?;
             rest = after;
-            let words: Vec<_> = words(text).take(PHRASE_MAX + 1).collect();
+            let words = words(text);
             if words.len() > PHRASE_MAX || terms.len() == TERMS_MAX {
                 return Err(QueryFault::TooLong);
             }

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 
-use super::words::words;
+use super::words;
 
 /// Text of one call that is searched, in bytes; what comes after is not found.
 pub const TEXT_MAX_BYTES: usize = 256 * 1024;
@@ -64,12 +64,7 @@ impl Text {
         }
         let (kept, rest) = string.split_at_checked(end).unwrap_or((string, ""));
         self.budget -= end;
-        for word in words(kept) {
-            if !self.words.is_empty() {
-                self.words.push(' ');
-            }
-            self.words.push_str(&word);
-        }
+        words::append(kept, &mut self.words);
         rest.is_empty()
     }
 }

@@ -12,27 +12,40 @@ use std::fmt::Write as _;
 const WORD_MAX: usize = 64;
 
 /// The words of `text` in the spelling of the index, in their order.
-pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
-    let mut characters = text.chars().flat_map(char::to_lowercase).peekable();
-    std::iter::from_fn(move || {
-        while characters.next_if(|character| !character.is_alphanumeric()).is_some() {}
-        let first = characters.next()?;
-        let mut word = String::new();
-        spell(first, &mut word);
-        if stands_alone(first) {
-            return Some(word);
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut all = String::new();
+    append(text, &mut all);
+    all.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Appends the words of `text` to others, parted by one blank each.
+pub(super) fn append(text: &str, words: &mut String) {
+    words.reserve(text.len() + 1);
+    // A word of another text does not go on here.
+    let mut length = 0;
+    for character in text.chars() {
+        if character.is_ascii() {
+            take(character.to_ascii_lowercase(), &mut length, words);
+        } else {
+            character.to_lowercase().for_each(|lower| take(lower, &mut length, words));
         }
-        let mut length = 1;
-        while let Some(next) =
-            characters.next_if(|next| next.is_alphanumeric() && !stands_alone(*next))
-        {
-            length += 1;
-            if length <= WORD_MAX {
-                spell(next, &mut word);
-            }
-        }
-        Some(word)
-    })
+    }
+}
+
+/// Appends one character of a text to the word that has `length` characters so far.
+fn take(character: char, length: &mut usize, words: &mut String) {
+    if !character.is_alphanumeric() {
+        *length = 0;
+        return;
+    }
+    let alone = stands_alone(character);
+    if (*length == 0 || alone) && !words.is_empty() {
+        words.push(' ');
+    }
+    *length = if alone { 0 } else { *length + 1 };
+    if *length <= WORD_MAX {
+        spell(character, words);
+    }
 }
 
 /// One character after the other, so that the beginning of a word is spelled as the beginning of
@@ -56,7 +69,7 @@ fn stands_alone(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{append, words};
 
     #[test]
     fn words_are_ascii_and_keep_their_order() {
@@ -70,12 +83,12 @@ mod tests {
             ("x東京y", &["x", "q6771g", "q4eacg", "y"]),
             ("3.14e5", &["3", "14e5"]),
         ] {
-            let found: Vec<_> = words(text).collect();
-            assert_eq!(found, expected, "{text}");
+            assert_eq!(words(text), expected, "{text}");
         }
-        let long: Vec<_> = words(&"z".repeat(70)).collect();
-        assert_eq!(long, ["z".repeat(64)]);
-        let turkish: Vec<_> = words("İstanbul").collect();
-        assert_eq!(turkish.concat(), words("i\u{307}stanbul").collect::<Vec<_>>().concat());
+        assert_eq!(words(&"z".repeat(70)), ["z".repeat(64)]);
+        assert_eq!(words("İstanbul").concat(), words("i\u{307}stanbul").concat());
+        let mut parted = String::new();
+        ["a東", "", "-", "b"].into_iter().for_each(|text| append(text, &mut parted));
+        assert_eq!(parted, "a q6771g b");
     }
 }

@@ -18,11 +18,17 @@ const CALLS: &str = "write calls";
 /// Why a session ended of which no record says so.
 const STOPPED: &str = "its gateway stopped";
 const LABELS: &str = "write labels";
+/// Records that are folded before others have their turn.
+const FOLDED_AT_ONCE: usize = 4;
 
 /// Folds `run` and writes what it changes.
 pub(super) async fn run(tx: &mut Tx, node: i64, run: &[Indexed]) -> Result<(), IndexFault> {
     let mut changes = known(tx, node, run).await?;
-    changes.fold(run)?;
+    for few in run.chunks(FOLDED_AT_ONCE) {
+        changes.fold(few)?;
+        // Long texts take their time, and calls must not wait for the index.
+        tokio::task::yield_now().await;
+    }
     sessions(tx, &changes).await?;
     ended(tx, &changes).await?;
     calls(tx, &changes).await?;
