@@ -4,7 +4,7 @@
 // KEY_FILE.groups, where there is one, says who is in other groups by now.
 // People log in with a name and no password; the client `pages` may send them here from the origin in
 // PAGES_ORIGIN. CLIENTS holds further clients as JSON; /given says how many tokens it gave, /told what it
-// told whom: how many refreshes and revocations there were, and every token. While there is a file
+// told whom: how many refreshes, revocations and introspections there were, and every token. While there is a file
 // KEY_FILE.hold, refreshes are done and their answers kept back. Usage: node issuer.mjs PORT KEY_FILE [rotate]. It prints its issuer URL once it listens.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -25,6 +25,8 @@ const people = {
   'brief-auditor': { groups: ['audit'], ttl: 5 },
   operator: { groups: ['platform'], ttl: 300 },
   nobody: { groups: undefined, ttl: 300 },
+  courier: { groups: ['staff'], ttl: 300, format: 'opaque' },
+  porter: { groups: ['staff'], ttl: 300, format: 'opaque' },
 };
 
 function groups(who) {
@@ -82,13 +84,14 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
       async getResourceServerInfo(ctx, resource, client) {
         return {
           scope: 'mcp',
           audience: resource,
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: people[client.clientId]?.format ?? 'jwt',
           accessTokenTTL: people[ctx.oidc.account?.accountId ?? client.clientId]?.ttl ?? 300,
           jwt: { sign: { alg: 'RS256' } },
         };
@@ -110,13 +113,14 @@ provider.use(async (ctx, next) => {
   ctx.body = String(given);
 });
 
-const told = { refreshed: 0, revoked: 0, tokens: [] };
+const told = { refreshed: 0, revoked: 0, introspected: 0, tokens: [] };
 provider.on('grant.revoked', () => { told.revoked += 1; });
 provider.use(async (ctx, next) => {
   if (ctx.path === '/told') {
     ctx.body = told;
     return;
   }
+  if (ctx.path === '/token/introspection') told.introspected += 1;
   await next();
   if (ctx.path !== '/token' || ctx.status !== 200) return;
   const { access_token, refresh_token } = ctx.body;

@@ -41,6 +41,10 @@ pub(crate) struct Metadata {
     pub(crate) auth_methods: Option<Vec<String>>,
     /// Where users are asked.
     pub(crate) authorization_endpoint: Option<String>,
+    /// Where it tells whether a token is good (RFC 7662).
+    pub(crate) introspection_endpoint: Option<String>,
+    /// How clients may show there who they are; `None` where it does not say.
+    pub(crate) introspection_auth_methods: Option<Vec<String>>,
     /// Where tokens are given back (RFC 7009).
     pub(crate) revocation_endpoint: Option<String>,
     /// Whether it knows PKCE by S256.
@@ -133,6 +137,8 @@ impl Fetcher {
             token_endpoint: text(&document, "token_endpoint"),
             auth_methods: list("token_endpoint_auth_methods_supported"),
             authorization_endpoint: text(&document, "authorization_endpoint"),
+            introspection_endpoint: text(&document, "introspection_endpoint"),
+            introspection_auth_methods: list("introspection_endpoint_auth_methods_supported"),
             revocation_endpoint: text(&document, "revocation_endpoint"),
             takes_s256: challenges.iter().any(|method| method == "S256"),
             names_itself: names_itself.is_some_and(|flag| flag.to_value() == true),

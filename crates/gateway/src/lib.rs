@@ -18,6 +18,7 @@ pub mod gateway;
 mod hash;
 pub mod history;
 mod host;
+mod introspection;
 pub mod keys;
 pub mod legs;
 pub mod metrics;

@@ -86,6 +86,8 @@ reasons! {
     TokenProposed = "token.proposed",
     /// A claim has a shape that can't be relied on.
     TokenClaims = "token.claims",
+    /// The issuer says that the token is no good (any more).
+    TokenInactive = "token.inactive",
     /// The token is bound to a key (`cnf`) whose proof was not sent.
     TokenBound = "token.bound",
     /// Somebody took this access away.
@@ -96,7 +98,7 @@ reasons! {
     GroupsOverage = "groups.overage",
     /// The groups claim is not a list of names.
     GroupsMalformed = "groups.malformed",
-    /// The issuer's keys can't be had, so nothing can be verified.
+    /// The issuer's keys, or its word on a token, can't be had, so nothing can be verified.
     IssuerUnavailable = "issuer.unavailable",
     /// What was revoked can't be confirmed, so nobody is let in.
     RevocationsUnconfirmed = "revocations.unconfirmed",

@@ -19,6 +19,7 @@ mod fidelity;
 mod fixtures;
 mod grants;
 mod identity;
+mod introspection;
 mod jobs;
 mod lasting;
 mod leaving;

@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{Request, StatusCode};
 use http_body_util::Full;
 use lockgate_model::{Reason, Refusal};
 use lockgate_vault::Secret;
 use serde::Deserialize;
 use tokio::time::Instant;
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::{assertion::assertion, held::Token};
+use super::{
+    client::{Form, Shown},
+    held::Token,
+};
 use crate::{
     discovery::{FetchFault, Fetcher},
     settings::{ClientAuthentication, CredentialSettings, TokenKind},
@@ -46,9 +48,6 @@ pub(super) struct Client<'a> {
     /// `None` of a public client.
     pub(super) secret: Option<&'a Secret>,
 }
-
-/// The parts of a question that are not about the client.
-pub(super) type Form = Vec<(&'static str, String)>;
 
 /// A token as it is given (RFC 6749 §5.1).
 #[derive(Deserialize)]
@@ -164,55 +163,18 @@ impl Endpoint {
     pub(super) fn request(
         &self,
         client: &Client<'_>,
-        mut form: Form,
+        form: Form,
     ) -> Result<Request<Full<Bytes>>, Refusal> {
-        let settings = client.settings;
-        let mut authorization = None;
-        match (self.method(settings), client.secret) {
-            (ClientAuthentication::None, _) | (_, None) => {
-                form.push(("client_id", settings.client_id.clone()));
-            }
-            (ClientAuthentication::ClientSecretBasic, Some(secret)) => {
-                authorization = Some(basic(&settings.client_id, secret)?);
-            }
-            (ClientAuthentication::ClientSecretPost, Some(secret)) => {
-                form.push(("client_id", settings.client_id.clone()));
-                form.push(("client_secret", secret.expose().to_owned()));
-            }
-            (ClientAuthentication::PrivateKeyJwt, Some(secret)) => {
-                let key_id = settings.key_id.as_deref();
-                let made = assertion(&settings.client_id, &self.audience, secret, key_id)?;
-                let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-                form.push(("client_id", settings.client_id.clone()));
-                form.push(("client_assertion_type", kind.to_owned()));
-                form.push(("client_assertion", made));
-            }
-        }
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let mut request = Request::post(self.url.as_str())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|_| self.invalid("it has no HTTP form"))?;
-        if let Some(authorization) = authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization);
-        }
-        Ok(request)
-    }
-
-    /// What is configured; else what the key or the metadata asks for.
-    fn method(&self, settings: &CredentialSettings) -> ClientAuthentication {
-        let takes = |name: &str| {
-            self.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|one| one == name))
+        let (settings, methods) = (client.settings, self.auth_methods.as_deref());
+        let shown = Shown {
+            id: &settings.client_id,
+            secret: client.secret,
+            key_id: settings.key_id.as_deref(),
+            method: settings.token_endpoint_auth_method.unwrap_or_else(|| {
+                ClientAuthentication::usual(settings.private_key.is_some(), methods)
+            }),
         };
-        match settings.token_endpoint_auth_method {
-            Some(method) => method,
-            None if settings.private_key.is_some() => ClientAuthentication::PrivateKeyJwt,
-            None if takes("client_secret_post") && !takes("client_secret_basic") => {
-                ClientAuthentication::ClientSecretPost
-            }
-            None => ClientAuthentication::ClientSecretBasic,
-        }
+        shown.request(&self.url, &self.audience, form)
     }
 
     fn declined(&self, status: StatusCode, body: &[u8]) -> NotGiven {
@@ -270,17 +232,6 @@ impl From<Refusal> for NotGiven {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, code: None }
     }
-}
-
-/// RFC 6749 §2.3.1: both parts are encoded as in a form first.
-fn basic(client: &str, secret: &Secret) -> Result<HeaderValue, Refusal> {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = BASE64_STANDARD.encode(format!("{}:{}", encode(client), encode(secret.expose())));
-    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).map_err(|_| {
-        Refusal::new(Reason::CredentialUnavailable, "the client's secret fits no header")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// What a fetch that brought nothing means for the call.

@@ -7,6 +7,7 @@
 //! the upstream's MCP endpoint.
 
 mod assertion;
+pub(crate) mod client;
 mod endpoint;
 mod exchanged;
 mod grants;
@@ -15,7 +16,8 @@ mod slot;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use endpoint::{Client, Endpoint, Form, refusal};
+use client::Form;
+use endpoint::{Client, Endpoint, refusal};
 use exchanged::Exchanged;
 pub use grants::{Answered, Asked, Grant, Grants};
 pub use held::Token;

@@ -8,20 +8,24 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use lockgate_model::{Digest, Identity, Limits, Reason, Refusal, Revocation, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::{
     clock,
     egress::EgressFault,
     hash::sha256,
+    introspection::Introspector,
     keys::{Key, KeyFault, KeyStatus, Keyring},
     settings::IssuerSettings,
-    token::{Algorithm, Cache, Jws, Rules, RulesFault, Verified},
+    token::{Algorithm, Cache, Jws, Rules, RulesFault, Verified, introspected},
 };
 
 /// Verified tokens remembered at once, all issuers together.
 const CACHED_TOKENS_MAX: usize = 10_000;
 /// Keys are looked after this often; the keyring decides whether there is something to do.
 const KEYS_EVERY: Duration = Duration::from_secs(10);
+/// An issuer is asked about a token in use at most this often.
+const ASKED_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// Whose tokens a connection takes, and for whom they must be meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub struct Access {
 pub struct Authenticator {
     issuers: Vec<Arc<Issuer>>,
     token_max_bytes: usize,
-    cache: Cache,
+    cache: Cache<Verified>,
 }
 
 /// One issuer: what is demanded of its tokens, and its keys.
@@ -46,6 +50,8 @@ pub struct Authenticator {
 struct Issuer {
     rules: Rules,
     keyring: Arc<Keyring>,
+    /// Where it is asked about its tokens.
+    introspector: Option<Introspector>,
 }
 
 /// The state of one issuer's keys, for readiness and alarms.
@@ -116,7 +122,7 @@ impl Authenticator {
 
     /// Verifies the one bearer token in `headers` for a connection with this `access`.
     ///
-    /// Waits only where the issuer's keys have to be fetched.
+    /// Waits only where the issuer's keys have to be fetched, or the issuer is asked about the token.
     ///
     /// # Errors
     /// A [`Refusal`] with a `token.*`, `groups.*` or `issuer.*` reason or, for two `Authorization`
@@ -129,13 +135,30 @@ impl Authenticator {
     ) -> Result<Arc<Identity>, Refusal> {
         let token = bearer(headers)?;
         let digest = sha256(token);
-        if let Some(verified) = self.remembered(&digest, now) {
+        if let Some(issuer) = self.who_reads(token, access)? {
+            let verified = issuer.read(token, digest, self.token_max_bytes).await?;
             return self.check(&verified, access, now);
         }
-        let verified = self.verify(token, access, now).await?;
+        let remembered = self.remembered(&digest, now);
+        let fresh = remembered.is_none();
+        let verified = match remembered {
+            Some(verified) => verified,
+            None => self.verify(token, access, now).await?,
+        };
         let identity = self.check(&verified, access, now)?;
-        self.cache.put(digest, verified);
+        if fresh {
+            self.cache.put(digest, Arc::clone(&verified));
+        }
+        self.confirm(token, digest, &verified, access).await?;
         Ok(identity)
+    }
+
+    /// How often the issuer of a token is asked about it again while it is in use; `None` where it is not
+    /// asked.
+    pub fn asks_every(&self, identity: &Identity) -> Option<Duration> {
+        let mut issuers = self.issuers.iter();
+        let issuer = issuers.find(|one| one.rules.settings().name == identity.issuer)?;
+        issuer.introspector.as_ref().map(|asked| asked.serves_for().max(ASKED_EVERY_MIN))
     }
 
     /// Which limits of its issuer a token is over that was taken all the same, because they are not
@@ -196,8 +219,44 @@ impl Authenticator {
         let verified = self.cache.get(digest)?;
         let name = &verified.identity.issuer;
         let issuer = self.issuers.iter().find(|i| i.rules.settings().name == *name)?;
-        let key = issuer.keyring.at_hand(verified.kid.as_deref(), verified.algorithm, now)?;
-        (key.digest() == verified.key).then_some(verified)
+        let signed = verified.signed.as_ref()?;
+        let key = issuer.keyring.at_hand(signed.kid.as_deref(), signed.algorithm, now)?;
+        (key.digest() == signed.key).then_some(verified)
+    }
+
+    /// The issuer that has to read a token, because it is no JWT; `None` for a JWT, and where nobody is
+    /// asked.
+    fn who_reads(&self, token: &[u8], access: &Access) -> Result<Option<&Issuer>, Refusal> {
+        let asked = |issuer: &&Arc<Issuer>| {
+            let name = &issuer.rules.settings().name;
+            issuer.introspector.is_some() && access.issuers.contains(name)
+        };
+        let is_jwt = token.iter().filter(|byte| **byte == b'.').count() == 2;
+        let mut issuers = self.issuers.iter().filter(|issuer| !is_jwt && asked(issuer));
+        match (issuers.next(), issuers.next()) {
+            (issuer, None) => Ok(issuer.map(|issuer| &**issuer)),
+            // The configuration allows no two; a token must not be shown to one that it is not of.
+            _ => Err(Refusal::new(Reason::TokenIssuer, "it does not say whose token it is")),
+        }
+    }
+
+    /// Asks the issuer of a token that was verified, where it is to be asked about those too.
+    async fn confirm(
+        &self,
+        token: &[u8],
+        digest: Digest,
+        verified: &Arc<Verified>,
+        access: &Access,
+    ) -> Result<(), Refusal> {
+        let issuer = self.trusted(access, |issuer| issuer.name == verified.identity.issuer)?;
+        let Some(asked) = issuer.introspector.as_ref().filter(|asked| asked.is_about_all()) else {
+            return Ok(());
+        };
+        let judge = |told: &Map<String, Value>| {
+            introspected::agrees(told, &verified.identity)?;
+            Ok(Arc::clone(verified))
+        };
+        asked.ask(token, digest, judge).await.map(drop)
     }
 
     /// Reads the token, believes its `iss` just enough to pick the issuer whose keys must verify it.
@@ -252,7 +311,24 @@ impl Issuer {
             .map_err(|fault| IssuerFault::Rules { issuer: issuer(), fault })?;
         let keyring = Keyring::new(settings)
             .map_err(|fault| IssuerFault::Egress { issuer: issuer(), fault })?;
-        Ok(Self { rules, keyring })
+        let introspector = settings.introspection.as_ref();
+        let introspector = introspector.map(|asked| Introspector::new(asked, settings)).transpose();
+        let introspector =
+            introspector.map_err(|fault| IssuerFault::Egress { issuer: issuer(), fault })?;
+        Ok(Self { rules, keyring, introspector })
+    }
+
+    /// What a token means that only this issuer can read.
+    async fn read(
+        &self,
+        token: &[u8],
+        digest: Digest,
+        max_bytes: usize,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let malformed = || Refusal::new(Reason::TokenMalformed, "the token is too long");
+        let asked = self.introspector.as_ref().filter(|_| token.len() <= max_bytes);
+        let asked = asked.ok_or_else(malformed)?;
+        asked.ask(token, digest, |told| self.rules.introspected(told, digest).map(Arc::new)).await
     }
 
     async fn key(

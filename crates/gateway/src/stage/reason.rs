@@ -65,7 +65,9 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         R::TokenNotYet | R::TokenLifetime | R::TokenAge | R::TokenClient | R::TokenClaims => {
             StatusCode::UNAUTHORIZED
         }
-        R::TokenPin | R::TokenProposed | R::TokenBound => StatusCode::UNAUTHORIZED,
+        R::TokenPin | R::TokenProposed | R::TokenInactive | R::TokenBound => {
+            StatusCode::UNAUTHORIZED
+        }
         R::GroupsAbsent | R::GroupsOverage | R::GroupsMalformed => StatusCode::UNAUTHORIZED,
         R::AccessRevoked => StatusCode::UNAUTHORIZED,
         R::ConnectionRevoked => StatusCode::FORBIDDEN,

@@ -47,6 +47,8 @@ struct Relay {
     resumable: bool,
     /// Notifications that wait for what comes after them.
     pieces: Pieces,
+    /// When the caller's issuer is asked about the token again.
+    asked_at: Option<Instant>,
 }
 
 /// How a stream came to its end.
@@ -76,6 +78,7 @@ pub fn start(open: OpenCall, headers: HeaderMap, events: EventStream) -> AnswerB
         at_deadline,
         resumable: false,
         pieces: Pieces::default(),
+        asked_at: None,
     };
     tokio::spawn(relay.run());
     AnswerBody::Stream(pieces)
@@ -92,6 +95,7 @@ fn deadline(open: &OpenCall) -> (Instant, Reason) {
 
 impl Relay {
     async fn run(mut self) {
+        self.ask_later();
         let end = self.relay().await;
         self.finish(end).await;
     }
@@ -117,6 +121,13 @@ impl Relay {
                 refusal = self.open.revoked() => return End::Cut(refusal),
                 () = &mut drained => {
                     return End::Cut(Refusal::new(Reason::Draining, "the gateway shuts down"));
+                }
+                () = due(self.asked_at) => {
+                    if let Some(refusal) = self.no_longer_permitted().await {
+                        return End::Cut(refusal);
+                    }
+                    self.ask_later();
+                    continue;
                 }
                 Ok(()) = version.changed() => {
                     if let Some(refusal) = self.no_longer_permitted().await {
@@ -148,6 +159,13 @@ impl Relay {
                 Err(refusal) => return End::Failed(refusal),
             }
         }
+    }
+
+    /// An issuer that is asked about tokens may take one back while it is in use.
+    fn ask_later(&mut self) {
+        let snapshot = self.open.gateway.snapshot();
+        let every = snapshot.authenticator.asks_every(&self.open.caller.identity);
+        self.asked_at = every.map(|every| Instant::now() + every);
     }
 
     /// Every open stream has to be let in and permitted by a new snapshot too.

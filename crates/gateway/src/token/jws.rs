@@ -160,7 +160,7 @@ fn token_type(
 
 /// Tells ID tokens from access tokens by the claims of OpenID Connect Core §2 and of providers that
 /// repeat the type in the payload (`typ`, `token_use`). Refresh tokens are neither.
-fn untyped(claims: &Map<String, Value>) -> Result<TokenType, Refusal> {
+pub(super) fn untyped(claims: &Map<String, Value>) -> Result<TokenType, Refusal> {
     let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     let says = |word| [text("typ"), text("token_use")].iter().any(|t| t.eq_ignore_ascii_case(word));
     if claims.contains_key("events") {

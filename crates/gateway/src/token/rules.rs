@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use lockgate_model::{Digest, Identity, Reason, Refusal, Revocation, Timestamp, TokenFacts};
+use serde_json::{Map, Value};
 
-use super::{Algorithm, Jws, Profile, TokenType, claims, groups, profile, told};
+use super::{Algorithm, Jws, Profile, TokenType, claims, groups, introspected, profile, told};
 use crate::{
     keys::Key,
     settings::{IssuerSettings, TokenLimits},
@@ -43,21 +44,28 @@ pub enum RulesFault {
     Unpinned(Profile),
 }
 
-/// A token whose signature held, with what has to be checked on every use.
+/// A token whose signature held, or that its issuer told of, with what has to be checked on every use.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// Whom it speaks for.
     pub identity: Arc<Identity>,
-    /// Under which key it was verified: id, algorithm, and digest of the key itself.
-    pub kid: Option<String>,
-    /// See `kid`.
-    pub algorithm: Algorithm,
-    /// See `kid`.
-    pub key: Digest,
+    /// Under which key it was verified; `None` where its issuer told what it means.
+    pub signed: Option<Signed>,
     audiences: Vec<String>,
     clients: Vec<String>,
     issued_at: Timestamp,
     not_before: Option<Timestamp>,
+}
+
+/// A key under which a token was verified.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// Its id.
+    pub kid: Option<String>,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The digest of the key itself.
+    pub key: Digest,
 }
 
 impl Rules {
@@ -123,7 +131,22 @@ impl Rules {
     pub fn verify(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
         self.admit(jws)?;
         self.verify_signature(jws, key)?;
-        self.read(jws, key)
+        let (kid, algorithm) = (jws.kid.clone(), jws.algorithm);
+        self.read(jws.claims(), jws.id(), Some(Signed { kid, algorithm, key: key.digest() }))
+    }
+
+    /// Believes what the issuer told of the token with this digest, which only the issuer can read (RFC
+    /// 7662 §2.2). Says nothing yet about time, audience and client: see [`Self::check`].
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and [`Reason::TokenHeader`] for what is no access token.
+    pub fn introspected(
+        &self,
+        told: &Map<String, Value>,
+        token: Digest,
+    ) -> Result<Verified, Refusal> {
+        let told = introspected::claims(told, &self.settings)?;
+        self.read(&told, token, None)
     }
 
     /// Reads what the issuer tells of its own accord, where its signature holds: what it revokes.
@@ -156,21 +179,23 @@ impl Rules {
         Ok(())
     }
 
-    fn read(&self, jws: &Jws<'_>, key: &Key) -> Result<Verified, Refusal> {
-        let token = jws.claims();
+    fn read(
+        &self,
+        token: &Map<String, Value>,
+        id: Digest,
+        signed: Option<Signed>,
+    ) -> Result<Verified, Refusal> {
         // A proof of possession can't be checked here, and a bound token without its proof is
         // stolen goods (RFC 7800, RFC 9449, RFC 8705).
         if token.contains_key("cnf") {
             return Err(Refusal::new(Reason::TokenBound, "the token is bound to a key"));
         }
         Ok(Verified {
-            identity: Arc::new(self.claimed(jws)?),
-            kid: jws.kid.clone(),
-            algorithm: jws.algorithm,
-            key: key.digest(),
+            identity: Arc::new(self.identity(token, id)?),
+            signed,
             audiences: claims::audiences(token)?,
             clients: claims::clients(token)?,
-            issued_at: issued_at(jws)?,
+            issued_at: issued_at(token)?,
             not_before: claims::time(token, "nbf")?,
         })
     }
@@ -181,15 +206,18 @@ impl Rules {
     /// # Errors
     /// Where a claim is absent or can't be relied on, as [`Self::verify`].
     pub fn claimed(&self, jws: &Jws<'_>) -> Result<Identity, Refusal> {
-        let token = jws.claims();
+        self.identity(jws.claims(), jws.id())
+    }
+
+    fn identity(&self, token: &Map<String, Value>, id: Digest) -> Result<Identity, Refusal> {
         profile::check(token, &self.settings)?;
         let expires_at =
             claims::time(token, "exp")?.ok_or_else(|| absent(Reason::TokenExpired, "exp"))?;
-        let issued_at = issued_at(jws)?;
+        let issued_at = issued_at(token)?;
         let subject =
             claims::name(token, "sub")?.ok_or_else(|| absent(Reason::TokenClaims, "sub"))?;
         let facts = TokenFacts {
-            id: jws.id(),
+            id,
             jti: claims::name(token, "jti")?,
             issued_at: Some(issued_at),
             expires_at,
@@ -297,8 +325,8 @@ fn aged(issued_at: Timestamp, age_s: u32) -> Timestamp {
 }
 
 /// Without `iat` nobody can say how long the token lives.
-fn issued_at(jws: &Jws<'_>) -> Result<Timestamp, Refusal> {
-    claims::time(jws.claims(), "iat")?.ok_or_else(|| absent(Reason::TokenLifetime, "iat"))
+fn issued_at(token: &Map<String, Value>) -> Result<Timestamp, Refusal> {
+    claims::time(token, "iat")?.ok_or_else(|| absent(Reason::TokenLifetime, "iat"))
 }
 
 fn absent(reason: Reason, name: &str) -> Refusal {

@@ -10,7 +10,8 @@ use crate::{
     clock,
     oauth::{
         Located,
-        endpoint::{Endpoint, Form, NotGiven, refusal},
+        client::Form,
+        endpoint::{Endpoint, NotGiven, refusal},
     },
 };
 

@@ -14,11 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Grant, Inner, named};
 use crate::{
     clock,
-    oauth::{
-        Located,
-        endpoint::{Form, NotGiven},
-        slot::WAIT_MAX,
-    },
+    oauth::{Located, client::Form, endpoint::NotGiven, slot::WAIT_MAX},
     vault::Holder,
 };
 

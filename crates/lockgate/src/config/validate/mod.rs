@@ -5,6 +5,7 @@
 
 mod channels;
 mod credential;
+mod introspection;
 mod masking;
 mod vault;
 
@@ -115,6 +116,7 @@ fn admin_api(api: &ApiSettings, settings: &Settings, found: &mut Vec<Finding>) {
         let what = format!("there is no issuer `{name}`");
         section.check(known, "issuers", what, "name one that stands under `issuers`");
     }
+    introspection::check_trust(&api.issuers, settings, &mut section);
     let gateway = settings.gateway();
     let shared = settings.connections.iter().any(|connection| {
         let own = gateway.as_ref().map(|gateway| connection_url(gateway, connection));
@@ -217,6 +219,7 @@ fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut 
         Some(url) => check_dialled(url.as_str(), "jwks_url", issuer.allow_private, at),
         None => check_dialled(&issuer.issuer, "issuer", issuer.allow_private, at),
     }
+    introspection::check(issuer, at);
     if let Err(fault) = Rules::new(issuer.clone()) {
         let key = match &fault {
             RulesFault::Algorithms => "algorithms",
@@ -281,6 +284,7 @@ fn check_connection(
         format!("no issuer vouches for the callers of `{name}`"),
         "name at least one of `issuers`",
     );
+    introspection::check_trust(&connection.issuers, all, at);
     check_anonymous(connection, all, at);
     masking::connection(connection, all, at);
     vault::connection(connection, all, at);
