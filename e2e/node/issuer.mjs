@@ -77,6 +77,8 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   findAccount: async (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ['for tests'] },
+  // It tells of logouts on this machine too, which its own dispatcher does not dial.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   async extraTokenClaims(ctx, token) {
     return { groups: groups(token.accountId ?? token.clientId) };
   },
@@ -84,6 +86,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
+    backchannelLogout: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
@@ -113,8 +116,10 @@ provider.use(async (ctx, next) => {
   ctx.body = String(given);
 });
 
-const told = { refreshed: 0, revoked: 0, introspected: 0, tokens: [] };
+const told = { refreshed: 0, revoked: 0, introspected: 0, logouts: [], tokens: [] };
 provider.on('grant.revoked', () => { told.revoked += 1; });
+provider.on('backchannel.success', () => { told.logouts.push('taken'); });
+provider.on('backchannel.error', (ctx, fault) => { told.logouts.push(String(fault)); });
 provider.use(async (ctx, next) => {
   if (ctx.path === '/told') {
     ctx.body = told;
