@@ -1,14 +1,18 @@
-//! The smallest HTTP server that the admin listener and the demo's parts need: whole bodies in,
-//! whole bodies out, bounded in every direction.
+//! The smallest HTTP server that the admin listener and the demo's parts need: whole bodies in, bounded
+//! in every direction.
 //!
 //! MCP clients never meet it; their listener is the gateway's.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 
@@ -22,10 +26,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BODY_MAX_BYTES: usize = 1024 * 1024;
 
 /// Answers every request on `listener` with `site`, until the task is dropped.
-pub(crate) async fn serve<S, F>(listener: TcpListener, site: S)
+pub(crate) async fn serve<S, F, B>(listener: TcpListener, site: S)
 where
     S: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send,
+    F: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -38,7 +43,7 @@ where
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let site = site.clone();
-                async move { Ok::<_, std::convert::Infallible>(answer(request, site).await) }
+                async move { Ok::<_, Infallible>(answer(request, site).await) }
             });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(WAIT_MAX);
@@ -49,17 +54,21 @@ where
     }
 }
 
-async fn answer<S, F>(request: Request<Incoming>, site: S) -> Response<Full<Bytes>>
+async fn answer<S, F, B>(request: Request<Incoming>, site: S) -> Response<Either<Full<Bytes>, B>>
 where
     S: Fn(Request<Bytes>) -> F,
-    F: Future<Output = Response<Full<Bytes>>>,
+    F: Future<Output = Response<B>>,
 {
     let (head, body) = request.into_parts();
-    match timeout(WAIT_MAX, Limited::new(body, BODY_MAX_BYTES).collect()).await {
-        Ok(Ok(body)) => site(Request::from_parts(head, body.to_bytes())).await,
+    let refused = match timeout(WAIT_MAX, Limited::new(body, BODY_MAX_BYTES).collect()).await {
+        Ok(Ok(body)) => {
+            let request = Request::from_parts(head, body.to_bytes());
+            return site(request).await.map(Either::Right);
+        }
         Ok(Err(_)) => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broke off\n"),
         Err(_) => text(StatusCode::REQUEST_TIMEOUT, "the body came too slowly\n"),
-    }
+    };
+    refused.map(Either::Left)
 }
 
 /// A plain text.

@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle};
 
 /// The most that an answer of the story may have, in bytes.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
@@ -24,6 +24,8 @@ pub(super) enum Ask {
     ListTools,
     /// Run a tool; the arguments are JSON.
     CallTool(&'static str, &'static str),
+    /// Run a tool and be told how far it is.
+    Follow(&'static str, &'static str),
     /// Say yes to what waits: no MCP call, but one of the admin API.
     Approve,
 }
@@ -42,7 +44,7 @@ impl Ask {
     const fn method(self) -> &'static str {
         match self {
             Self::ListTools => "tools/list",
-            Self::CallTool(..) => "tools/call",
+            Self::CallTool(..) | Self::Follow(..) => "tools/call",
             Self::Approve => "approve",
         }
     }
@@ -53,6 +55,9 @@ impl Ask {
             Self::ListTools => self.method().to_owned(),
             Self::Approve => "approve what waits, by the admin API".to_owned(),
             Self::CallTool(tool, arguments) => format!("{} {tool} {arguments}", self.method()),
+            Self::Follow(tool, arguments) => {
+                format!("{} {tool} {arguments}, and follows its progress", self.method())
+            }
         }
     }
 
@@ -63,10 +68,15 @@ impl Ask {
             "io.modelcontextprotocol/clientInfo": { "name": "lockgate-demo", "version": "1" },
             "io.modelcontextprotocol/clientCapabilities": {},
         } });
-        if let (Self::CallTool(tool, arguments), Some(map)) = (self, params.as_object_mut()) {
+        if let (Self::CallTool(tool, arguments) | Self::Follow(tool, arguments), Some(map)) =
+            (self, params.as_object_mut())
+        {
             map.insert("name".to_owned(), tool.into());
             let arguments = serde_json::from_str(arguments).unwrap_or_default();
             map.insert("arguments".to_owned(), arguments);
+        }
+        if let (Self::Follow(..), Some(meta)) = (self, params.pointer_mut("/_meta")) {
+            meta["progressToken"] = "followed".into();
         }
         json!({ "jsonrpc": "2.0", "id": 1, "method": self.method(), "params": params })
     }
@@ -79,7 +89,7 @@ impl Ask {
             ("mcp-protocol-version", REVISION),
             ("mcp-method", self.method()),
         ];
-        if let Self::CallTool(tool, _) = self {
+        if let Self::CallTool(tool, _) | Self::Follow(tool, _) = self {
             headers.push(("mcp-name", tool));
         }
         headers
@@ -125,19 +135,82 @@ pub(super) async fn post(
     token: &str,
     ask: Ask,
 ) -> anyhow::Result<Answer> {
+    let (status, body) = exchange(address, request(address, path, token, ask)?).await?;
+    // A call that is held is answered in a stream: its last message is the answer.
+    let last = String::from_utf8_lossy(&body);
+    let last = last.lines().rev().find_map(|line| line.strip_prefix("data:"));
+    let body = last.map_or(&*body, |last| last.trim().as_bytes());
+    Ok(Answer { status, body: serde_json::from_slice(body).unwrap_or_default() })
+}
+
+/// A call that is answered in a stream, while it goes on.
+pub(super) struct Following {
+    body: Incoming,
+    held: Vec<u8>,
+    driver: JoinHandle<Result<(), hyper::Error>>,
+}
+
+/// The same as [`post`], for an answer in a stream.
+///
+/// # Errors
+/// Where nothing answers.
+pub(super) async fn follow(
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    ask: Ask,
+) -> anyhow::Result<Following> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let body = sender.send_request(request(address, path, token, ask)?).await?.into_body();
+    Ok(Following { body, held: Vec::new(), driver })
+}
+
+impl Following {
+    /// The next message; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// Where the stream breaks off.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Value>> {
+        loop {
+            if let Some(end) = self.held.windows(2).position(|two| two == b"\n\n") {
+                let event: Vec<u8> = self.held.drain(..end + 2).collect();
+                let event = String::from_utf8_lossy(&event);
+                let data = event.lines().find_map(|line| line.strip_prefix("data:"));
+                match data.and_then(|data| serde_json::from_str(data.trim()).ok()) {
+                    Some(message) => return Ok(Some(message)),
+                    None => continue,
+                }
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            if let Ok(data) = frame?.into_data() {
+                self.held.extend_from_slice(&data);
+            }
+            anyhow::ensure!(self.held.len() <= ANSWER_MAX_BYTES, "an event is too long");
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+fn request(
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    ask: Ask,
+) -> anyhow::Result<Request<Full<Bytes>>> {
     let mut request = Request::post(path)
         .header(header::HOST, address.to_string())
         .header(header::AUTHORIZATION, format!("Bearer {token}"));
     for (name, value) in ask.headers() {
         request = request.header(name, value);
     }
-    let request = request.body(Full::new(Bytes::from(ask.message().to_string())))?;
-    let (status, body) = exchange(address, request).await?;
-    // A call that is held is answered in a stream: its last message is the answer.
-    let last = String::from_utf8_lossy(&body);
-    let last = last.lines().rev().find_map(|line| line.strip_prefix("data:"));
-    let body = last.map_or(&*body, |last| last.trim().as_bytes());
-    Ok(Answer { status, body: serde_json::from_slice(body).unwrap_or_default() })
+    Ok(request.body(Full::new(Bytes::from(ask.message().to_string())))?)
 }
 
 /// Says yes to the one question that waits, as a reviewer would: looks at it, and answers it by the

@@ -7,6 +7,7 @@
 mod call;
 mod issuer;
 mod login;
+mod offboarding;
 mod server;
 mod story;
 mod tools;
@@ -185,6 +186,7 @@ impl Demo {
             api: self.api,
             pages: &self.pages(),
             path: PATH,
+            config: &self.config(),
             data: &self.data.join("data"),
             issuer: &self.issuer,
             server: &self.server,
@@ -231,6 +233,10 @@ impl Demo {
         let token = self.issuer.token_for(REVIEW, Persona::Reviewer, Life::Usual, clock::now())?;
         terminal.data(format_args!(
             "On the command line: {TOKEN_VARIABLE}={token} lockgate approvals watch --config {}",
+            file.display()
+        ));
+        terminal.data(format_args!(
+            "The contractor is out until somebody lifts it: lockgate revoke list --config {}",
             file.display()
         ));
         terminal.data("Stop with Ctrl-C.");

@@ -12,6 +12,7 @@ use super::{
     REVIEW,
     call::{Answer, Ask, approve, post},
     issuer::{Issuer, Life, Persona},
+    offboarding,
     server::Server,
 };
 use crate::{
@@ -20,11 +21,11 @@ use crate::{
 };
 
 /// One call, and what must come of it.
-struct Step {
+pub(super) struct Step {
     title: &'static str,
-    who: Persona,
-    life: Life,
-    ask: Ask,
+    pub(super) who: Persona,
+    pub(super) life: Life,
+    pub(super) ask: Ask,
     told: Told,
 }
 
@@ -45,6 +46,8 @@ enum Told {
     Waits(&'static str),
     /// A person said yes.
     Approves,
+    /// An answer in a stream, which ends when its caller is put out.
+    Ends,
     /// 401, nothing reaches the server, and this reason on the record.
     TurnsAway(Reason),
 }
@@ -59,6 +62,8 @@ pub(super) struct Stage<'a> {
     pub(super) pages: &'a str,
     /// The connection's path.
     pub(super) path: &'a str,
+    /// The gateway's configuration file.
+    pub(super) config: &'a Path,
     /// The folder of the recording.
     pub(super) data: &'a Path,
     /// Who signs tokens.
@@ -186,6 +191,20 @@ const STEPS: &[Step] = &[
         ask: DELETE,
         told: Told::Waits("deletes-of-jobs-wait"),
     },
+    Step {
+        title: "The contract ends while the contractor's agent is at work: its stream is cut",
+        who: Persona::Contractor,
+        life: Life::Usual,
+        ask: Ask::Follow("query_employees", "{}"),
+        told: Told::Ends,
+    },
+    Step {
+        title: "The contractor comes with a new token: it is good for an hour, and refused",
+        who: Persona::Contractor,
+        life: Life::Usual,
+        ask: Ask::CallTool("query_employees", "{}"),
+        told: Told::TurnsAway(Reason::AccessRevoked),
+    },
 ];
 
 const ENGINEERING: Ask = Ask::CallTool("query_employees", r#"{"department":"engineering"}"#);
@@ -225,6 +244,9 @@ async fn play(stage: &Stage<'_>, step: &Step) -> anyhow::Result<Result<(), Strin
     let terminal = stage.terminal;
     if matches!(step.ask, Ask::Approve) {
         return review(stage, step).await;
+    }
+    if matches!(step.ask, Ask::Follow(..)) {
+        return offboarding::play(stage, step).await;
     }
     let token = stage.issuer.token(step.who, step.life, clock::now())?;
     let (begin, hits) = (records(stage.data, 0)?.len(), stage.server.hits());
@@ -296,6 +318,8 @@ impl Told {
                 answer.is_tool_error() && text.contains(policy) && named(policy) && hits == 0
             }
             Self::Waits(policy) => answer.waits() && named(policy) && hits == 0,
+            // How it ends is looked at while it goes on.
+            Self::Ends => false,
             Self::Approves => answer.body.pointer("/state").is_some_and(|s| s == "approved"),
             Self::TurnsAway(reason) => {
                 answer.status == StatusCode::UNAUTHORIZED && named(reason.code()) && hits == 0
@@ -309,10 +333,10 @@ impl Told {
     }
 }
 
-type Records = Vec<(journal::Record, Event)>;
+pub(super) type Records = Vec<(journal::Record, Event)>;
 
 /// The recording from its record number `skip` on.
-fn records(data: &Path, skip: usize) -> anyhow::Result<Records> {
+pub(super) fn records(data: &Path, skip: usize) -> anyhow::Result<Records> {
     let keys = journal::Keys::open(&offline::keys_folder(data))?;
     let mut found = Vec::new();
     for record in journal::read(&offline::journal_folder(data), &keys)?.skip(skip) {

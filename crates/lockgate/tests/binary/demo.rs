@@ -18,6 +18,8 @@ fn the_story_comes_out_as_told() {
         "token.lifetime",
         "deletes-of-jobs-wait",
         "dev/reviewer says YES",
+        "ms after the command began",
+        "access.revoked",
         "/approvals",
     ] {
         assert!(output.contains(part), "{part} in {output}");
@@ -37,10 +39,11 @@ fn shown(folder: &Folder, filter: &[&str]) -> Vec<String> {
 
 fn the_journal_can_be_asked(folder: &Folder) {
     let denied = shown(folder, &["--subject", "contractor", "--verdict", "deny"]);
-    assert_eq!(denied.len(), 1, "{denied:?}");
+    assert_eq!(denied.len(), 2, "{denied:?}");
     assert!(denied[0].contains("DENY") && denied[0].contains("contractors-never-delete"));
+    assert!(denied[1].contains("REFUSED") && denied[1].contains("access.revoked"));
     let refused = shown(folder, &["--connection", "staff", "--verdict", "deny"]);
-    assert_eq!(refused.len(), 5, "three by policy, two for their token: {refused:?}");
+    assert_eq!(refused.len(), 6, "three by policy, three for their token: {refused:?}");
     let ci = shown(folder, &["--subject", "ci-job"]);
     assert_eq!(ci.len(), 8, "four calls and their ends: {ci:?}");
     assert!(shown(folder, &["--connection", "other"]).is_empty());
