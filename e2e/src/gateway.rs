@@ -109,7 +109,9 @@ impl Gateway {
     pub fn write_settings(&self, settings: &Value) -> anyhow::Result<()> {
         let mut settings = settings.clone();
         let fields = settings.as_object_mut().context("settings are an object")?;
-        fields.entry("listen").or_insert_with(|| json!({ "address": self.address.to_string() }));
+        let listen = fields.entry("listen").or_insert_with(|| json!({}));
+        let listen = listen.as_object_mut().context("`listen` is an object")?;
+        listen.entry("address").or_insert_with(|| json!(self.address.to_string()));
         fields.entry("public_url").or_insert_with(|| json!(format!("http://{}", self.address)));
         fields.insert("admin".into(), json!({ "address": self.admin.to_string() }));
         fields.insert("log".into(), json!({ "format": "json", "level": "info" }));

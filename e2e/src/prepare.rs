@@ -52,12 +52,13 @@ fn packages(folder: &Path) -> anyhow::Result<()> {
         .current_dir(folder))
 }
 
-/// Programs that the tests of broken disks, of pages and of contained programs start, with the Debian packages
+/// Programs that the tests of broken disks, of pages, of proxies and of contained programs start, with the Debian packages
 /// that hold them.
 const DEBIAN: &[(&str, &str)] = &[
     ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
     ("eatmydata", "eatmydata"),
+    ("haproxy", "haproxy"),
     ("mkfs.ext4", "e2fsprogs"),
     ("strace", "strace"),
 ];

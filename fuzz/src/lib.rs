@@ -10,6 +10,7 @@ pub mod framing;
 pub mod guard;
 pub mod headers;
 pub mod mask;
+pub mod proxy;
 pub mod sse;
 pub mod token;
 pub mod uri;
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "challenge", holds: challenge::holds },
     Target { name: "envelope", holds: envelope::holds },
     Target { name: "framing", holds: framing::holds },
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "mask", holds: mask::json },
     Target { name: "mask_stream", holds: mask::stream },
     Target { name: "packs", holds: guard::packs },
+    Target { name: "proxy", holds: proxy::holds },
     Target { name: "shell", holds: guard::shell },
     Target { name: "sql", holds: guard::sql },
     Target { name: "sse", holds: sse::holds },

@@ -26,6 +26,7 @@ pub mod oauth;
 pub mod path;
 pub mod pin;
 pub mod provider;
+pub mod proxy;
 pub mod recogniser;
 mod record;
 pub mod recording;

@@ -13,6 +13,7 @@ use crate::{
     clock,
     framing::Bad,
     gateway::Gateway,
+    proxy,
     shelter::Shelter,
     stage::{
         accept::{self, Accepted},
@@ -30,7 +31,7 @@ use crate::{
 pub struct Trail {
     /// The request's own id, minted here; whatever id the client sent is data.
     pub request: Arc<str>,
-    /// The socket's other end, never a forwarded header (P23).
+    /// Whose request it is: the socket's other end, or whom a configured proxy names (P23).
     pub peer: IpAddr,
     /// When its head had been read.
     pub began: Instant,
@@ -73,6 +74,9 @@ async fn travel(
     framing: Result<(), Refusal>,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Stop> {
+    let snapshot = gateway.snapshot();
+    trail.peer = proxy::caller(snapshot.proxies(), trail.peer, request.headers())?;
+    drop(snapshot);
     let arrival = match accept::accept(gateway, trail, framing, request)? {
         Accepted::Call(arrival) => arrival,
         Accepted::Answered(response) => return Ok(*response),

@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     framing::{Guarded, Watch},
     gateway::{Gateway, Phase},
-    path,
+    path, proxy,
 };
 
 /// Room for the parser beyond the limits, so that the guard's finding comes before the parser's.
@@ -111,15 +111,22 @@ async fn drain(gateway: &Gateway, places: &Semaphore, limits: &Limits) {
 
 async fn connection(
     gateway: &Arc<Gateway>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
 ) {
-    let Some(config) = tls else { return speak(gateway, stream, peer.ip()).await };
-    let wait = Duration::from_millis(gateway.snapshot().limits().header_wait_max_ms.into());
+    let snapshot = gateway.snapshot();
+    let wait = Duration::from_millis(snapshot.limits().header_wait_max_ms.into());
+    let proxies = snapshot.proxies();
+    let caller = match proxy::caller_by_wire(proxies, peer, &mut stream, wait).await {
+        Ok(caller) => caller,
+        Err(fault) => return tracing::warn!(%peer, %fault, "a proxy's connection is closed"),
+    };
+    drop(snapshot);
+    let Some(config) = tls else { return speak(gateway, stream, caller).await };
     match Box::pin(timeout(wait, TlsAcceptor::from(config).accept(stream))).await {
         // Apart, so that connections without TLS need no room for its state.
-        Ok(Ok(stream)) => Box::pin(speak(gateway, stream, peer.ip())).await,
+        Ok(Ok(stream)) => Box::pin(speak(gateway, stream, caller)).await,
         Ok(Err(fault)) => tracing::debug!(%peer, %fault, "no TLS"),
         Err(_) => tracing::debug!(%peer, "TLS handshake too slow"),
     }

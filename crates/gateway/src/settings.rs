@@ -3,6 +3,7 @@
 
 mod credential;
 mod issuer;
+mod proxy;
 mod sandbox;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -19,6 +20,7 @@ use lockgate_store::notify::{MailSettings, SlackSettings, WebhookSettings};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use proxy::{Network as ProxyNetwork, ProxySettings, ProxySource};
 pub use sandbox::{FileSettings, Network, SandboxSettings};
 
 use crate::secret::SecretRef;
@@ -196,6 +198,9 @@ pub struct ListenSettings {
     /// TLS, where the gateway terminates it itself.
     #[serde(default)]
     pub tls: Option<TlsSettings>,
+    /// Proxies in front of it whose word on a caller's address is taken.
+    #[serde(default)]
+    pub proxies: Option<ProxySettings>,
 }
 
 /// Certificate and key of the listening socket, both PEM; read again on reload.
@@ -424,7 +429,7 @@ impl ListenSettings {
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self { address: Self::default_address(), tls: None }
+        Self { address: Self::default_address(), tls: None, proxies: None }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     egress::EgressFault,
     host,
     recogniser::Recogniser,
-    settings::{GatewaySettings, IssuerSettings},
+    settings::{GatewaySettings, IssuerSettings, ProxySettings},
     stage::authenticate::{Authenticator, IssuerFault},
     upstream::stdio::Launcher,
     vault::Vault,
@@ -165,6 +165,11 @@ impl Snapshot {
     /// The limits of the gateway as a whole.
     pub fn limits(&self) -> &Limits {
         &self.blueprint.settings.limits
+    }
+
+    /// Proxies whose word on a caller's address is taken.
+    pub fn proxies(&self) -> Option<&ProxySettings> {
+        self.blueprint.settings.listen.proxies.as_ref()
     }
 
     /// What stands at exactly this path; nothing is decoded or normalised (H12).

@@ -31,6 +31,8 @@ reasons! {
     // accept
     /// The HTTP framing could be read in two ways, or a header breaks RFC 9110.
     HttpMalformed = "http.malformed",
+    /// A trusted proxy says of whom a request is in a way that can't be read.
+    ProxyUnclear = "http.proxy_unclear",
     /// The `Host` header names no configured public host.
     HostForeign = "http.host_foreign",
     /// The `Origin` header names no allowed origin.

@@ -42,7 +42,9 @@ pub(super) const fn closes(reason: Reason) -> bool {
 pub(super) fn status_of(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
-        R::HttpMalformed | R::SessionMissing | R::EraMismatch => StatusCode::BAD_REQUEST,
+        R::HttpMalformed | R::ProxyUnclear | R::SessionMissing | R::EraMismatch => {
+            StatusCode::BAD_REQUEST
+        }
         R::JsonMalformed | R::JsonDuplicateKey | R::JsonLimit => StatusCode::BAD_REQUEST,
         R::RpcInvalid | R::RpcParams | R::HeaderMismatch => StatusCode::BAD_REQUEST,
         R::RevisionUnsupported | R::CapabilityMissing => StatusCode::BAD_REQUEST,

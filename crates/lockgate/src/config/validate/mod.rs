@@ -16,8 +16,8 @@ use lockgate_console::ApiSettings;
 use lockgate_gateway::{
     egress::{EgressRules, check_url},
     settings::{
-        ConnectionSettings, HttpSettings, IssuerSettings, SandboxSettings, StdioSettings,
-        UpstreamSettings,
+        ConnectionSettings, HttpSettings, IssuerSettings, ProxySettings, SandboxSettings,
+        StdioSettings, UpstreamSettings,
     },
     token::{Profile, Rules, RulesFault},
 };
@@ -65,6 +65,9 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
     let mut top = Section { path: Vec::new(), found: &mut found };
     if let Some(url) = &settings.public_url {
         place(url, "public_url", &mut top);
+    }
+    if let Some(proxies) = &settings.listen.proxies {
+        trusted_proxies(proxies, &mut top);
     }
     let mut names = BTreeSet::new();
     for (index, issuer) in settings.issuers.iter().enumerate() {
@@ -183,6 +186,23 @@ fn zero_limits(tree: &Value, root: &[String], found: &mut Vec<Finding>) {
             found.push(Finding { path, what, help });
         }
     }
+}
+
+/// Whoever is believed could come from anywhere.
+fn trusted_proxies(proxies: &ProxySettings, at: &mut Section<'_>) {
+    at.check(
+        !proxies.addresses.is_empty(),
+        "listen.proxies.addresses",
+        "it is empty, so that nobody is believed",
+        "name the proxies, or leave `listen.proxies` out",
+    );
+    let everybody = proxies.addresses.iter().find(|network| network.is_everybody());
+    at.check(
+        everybody.is_none(),
+        "listen.proxies.addresses",
+        "everybody could say that they come from anywhere",
+        "name the proxies alone",
+    );
 }
 
 /// A place that people and clients reach over a network with their secrets: an origin, encrypted.
