@@ -58,6 +58,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
     ("eatmydata", "eatmydata"),
+    ("faketime", "faketime"),
     ("haproxy", "haproxy"),
     ("mkfs.ext4", "e2fsprogs"),
     ("strace", "strace"),

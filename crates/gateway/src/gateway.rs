@@ -11,10 +11,13 @@ use futures_util::{StreamExt as _, stream};
 use lockgate_model::{Event, Reason, Refusal, Timestamp};
 use lockgate_rules::{mask::MaskKey, policy::PolicyFault};
 use lockgate_store::{approvals::Approvals, journal::Journal};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
-    clock,
+    clock::{self, Steps},
     history::History,
     legs::Legs,
     metrics::Metrics,
@@ -36,6 +39,8 @@ const UNCONFIRMED: &str = "what was revoked can't be confirmed; nobody is let in
 const CUT_EVERY: Duration = Duration::from_millis(50);
 /// How many servers are told at once that sessions of theirs have ended.
 const TOLD_MAX: usize = 32;
+/// How often the wall clock is held against the steady one.
+const CLOCK_EVERY: Duration = Duration::from_millis(250);
 /// How often it is looked whether it is still known what was revoked.
 const CONFIRM_EVERY: Duration = Duration::from_millis(500);
 /// How often idle sessions are looked for.
@@ -184,6 +189,7 @@ impl Gateway {
             () = self.sweep_sessions() => {}
             () = self.cut_revoked() => {}
             () = self.watch_revocations() => {}
+            () = self.follow_clock() => {}
             _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
         }
     }
@@ -215,7 +221,7 @@ impl Gateway {
         self.phase.subscribe()
     }
 
-    /// Changes with every new snapshot, for those whom an older one let in.
+    /// Changes with every new snapshot, and when the clock was set, for those who were let in before.
     pub fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
@@ -343,6 +349,20 @@ impl Gateway {
             tokio::select! {
                 () = authenticator.keep_fresh() => {}
                 changed = version.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// A token may be over all at once where the clock is set: whatever is open is looked at again. How
+    /// long it may last at most was measured when it began, and no clock makes that longer.
+    async fn follow_clock(&self) {
+        let mut steps = Steps::new(clock::now(), Instant::now());
+        loop {
+            tokio::time::sleep(CLOCK_EVERY).await;
+            let set_ms = steps.look(clock::now(), Instant::now());
+            if set_ms != 0 {
+                tracing::warn!(set_ms, "the clock was set; what is open is looked at again");
+                self.version.send_modify(|version| *version += 1);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Access taken away: everything of its owner ends, on every gateway, within a second, for good.
 
+mod expiry;
 mod logout;
 mod nodes;
 mod told;

@@ -34,10 +34,10 @@ use tokio::{
 use super::{lift, revoke};
 
 /// How one stream ended.
-struct Ended {
+pub(super) struct Ended {
     subject: String,
     /// When its last byte came.
-    at: Instant,
+    pub(super) at: Instant,
 }
 
 #[test]
@@ -163,7 +163,17 @@ fn open(
     subject: &str,
     begun: &Arc<AtomicU32>,
 ) {
-    let caller = caller(room, subject);
+    open_as(runtime, streams, &caller(room, subject), subject, begun);
+}
+
+/// The same for a caller with a token of its own.
+pub(super) fn open_as(
+    runtime: &Runtime,
+    streams: &mut JoinSet<Ended>,
+    caller: &Caller,
+    subject: &str,
+    begun: &Arc<AtomicU32>,
+) {
     let (bytes, address) = (caller.followed(7, "echo").bytes(), caller.address);
     let (subject, begun) = (subject.to_owned(), Arc::clone(begun));
     streams.spawn_on(follow(bytes, address, subject, begun), runtime.handle());
@@ -196,7 +206,7 @@ async fn follow(
     Ended { subject, at }
 }
 
-async fn all(mut streams: JoinSet<Ended>) -> Vec<Ended> {
+pub(super) async fn all(mut streams: JoinSet<Ended>) -> Vec<Ended> {
     let mut ended = Vec::new();
     while let Some(one) = streams.join_next().await {
         ended.push(one.unwrap());
@@ -204,7 +214,7 @@ async fn all(mut streams: JoinSet<Ended>) -> Vec<Ended> {
     ended
 }
 
-fn report(words: &str, ended: &[Ended], since: impl Fn(&Ended) -> Instant) -> Duration {
+pub(super) fn report(words: &str, ended: &[Ended], since: impl Fn(&Ended) -> Instant) -> Duration {
     let mut took: Vec<Duration> =
         ended.iter().map(|one| one.at.saturating_duration_since(since(one))).collect();
     took.sort();
@@ -232,7 +242,7 @@ fn room(node: &str, url: &Path) -> Room {
 }
 
 /// Progress at once and then every second, for longer than anyone waits.
-fn slowly() -> Act {
+pub(super) fn slowly() -> Act {
     Arc::new(|_, _, socket| {
         stream::begin(socket)?;
         for step in 0..600 {
@@ -254,7 +264,7 @@ fn status_of(caller: &Caller, tool: &str) -> u16 {
     caller.send(&caller.call(tool, json!({}))).unwrap().status
 }
 
-fn wait_for(begun: &AtomicU32, wanted: usize) {
+pub(super) fn wait_for(begun: &AtomicU32, wanted: usize) {
     let started = Instant::now();
     while (begun.load(Ordering::Acquire) as usize) < wanted {
         assert!(started.elapsed() < Duration::from_secs(30), "{wanted} streams do not begin");
