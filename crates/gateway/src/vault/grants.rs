@@ -175,7 +175,7 @@ impl Vault {
 impl Holder {
     /// How the sealed text is bound to its user and its place.
     fn name(&self) -> String {
-        format!("{}/{}", self.of.holder, self.place)
+        self.of.name_at(&self.place)
     }
 
     fn about<'a>(&'a self, name: &'a str, version: u64) -> About<'a> {

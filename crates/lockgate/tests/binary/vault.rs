@@ -10,7 +10,7 @@ use std::{
 use lockgate_model::Timestamp;
 use lockgate_store::{
     db::DbPlace,
-    secrets::{NewSecret, Secrets},
+    secrets::{GrantOf, NewGrant, NewSecret, Secrets},
 };
 use lockgate_vault::{About, KeySource, Purpose, Secret};
 use serde_json::Value;
@@ -247,6 +247,61 @@ fn a_killed_rotation_loses_nothing() {
     assert!(done.starts_with("exit 0"), "{done}");
     let status = run(&folder, &["vault", "status", "--json"]);
     assert!(status.contains(r#""to_rewrap": 0"#), "{status}");
+}
+
+#[test]
+fn grants_that_do_not_open_are_named() {
+    let folder = folder();
+    assert!(set(&folder, &["set", "staff-token"], "hunter2").starts_with("exit 0"));
+    assert!(set(&folder, &["set", "files-token"], "hunter2").starts_with("exit 0"));
+    grant(&folder, ("ann", "staff", "here"), ("ann", "staff", "here"));
+    let status = run(&folder, &["vault", "status"]);
+    assert!(status.starts_with("exit 0"), "{status}");
+    let hostile = [
+        (("bob", "staff", "here"), ("ann", "staff", "here")),
+        (("eve", "files", "here"), ("eve", "staff", "here")),
+        (("kim", "staff", "there"), ("kim", "staff", "here")),
+    ];
+    for (told, (kept, sealed)) in hostile.into_iter().enumerate() {
+        grant(&folder, kept, sealed);
+        let status = run(&folder, &["vault", "status"]);
+        assert!(status.starts_with("exit 1"), "{status}");
+        let named = format!("the grant of `{}` for connection `{}` does not open", kept.0, kept.1);
+        assert!(status.contains(&named), "{status}");
+        assert_eq!(status.matches("does not open").count(), told + 1, "{status}");
+    }
+}
+
+/// Puts a grant at one (holder, connection, place) with a text that was sealed for another.
+fn grant(folder: &Folder, kept: (&str, &str, &str), sealed: (&str, &str, &str)) {
+    let keys = KeySource::File(folder.file("lockgate-data/keys/vault.key")).read().unwrap();
+    let place = DbPlace::Sqlite(folder.file("lockgate-data/vault.sqlite"));
+    let of = |(holder, connection, _): (&str, &str, _)| GrantOf {
+        holder: holder.to_owned(),
+        connection: connection.to_owned(),
+    };
+    let (purpose, version) = (Purpose::Grant, 1);
+    let name = of(sealed).name_at(sealed.2);
+    let about = About { purpose, connection: Some(sealed.1), name: &name, version };
+    let value = Secret::of_text("a refresh token".to_owned()).unwrap();
+    let text = keys.seal(keys.newest(), &about, &value).unwrap();
+    let new = NewGrant {
+        of: &of(kept),
+        place: kept.2,
+        version,
+        claimant: None,
+        sealing_key: &keys.newest().to_string(),
+        sealed: &text.to_text(),
+        renew_at: Timestamp::from_millis(1),
+        ends: Timestamp::from_millis(2),
+        now: Timestamp::from_millis(0),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let secrets = Secrets::open(&place).await.unwrap();
+        secrets.put_grant(&new).await.unwrap();
+        secrets.close().await;
+    });
 }
 
 /// The ids of the keys, the oldest first.

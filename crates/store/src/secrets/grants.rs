@@ -6,7 +6,7 @@
 
 use lockgate_model::Timestamp;
 
-use super::{Secrets, SecretsFault, rows};
+use super::{PAGE_MAX, Secrets, SecretsFault, rows};
 use crate::db::{
     DbFault,
     conn::{Bind, Row, Sql, Tx},
@@ -61,7 +61,36 @@ pub struct NewGrant<'a> {
     pub now: Timestamp,
 }
 
+impl GrantOf {
+    /// The name to which the sealed text is bound, for where it may be used.
+    #[must_use]
+    pub fn name_at(&self, place: &str) -> String {
+        format!("{}/{place}", self.holder)
+    }
+}
+
 impl Secrets {
+    /// Grants that follow this one, by holder and connection, at most [`PAGE_MAX`]; none that were removed.
+    ///
+    /// # Errors
+    /// [`DbFault`]
+    pub async fn grants_after(
+        &self,
+        after: Option<&GrantOf>,
+    ) -> Result<Vec<(GrantOf, GrantRow)>, DbFault> {
+        let (holder, connection) = after.map_or(("", ""), |of| (&of.holder, &of.connection));
+        let sql = Sql::new(
+            "SELECT place, version, sealed, renew_at, ends, created, holder, connection FROM grants",
+        )
+        .with(" WHERE sealed IS NOT NULL AND (holder, connection) > (", holder)
+        .with(", ", connection)
+        .with(") ORDER BY holder, connection LIMIT ", i64::from(PAGE_MAX));
+        let rows = self.pools.rows("list grants", sql).await?;
+        let whole =
+            |of: &Row| Ok((GrantOf { holder: of.text(6)?, connection: of.text(7)? }, row(of)?));
+        rows.iter().map(whole).collect()
+    }
+
     /// One grant, also one that was removed.
     ///
     /// # Errors

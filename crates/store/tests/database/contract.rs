@@ -103,6 +103,7 @@ contract! {
     usage::tokens_over_a_limit_are_counted_by_client,
     usage::the_last_session_says_who_somebody_is,
     grants::a_grant_is_put_found_and_removed,
+    grants::grants_are_gone_through,
     grants::one_process_renews_a_grant,
     grants::a_rotation_reaches_grants,
 }

@@ -62,6 +62,25 @@ pub(crate) async fn a_grant_is_put_found_and_removed(fresh: Fresh) {
     grants.put_grant(&new(&ann, 3)).await.unwrap();
 }
 
+pub(crate) async fn grants_are_gone_through(fresh: Fresh) {
+    let (grants, ann, bob) = (open(&fresh).await, of("ann"), of("bob"));
+    assert_eq!(grants.grants_after(None).await.unwrap(), []);
+    let elsewhere = GrantOf { connection: "other".into(), ..bob.clone() };
+    for of in [&bob, &ann, &elsewhere] {
+        grants.put_grant(&new(of, 1)).await.unwrap();
+    }
+    let of = |page: Vec<(GrantOf, _)>| page.into_iter().map(|(of, _)| of).collect::<Vec<_>>();
+    let all = [ann.clone(), elsewhere.clone(), bob.clone()];
+    assert_eq!(of(grants.grants_after(None).await.unwrap()), all);
+    assert_eq!(
+        of(grants.grants_after(Some(&elsewhere)).await.unwrap()),
+        std::slice::from_ref(&bob)
+    );
+    assert!(grants.remove_grant(&elsewhere, 1, at(9)).await.unwrap());
+    assert_eq!(of(grants.grants_after(Some(&ann)).await.unwrap()), std::slice::from_ref(&bob));
+    assert_eq!(of(grants.grants_after(Some(&bob)).await.unwrap()), []);
+}
+
 pub(crate) async fn one_process_renews_a_grant(fresh: Fresh) {
     let (one, other, ann) = (open(&fresh).await, open(&fresh).await, of("ann"));
     one.put_grant(&new(&ann, 1)).await.unwrap();

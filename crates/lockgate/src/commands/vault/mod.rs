@@ -12,7 +12,7 @@ use crate::{failure::Outcome, terminal::Terminal};
     lockgate vault status\n  \
     lockgate vault rotate")]
 pub(crate) enum Command {
-    /// Say which keys there are, and whether every secret opens; exits with 1 where one does not
+    /// Say which keys there are, and whether every secret and grant opens; exits with 1 where one does not
     Status(status::Status),
     /// Seal under a new key from now on, and wrap everything under it
     Rotate(rotate::Rotate),

@@ -1,6 +1,6 @@
-//! `lockgate vault status`: the keys, and whether every secret opens.
+//! `lockgate vault status`: the keys, and whether every secret and every user's grant opens.
 
-use lockgate_store::secrets::{SecretRow, Secrets};
+use lockgate_store::secrets::{GrantOf, GrantRow, SealedOf, SecretRow, Secrets};
 use lockgate_vault::{About, KeyId, Keyring, Purpose, Sealed};
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
     vault::{OpenVault, unusable, without},
 };
 
-/// Say which keys there are, and whether every secret opens; exits with 1 where one does not
+/// Say which keys there are, and whether every secret and grant opens; exits with 1 where one does not
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  \
     lockgate vault status\n  \
@@ -100,6 +100,7 @@ async fn report(vault: &OpenVault) -> Result<Report, Failure> {
     let secrets = counts.iter().map(|(_, count)| count).sum();
     let to_rewrap = keys.iter().filter(|key| !key.seals).map(|key| key.secrets).sum();
     let mut wrong = unopened(&vault.secrets, &vault.keys).await?;
+    wrong.extend(unopened_grants(&vault.secrets, &vault.keys).await?);
     if let Some(key) = KeyId::parse(&sealing) {
         let behind = without(&vault.secrets, key).await.map_err(Failure::unreachable)?;
         let words = |node| format!("the gateway `{node}` does not have the key {key}, which seals");
@@ -119,6 +120,17 @@ async fn unopened(secrets: &Secrets, keys: &Keyring) -> Result<Vec<String>, Fail
     }
 }
 
+/// Opens every grant of a user, and says which do not.
+async fn unopened_grants(secrets: &Secrets, keys: &Keyring) -> Result<Vec<String>, Failure> {
+    let (mut after, mut wrong) = (None, Vec::new());
+    loop {
+        let page = secrets.grants_after(after.as_ref()).await.map_err(Failure::unreachable)?;
+        wrong.extend(page.iter().filter_map(|(of, row)| grant_fault(of, row, keys)));
+        let Some((last, _)) = page.into_iter().last() else { return Ok(wrong) };
+        after = Some(last);
+    }
+}
+
 fn fault(row: &SecretRow, keys: &Keyring) -> Option<String> {
     let about = About {
         purpose: Purpose::Credential,
@@ -129,6 +141,15 @@ fn fault(row: &SecretRow, keys: &Keyring) -> Option<String> {
     let sealed = Sealed::parse(row.sealed.as_deref()?);
     let opened = sealed.and_then(|sealed| keys.open(&about, &sealed));
     opened.err().map(|fault| format!("the secret `{}` does not open: {fault}", row.name))
+}
+
+fn grant_fault(of: &GrantOf, row: &GrantRow, keys: &Keyring) -> Option<String> {
+    let name = of.name_at(&row.place);
+    let connection = Some(of.connection.as_str());
+    let about = About { purpose: Purpose::Grant, connection, name: &name, version: row.version };
+    let sealed = Sealed::parse(row.sealed.as_deref()?);
+    let opened = sealed.and_then(|sealed| keys.open(&about, &sealed));
+    opened.err().map(|fault| format!("{} does not open: {fault}", SealedOf::Grant(of.clone())))
 }
 
 fn print(report: &Report, terminal: Terminal) {
