@@ -153,6 +153,16 @@ fn t48_no_answer_but_a_clear_yes_lets_anybody_in() {
         thread::sleep(Duration::from_millis(1_050));
         assert_eq!(house.ask(&token), 200, "{what}");
     }
+    // Many who come with one token wait together for the answer that never comes.
+    odd.says(0, "");
+    let (token, begun) = (new(), Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| assert_eq!(house.ask(&token), 503));
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    odd.says(200, &good);
     // What is wrong with a token here, the issuer can't heal, and is not asked about.
     let before = odd.heard().len();
     let mut stray = mint.claims("https://elsewhere.example.com/mcp");

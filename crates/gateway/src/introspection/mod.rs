@@ -114,8 +114,10 @@ impl Introspector {
         };
         let unanswered =
             matches!(&answer, Err(refusal) if refusal.reason == Reason::IssuerUnavailable);
-        let serves = if unanswered { FAILED_FOR } else { self.serves_for() };
-        *held = Some((answer.clone(), asked + serves));
+        // Who waited meanwhile is not made to wait as long again.
+        let until =
+            if unanswered { Instant::now() + FAILED_FOR } else { asked + self.serves_for() };
+        *held = Some((answer.clone(), until));
         answer
     }
 
