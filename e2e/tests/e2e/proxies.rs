@@ -79,22 +79,28 @@ impl House {
         let mut wire = Wire::open_from(from, to).unwrap();
         wire.send(bytes);
         let reply = wire.reply();
-        let events = self.room.records.fresh().unwrap();
-        let peer = events.iter().find_map(|event| match event {
-            Event::Intent(intent) => {
-                let allowed = matches!(intent.verdict, Verdict::Allow { .. });
-                assert_eq!(allowed, reply.as_ref().unwrap().json().unwrap()["result"].is_object());
-                Some((allowed, intent.peer.clone()))
+        // What is refused need not be on the disk before its answer is out.
+        for _ in 0..40 {
+            let events = self.room.records.fresh().unwrap();
+            let sender = events.iter().find_map(|event| match event {
+                Event::Intent(intent) => {
+                    let allowed = matches!(intent.verdict, Verdict::Allow { .. });
+                    let answer = reply.as_ref().unwrap().json().unwrap();
+                    assert_eq!(allowed, answer["result"].is_object());
+                    Some((allowed, intent.peer.clone()))
+                }
+                Event::Refused(refused) => {
+                    assert_eq!(reply.as_ref().unwrap().status, 400);
+                    Some((false, format!("{} {}", refused.peer, refused.reason.code())))
+                }
+                _ => None,
+            });
+            if let Some(sender) = sender {
+                return sender;
             }
-            Event::Refused(refused) => {
-                assert_eq!(reply.as_ref().unwrap().status, 400);
-                Some((false, format!("{} {}", refused.peer, refused.reason.code())))
-            }
-            _ => None,
-        });
-        peer.unwrap_or_else(|| {
-            (false, format!("closed, {} bytes", reply.map_or(0, |it| it.body.len())))
-        })
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        (false, format!("closed, {} bytes", reply.map_or(0, |it| it.body.len())))
     }
 }
 
