@@ -2,9 +2,9 @@
 //! steer the terminal.
 
 use lockgate_model::{
-    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
-    IntentEvent, KeptChange, OpenedEvent, OutcomeEvent, RefusalEvent, RevocationsChange,
-    RevocationsEvent, VaultChange, VaultEvent, Verdict,
+    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent,
+    DirectoryChange, DirectoryEvent, Event, IntentEvent, KeptChange, OpenedEvent, OutcomeEvent,
+    RefusalEvent, RevocationsChange, RevocationsEvent, VaultChange, VaultEvent, Verdict,
 };
 use lockgate_store::journal::Record;
 
@@ -65,6 +65,9 @@ fn words(event: &Event) -> String {
         Event::Revocations(RevocationsEvent { by, change }) => {
             format!("revoke   {} by {by}", revocations(change))
         }
+        Event::Directory(DirectoryEvent { by, change }) => {
+            format!("groups   {} by {by}", directory(change))
+        }
         Event::Resent(resent) => {
             format!("resent   {} after {}", short(&resent.call), resent.reason.code())
         }
@@ -111,6 +114,25 @@ fn revocations(change: &RevocationsChange) -> String {
         }
         RevocationsChange::Lifted { id, reason } => format!("lift {}: {reason}", short(id)),
         RevocationsChange::Failed { why } => {
+            format!("the change before did not take effect: {why};")
+        }
+    }
+}
+
+fn directory(change: &DirectoryChange) -> String {
+    let verb = |stays: &bool| if *stays { "keep" } else { "remove" };
+    match change {
+        DirectoryChange::User { id, subject, stays } => {
+            format!("{} person {subject} ({})", verb(stays), short(id))
+        }
+        DirectoryChange::Group { id, name, stays, joined, left } => format!(
+            "{} group {name} ({}), {} joined and {} left",
+            verb(stays),
+            short(id),
+            joined.len(),
+            left.len()
+        ),
+        DirectoryChange::Failed { why } => {
             format!("the change before did not take effect: {why};")
         }
     }

@@ -66,6 +66,8 @@ pub enum Event {
     Connections(ConnectionsEvent),
     /// Somebody takes access away, or gives it back; on record before it takes effect.
     Revocations(RevocationsEvent),
+    /// An identity provider changes who is in which group; on record before it takes effect.
+    Directory(DirectoryEvent),
 }
 
 impl Event {
@@ -88,7 +90,8 @@ impl Event {
             | Self::Kept(_)
             | Self::Vault(_)
             | Self::Connections(_)
-            | Self::Revocations(_) => None,
+            | Self::Revocations(_)
+            | Self::Directory(_) => None,
         }
     }
 }
@@ -375,6 +378,48 @@ pub enum RevocationsChange {
         id: String,
         /// Why.
         reason: String,
+    },
+    /// A change that was put on the record just before did not take effect.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// People and groups as an identity provider tells of them (SCIM 2.0).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEvent {
+    /// Who: `scim:` and the issuer's short name.
+    pub by: String,
+    /// What.
+    pub change: DirectoryChange,
+}
+
+/// What changes in who there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectoryChange {
+    /// A person. Whether they are out, a revocation beside it says.
+    User {
+        /// The id under which the provider was told to find them.
+        id: String,
+        /// As tokens name them.
+        subject: String,
+        /// Whether there is one from now on.
+        stays: bool,
+    },
+    /// A group.
+    Group {
+        /// The id under which the provider was told to find it.
+        id: String,
+        /// As tokens name it.
+        name: String,
+        /// Whether there is one from now on.
+        stays: bool,
+        /// Who is in it from now on: ids of people.
+        joined: Vec<String>,
+        /// Who is not any more.
+        left: Vec<String>,
     },
     /// A change that was put on the record just before did not take effect.
     Failed {

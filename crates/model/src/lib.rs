@@ -9,6 +9,7 @@ mod call;
 mod canonical;
 mod connection;
 mod digest;
+mod directory;
 mod event;
 mod identity;
 mod limits;
@@ -28,11 +29,12 @@ pub use call::{Action, Call, Era, RequestId, Revision};
 pub use canonical::canonical;
 pub use connection::{ConnectionName, NameFault};
 pub use digest::Digest;
+pub use directory::{Directory, DirectoryNews, GroupsRule};
 pub use event::{
-    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent, Event,
-    IntentEvent, KeptChange, KeptEvent, MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus,
-    RefusalEvent, ResentEvent, RestoredValue, RevocationsChange, RevocationsEvent,
-    SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
+    ApprovalEvent, ApprovalStep, ConnectionVersion, ConnectionsChange, ConnectionsEvent,
+    DirectoryChange, DirectoryEvent, Event, IntentEvent, KeptChange, KeptEvent, MessageEvent,
+    OpenedEvent, OutcomeEvent, OutcomeStatus, RefusalEvent, ResentEvent, RestoredValue,
+    RevocationsChange, RevocationsEvent, SECRET_IN_ARGUMENTS, VaultChange, VaultEvent, ViewedEvent,
 };
 pub use identity::{ClaimValue, Group, Identity, IdentityKind, TokenFacts};
 pub use limits::Limits;

@@ -2,9 +2,10 @@
 //! definitions, and their way elsewhere.
 //!
 //! [`journal`] stands between judge and send on the path of a call: no record, no call. [`index`] is
-//! filled behind it and can be made again from it; it, [`approvals`], [`connections`], [`revocations`] and
-//! [`secrets`] stand on [`db`]. [`pins`] keeps what an operator accepted of each connection, [`approvals`]
-//! what people are asked, [`connections`] what was registered, [`revocations`] who is out, and [`secrets`]
+//! filled behind it and can be made again from it; it, [`approvals`], [`connections`], [`directory`],
+//! [`revocations`] and [`secrets`] stand on [`db`]. [`pins`] keeps what an operator accepted of each connection, [`approvals`]
+//! what people are asked, [`connections`] what was registered, [`directory`] who is in which
+//! group, [`revocations`] who is out, and [`secrets`]
 //! what the vault sealed. [`export`], [`deliver`] and [`ship`] read the journal and take it elsewhere, and
 //! [`retain`] plans what has had its time, and [`backup`] takes the whole data folder at one moment; none of
 //! them can hold the journal up. Nothing here
@@ -16,6 +17,7 @@ mod client;
 pub mod connections;
 pub mod db;
 pub mod deliver;
+pub mod directory;
 pub mod export;
 mod folder;
 pub mod index;

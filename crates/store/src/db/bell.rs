@@ -5,19 +5,28 @@
 //! For what people do, never for each call: commits with a `NOTIFY` take turns in PostgreSQL.
 
 use sqlx::postgres::PgListener;
+use tokio::sync::watch;
 
 use super::{
     DbFault,
     conn::{Pools, Sql, Tx},
 };
 
+/// Hears that something may have changed: at once of what this process does, and of what others do on the
+/// same PostgreSQL.
+#[derive(Debug)]
+pub struct Ear {
+    bell: Bell,
+    made: watch::Receiver<()>,
+}
+
 /// Hears one bell.
 #[derive(Debug)]
-pub(crate) struct Bell(Option<PgListener>);
+struct Bell(Option<PgListener>);
 
 impl Pools {
     /// Hears the bell of this name, which is a word of this program.
-    pub(crate) async fn bell(&self, name: &str) -> Result<Bell, DbFault> {
+    async fn bell(&self, name: &str) -> Result<Bell, DbFault> {
         let Self::Postgres(pool) = self else { return Ok(Bell(None)) };
         let listening = async {
             let mut listener = PgListener::connect_with(pool).await?;
@@ -25,6 +34,29 @@ impl Pools {
             Ok(listener)
         };
         listening.await.map(|listener| Bell(Some(listener))).map_err(DbFault::database("listen"))
+    }
+}
+
+impl Ear {
+    /// Hears the bell of this name, and what `made` tells of this process.
+    pub(crate) async fn of(
+        pools: &Pools,
+        bell: &str,
+        made: &watch::Sender<()>,
+    ) -> Result<Self, DbFault> {
+        Ok(Self { bell: pools.bell(bell).await?, made: made.subscribe() })
+    }
+
+    /// Done when something may have changed.
+    ///
+    /// # Errors
+    /// [`DbFault`] where the database can't be listened to any more.
+    pub async fn hear(&mut self) -> Result<(), DbFault> {
+        tokio::select! {
+            // It is told of the end of the store as well, after which nothing can be heard.
+            _ = self.made.changed() => Ok(()),
+            rung = self.bell.rung() => rung,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod fault;
 mod migrate;
 mod place;
 
-pub(crate) use bell::Bell;
+pub use bell::Ear;
 pub use conn::TEXT_COLUMN_MAX_BYTES;
 pub(crate) use copy::copy;
 pub use fault::DbFault;

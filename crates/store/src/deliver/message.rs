@@ -115,5 +115,6 @@ fn about(event: Option<&Event>) -> (&'static str, bool, Option<String>, Option<S
         Event::Vault(_) => ("vault", false, None, None),
         Event::Connections(_) => ("connections", false, None, None),
         Event::Revocations(_) => ("revocations", false, None, None),
+        Event::Directory(_) => ("directory", false, None, None),
     }
 }

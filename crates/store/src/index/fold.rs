@@ -171,7 +171,8 @@ impl Changes {
                 | Event::Kept(_)
                 | Event::Vault(_)
                 | Event::Connections(_)
-                | Event::Revocations(_) => {}
+                | Event::Revocations(_)
+                | Event::Directory(_) => {}
             }
         }
         Ok(())

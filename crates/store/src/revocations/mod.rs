@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 pub use fault::RevocationsFault;
 
-use crate::db::{self, Bell, DbFault, DbPlace, Migration, Schema, conn::Pools};
+use crate::db::{self, DbFault, DbPlace, Ear, Migration, Schema, conn::Pools};
 
 const SCHEMA: Schema = Schema {
     what: "revocations",
@@ -48,13 +48,6 @@ pub struct News {
     pub change: u64,
     /// In the order of their changes.
     pub changed: Vec<KeptRevocation>,
-}
-
-/// Hears that something may have changed.
-#[derive(Debug)]
-pub struct Ear {
-    bell: Bell,
-    made: watch::Receiver<()>,
 }
 
 impl Revocations {
@@ -148,25 +141,11 @@ impl Revocations {
     /// # Errors
     /// [`DbFault`]
     pub async fn ear(&self) -> Result<Ear, DbFault> {
-        Ok(Ear { bell: self.pools.bell(BELL).await?, made: self.made.subscribe() })
+        Ear::of(&self.pools, BELL, &self.made).await
     }
 
     /// Ends all connections to the database.
     pub async fn close(&self) {
         self.pools.close().await;
-    }
-}
-
-impl Ear {
-    /// Done when something may have changed.
-    ///
-    /// # Errors
-    /// [`DbFault`] where the database can't be listened to any more.
-    pub async fn hear(&mut self) -> Result<(), DbFault> {
-        tokio::select! {
-            // It is told of the end of the store as well, after which nothing can be heard.
-            _ = self.made.changed() => Ok(()),
-            rung = self.bell.rung() => rung,
-        }
     }
 }

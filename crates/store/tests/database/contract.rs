@@ -9,8 +9,8 @@ use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
 use crate::{
-    approvals, cases, cluster::Cluster, connections, grants, kept, pages, revocations, search,
-    secrets, usage,
+    approvals, cases, cluster::Cluster, connections, directory, grants, kept, pages, revocations,
+    search, secrets, usage,
 };
 
 /// An empty index.
@@ -79,6 +79,10 @@ contract! {
     connections::of_many_at_once_one_wins,
     connections::what_was_applied_is_told,
     connections::there_are_limits,
+    directory::entries_are_found_as_they_were_put,
+    directory::only_the_next_version_is_put_and_names_are_had_once,
+    directory::what_is_removed_leaves_its_groups,
+    directory::who_reads_the_directory_on_misses_nothing,
     kept::what_is_erased_is_gone,
     kept::an_erased_session_stays_erased_in_a_rebuild,
     kept::holds_begin_and_end,

@@ -11,6 +11,8 @@ mod connections;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod follow;

@@ -119,7 +119,8 @@ impl Filter<'_> {
             | Event::Kept(_)
             | Event::Vault(_)
             | Event::Connections(_)
-            | Event::Revocations(_) => self.is_open_to_all(),
+            | Event::Revocations(_)
+            | Event::Directory(_) => self.is_open_to_all(),
             Event::Outcome(outcome) => self.open.remove(&outcome.call),
         }
     }
