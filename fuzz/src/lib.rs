@@ -11,6 +11,7 @@ pub mod guard;
 pub mod headers;
 pub mod mask;
 pub mod proxy;
+pub mod scim;
 pub mod sse;
 pub mod token;
 pub mod uri;
@@ -25,7 +26,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "challenge", holds: challenge::holds },
     Target { name: "envelope", holds: envelope::holds },
     Target { name: "framing", holds: framing::holds },
@@ -34,6 +35,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "mask_stream", holds: mask::stream },
     Target { name: "packs", holds: guard::packs },
     Target { name: "proxy", holds: proxy::holds },
+    Target { name: "scim", holds: scim::holds },
     Target { name: "shell", holds: guard::shell },
     Target { name: "sql", holds: guard::sql },
     Target { name: "sse", holds: sse::holds },

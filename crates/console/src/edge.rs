@@ -15,7 +15,9 @@ use lockgate_store::{
     pins::PinFolder,
 };
 
-use crate::{connect::Connect, door::Login, registrar::Registrar, revoke::Revoker};
+use crate::{
+    connect::Connect, door::Login, registrar::Registrar, revoke::Revoker, scim::Provisioner,
+};
 
 /// What is known later.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -61,6 +63,8 @@ pub struct Edge {
     pub pins: PinFolder,
     /// Whose access was taken away, and by whom it may be.
     pub revoker: Revoker,
+    /// Who provisions people and groups, and where they are kept.
+    pub provisioner: Provisioner,
     /// How people log in to the pages; there are none where it is absent.
     pub login: Option<Login>,
     /// How people connect their accounts at servers, on a page.

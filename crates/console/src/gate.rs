@@ -199,7 +199,7 @@ pub(crate) async fn enter(
     let identity = match (console.edge.verify)(shown).await {
         Ok(identity) => identity,
         Err(refusal) => {
-            refused(&console, &refusal, line.map(|line| line.peer)).await;
+            refused(&console, "admin API", &refusal, line.map(|line| line.peer)).await;
             return Err(refusal.into());
         }
     };
@@ -211,8 +211,13 @@ pub(crate) async fn enter(
     Ok(Caller { standing, _slot: Arc::new(slot) })
 }
 
-/// Puts on the record that somebody tried to get in.
-async fn refused(console: &Console, refusal: &Refusal, peer: Option<IpAddr>) {
+/// Puts on the record that somebody tried to get in, and by which door.
+pub(crate) async fn refused(
+    console: &Console,
+    door: &str,
+    refusal: &Refusal,
+    peer: Option<IpAddr>,
+) {
     let mut id = [0_u8; 16];
     if rand::fill(&mut id).is_err() {
         tracing::error!("the system gives no randomness");
@@ -223,7 +228,7 @@ async fn refused(console: &Console, refusal: &Refusal, peer: Option<IpAddr>) {
         connection: None,
         identity: None,
         reason: refusal.reason,
-        detail: format!("admin API: {}", refusal.detail),
+        detail: format!("{door}: {}", refusal.detail),
     });
     // It is refused already; a journal that can't be written shows nothing to anybody.
     if let Err(fault) = (console.edge.keeper.append)(event).await {

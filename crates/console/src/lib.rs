@@ -8,6 +8,7 @@
 //! comes in as an [`Edge`].
 
 mod access;
+mod brake;
 mod change;
 mod connect;
 mod console;
@@ -26,6 +27,7 @@ mod recording;
 mod registrar;
 mod revoke;
 mod routes;
+pub mod scim;
 mod serve;
 mod settings;
 mod slack;

@@ -146,7 +146,7 @@ impl Gateway {
             building: Mutex::default(),
             ground,
         });
-        gateway.revocations.limit(gateway.snapshot().limits().unconfirmed_max_ms);
+        put_in_force(&gateway.revocations, &gateway.snapshot());
         gateway.tell(&gateway.snapshot(), "first");
         Ok(gateway)
     }
@@ -298,7 +298,7 @@ impl Gateway {
             Ok(snapshot) => {
                 building.fault = None;
                 let snapshot = Arc::new(snapshot);
-                self.revocations.limit(snapshot.limits().unconfirmed_max_ms);
+                put_in_force(&self.revocations, &snapshot);
                 self.snapshot.store(Arc::clone(&snapshot));
                 self.version.send_modify(|version| *version += 1);
                 if snapshot.version != before.version {
@@ -459,4 +459,12 @@ impl Gateway {
     fn building(&self) -> std::sync::MutexGuard<'_, Build> {
         self.building.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the keeper of revocations has to know of a snapshot.
+fn put_in_force(revocations: &Revocations, snapshot: &Snapshot) {
+    let issuers = snapshot.blueprint.settings.issuers.iter();
+    let rules =
+        issuers.filter_map(|issuer| Some((issuer.name.clone(), issuer.scim.as_ref()?.groups)));
+    revocations.put_in_force(snapshot.limits().unconfirmed_max_ms, rules.collect());
 }

@@ -1,20 +1,21 @@
-//! Who is out, as far as this process knows: asked at every request, at every use of an approval, and
+//! Who is out, and who is in which group, as far as this process knows: asked at every request, at every use of an approval, and
 //! while streams are open. It is told by whoever reads the store; where it could not be confirmed for
 //! too long, nobody is let in.
 //!
 //! Never reads the store, never keeps anybody out of its own accord.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use lockgate_model::{
-    ConnectionName, Identity, KeptRevocation, Limits, Reason, Refusal, Revocation, RevocationList,
-    Revoked, Timestamp,
+    ConnectionName, Directory, DirectoryNews, GroupsRule, Identity, KeptRevocation, Limits, Reason,
+    Refusal, Revocation, RevocationList, Revoked, Timestamp,
 };
 use tokio::sync::watch;
 
@@ -24,6 +25,7 @@ use crate::clock;
 #[derive(Debug)]
 pub struct Revocations {
     list: RwLock<RevocationList>,
+    groups: RwLock<Groups>,
     /// Told with everything that may put somebody out.
     told: watch::Sender<()>,
     /// The zero of the time below.
@@ -32,6 +34,14 @@ pub struct Revocations {
     confirmed: AtomicU64,
     /// For how long that counts; the limit of this name.
     unconfirmed_max_ms: AtomicU32,
+}
+
+/// What is known of groups beside tokens.
+#[derive(Debug, Default)]
+struct Groups {
+    directory: Directory,
+    /// What it is worth, by the short name of each issuer of which it is to be known.
+    rules: BTreeMap<String, GroupsRule>,
 }
 
 /// Who asks for what. A request learns of itself bit by bit.
@@ -47,10 +57,10 @@ pub struct Asking<'a> {
 
 impl Default for Revocations {
     fn default() -> Self {
-        let (told, list) = (watch::Sender::new(()), RwLock::default());
+        let (told, list, groups) = (watch::Sender::new(()), RwLock::default(), RwLock::default());
         let (born, confirmed) = (Instant::now(), AtomicU64::new(0));
         let unconfirmed_max_ms = Limits::default().unconfirmed_max_ms.into();
-        Self { list, told, born, confirmed, unconfirmed_max_ms }
+        Self { list, groups, told, born, confirmed, unconfirmed_max_ms }
     }
 }
 
@@ -58,7 +68,7 @@ impl Revocations {
     /// Takes in what changed in the store, as it was when `asked` it.
     pub fn take(&self, changed: Vec<KeptRevocation>, asked: Instant) {
         if !changed.is_empty() {
-            let mut list = self.write();
+            let mut list = write(&self.list);
             changed.into_iter().for_each(|kept| list.take(kept));
             drop(list);
             self.tell();
@@ -68,22 +78,47 @@ impl Revocations {
             .fetch_max(u64::try_from(known).unwrap_or(u64::MAX - 1) + 1, Ordering::AcqRel);
     }
 
+    /// Takes in what changed in the directory. It is confirmed with the revocations that are taken in
+    /// after it.
+    pub fn learn(&self, changed: Vec<DirectoryNews>) {
+        if !changed.is_empty() {
+            let mut groups = write(&self.groups);
+            changed.into_iter().for_each(|news| groups.directory.take(news));
+            drop(groups);
+            self.tell();
+        }
+    }
+
+    /// The caller with the groups that count now: those of the token, or what is known better of issuers
+    /// that say so beside it.
+    pub fn narrow(&self, identity: Arc<Identity>) -> Arc<Identity> {
+        let known = read(&self.groups);
+        let Some(rule) = known.rules.get(&identity.issuer) else { return identity };
+        match known.directory.groups(&identity, *rule) {
+            None => identity,
+            Some(groups) => Arc::new(Identity { groups, ..Identity::clone(&identity) }),
+        }
+    }
+
     /// Whether the caller may ask at this moment.
     ///
     /// # Errors
-    /// [`Reason::AccessRevoked`], [`Reason::ConnectionRevoked`], and
-    /// [`Reason::RevocationsUnconfirmed`] where that can't be said.
+    /// [`Reason::AccessRevoked`], [`Reason::ConnectionRevoked`], [`Reason::GroupsChanged`] where the caller
+    /// has to come again with fewer groups, and [`Reason::RevocationsUnconfirmed`] where that can't be said.
     pub fn check(&self, asking: Asking<'_>) -> Result<(), Refusal> {
         if !self.is_confirmed() {
             let detail = "what was revoked could not be read for too long";
             return Err(Refusal::new(Reason::RevocationsUnconfirmed, detail));
         }
         let Asking { identity, connection, session } = asking;
-        let list = self.read();
-        match list.find(identity, connection, session, clock::now()) {
-            None => Ok(()),
-            Some(revocation) => Err(refusal(revocation)),
+        let list = read(&self.list);
+        if let Some(revocation) = list.find(identity, connection, session, clock::now()) {
+            return Err(refusal(revocation));
         }
+        let known = read(&self.groups);
+        let lost = known.rules.get(&identity.issuer).and_then(|_| known.directory.lost(identity));
+        let left = |group| Refusal::new(Reason::GroupsChanged, format!("no longer in {group}"));
+        lost.map_or(Ok(()), |group| Err(left(group)))
     }
 
     /// Done as soon as the caller may not ask any more, with why.
@@ -101,7 +136,7 @@ impl Revocations {
     /// The id of the revocation that keeps the caller out.
     pub fn of(&self, asking: Asking<'_>) -> Option<String> {
         let Asking { identity, connection, session } = asking;
-        let list = self.read();
+        let list = read(&self.list);
         list.find(identity, connection, session, clock::now()).map(|one| one.id.clone())
     }
 
@@ -110,9 +145,16 @@ impl Revocations {
         self.told.subscribe()
     }
 
-    /// Puts the limit of this name in force.
-    pub fn limit(&self, unconfirmed_max_ms: u32) {
+    /// Puts the limit of this name in force, and what the directory is worth for each issuer of which it is
+    /// to be known.
+    pub fn put_in_force(&self, unconfirmed_max_ms: u32, rules: BTreeMap<String, GroupsRule>) {
         self.unconfirmed_max_ms.store(unconfirmed_max_ms, Ordering::Relaxed);
+        write(&self.groups).rules = rules;
+    }
+
+    /// Whether anything is to be known of groups.
+    pub fn reads_groups(&self) -> bool {
+        !read(&self.groups).rules.is_empty()
     }
 
     /// Whether the store was read lately enough.
@@ -130,17 +172,17 @@ impl Revocations {
 
     /// Forgets what is over.
     pub fn sweep(&self, now: Timestamp) {
-        self.write().sweep(now);
+        write(&self.list).sweep(now);
     }
+}
 
-    fn read(&self) -> RwLockReadGuard<'_, RevocationList> {
-        // A panic can't leave a revocation out: the list is filled one by one, and read again at need.
-        self.list.read().unwrap_or_else(PoisonError::into_inner)
-    }
+fn read<T>(known: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    // A panic can't leave a revocation out: they are taken in one by one, and read again at need.
+    known.read().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn write(&self) -> RwLockWriteGuard<'_, RevocationList> {
-        self.list.write().unwrap_or_else(PoisonError::into_inner)
-    }
+fn write<T>(known: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    known.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refusal(revocation: &Revocation) -> Refusal {

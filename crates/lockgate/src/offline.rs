@@ -94,6 +94,14 @@ pub(crate) fn revocations_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
     place(loaded, loaded.settings.data.join("revocations.sqlite"))
 }
 
+/// Where people and groups are kept.
+///
+/// # Errors
+/// Where the database can't be named.
+pub(crate) fn directory_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("directory.sqlite"))
+}
+
 /// The sealed secrets; `None` where they would be in a file that is not there.
 ///
 /// # Errors

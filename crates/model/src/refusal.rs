@@ -94,6 +94,8 @@ reasons! {
     TokenBound = "token.bound",
     /// Somebody took this access away.
     AccessRevoked = "access.revoked",
+    /// Somebody is no longer in a group that they were let in with.
+    GroupsChanged = "groups.changed",
     /// The groups claim is absent.
     GroupsAbsent = "groups.absent",
     /// The issuer left the groups out because there are too many (`_claim_names`, `hasgroups`).

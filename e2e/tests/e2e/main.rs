@@ -27,6 +27,7 @@ mod notices;
 mod pages;
 mod power;
 mod provider;
+mod provisioning;
 mod proxies;
 mod recogniser;
 mod recording;

@@ -20,7 +20,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("lockgate-console", &["model", "rules", "store", "vault"]),
     ("lockgate", &["model", "mcp", "rules", "store", "vault", "gateway", "console"]),
     ("lockgate-e2e", &["model", "mcp", "rules", "store"]),
-    ("lockgate-fuzz", &["model", "mcp", "rules", "store", "vault", "gateway"]),
+    ("lockgate-fuzz", &["model", "mcp", "rules", "store", "vault", "gateway", "console"]),
     ("xtask", &[]),
 ];
 

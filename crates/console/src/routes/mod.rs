@@ -27,7 +27,7 @@ use crate::{
     console::Console,
     gate, hear, page, pages,
     problem::{Code, Problem},
-    slack,
+    scim, slack,
 };
 
 /// Where the API stands.
@@ -65,6 +65,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
     let pages = console.edge.login.is_some().then(|| pages::router(&console));
     let clicks = slack::router(&console);
     let told = hear::router(&console);
+    let provisioned = scim::router(&console);
     let (router, description) = described().split_for_parts();
     let description: Arc<str> = text(&description).into();
     let api = router
@@ -73,8 +74,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .fallback(|| async { Problem::from(Code::PathUnknown) })
         .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
         .layer(from_fn_with_state(console, gate::pass));
-    // Pages, clicks and what is told have gates of their own.
-    pages.into_iter().chain(clicks).chain([told]).fold(api, Router::merge)
+    // Pages, clicks, what is told and who is provisioned have gates of their own.
+    pages.into_iter().chain(clicks).chain([told, provisioned]).fold(api, Router::merge)
 }
 
 /// The API's description, OpenAPI 3.1 as JSON.

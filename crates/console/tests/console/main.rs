@@ -13,6 +13,8 @@ mod gate;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod provisioning;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod registry;

@@ -13,7 +13,10 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use http::{HeaderMap, Request, StatusCode, header};
-use lockgate_console::{Connect, Console, Edge, Keeper, NotConnected, Offer, Revoker, Roles};
+use lockgate_console::{
+    Connect, Console, Edge, Keeper, NotConnected, Offer, Revoker, Roles,
+    scim::{Named, Provisioned, Provisioner},
+};
 use lockgate_model::{
     ConnectionName, Digest, Era, Event, Group, Identity, IdentityKind, IntentEvent, Lift,
     MessageEvent, OpenedEvent, OutcomeEvent, OutcomeStatus, Reason, Refusal, RefusalEvent,
@@ -22,6 +25,7 @@ use lockgate_model::{
 use lockgate_store::{
     approvals::Approvals,
     db::DbPlace,
+    directory::Directory,
     index::{Index, Indexed},
     journal::{Journal, JournalFault, JournalOptions, Keys, Record, SignedHead, read},
     pins::PinFolder,
@@ -52,6 +56,8 @@ pub(crate) struct Rig {
     pub(crate) refuses: Arc<AtomicBool>,
     /// Set, changes are put on the record and not made.
     pub(crate) stops_short: Arc<AtomicBool>,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) pins: PinFolder,
     pub(crate) keys: Keys,
     pub(crate) folder: TempDir,
@@ -84,7 +90,9 @@ impl Rig {
         let place = DbPlace::Sqlite(folder.path().join("approvals.sqlite"));
         let approvals = Arc::new(Approvals::open(&place).await.unwrap());
         let asks = Arc::clone(&approvals);
-        let revoked = Arc::new(Revocations::open(&place).await.unwrap());
+        let revocations = Arc::new(Revocations::open(&place).await.unwrap());
+        let directory = Arc::new(Directory::open(&place).await.unwrap());
+        let (revoked, provisioned) = (Arc::clone(&revocations), Arc::clone(&directory));
         let pins = PinFolder::open(&folder.path().join("pins")).unwrap();
         let edge = Edge {
             approvals: Box::new(move || Some(Arc::clone(&asks))),
@@ -100,6 +108,10 @@ impl Rig {
                 }),
                 is_out: Box::new(|_| false),
             },
+            provisioner: Provisioner {
+                store: Box::new(move || Some(Arc::clone(&provisioned))),
+                admits: Box::new(provisions),
+            },
             login: None,
             connect: connect(),
             slack: Vec::new(),
@@ -113,7 +125,19 @@ impl Rig {
             now,
         };
         let console = Console::new(edge, roles());
-        Self { approvals, console, journal, index, refuses, stops_short, pins, keys, folder }
+        Self {
+            approvals,
+            console,
+            journal,
+            index,
+            refuses,
+            stops_short,
+            revocations,
+            directory,
+            pins,
+            keys,
+            folder,
+        }
     }
 
     /// Puts an event on the record, as the gateway would.
@@ -193,6 +217,17 @@ impl Rig {
             .header(header::CONTENT_TYPE, "application/json");
         self.ask(request.body(Body::from(body.to_owned())).unwrap()).await
     }
+}
+
+/// `corp` names people by `userName`, `entra` by `externalId`; the token is `provision ISSUER`.
+fn provisions(issuer: &str, token: &str) -> Option<Provisioned> {
+    let named = match issuer {
+        "corp" => Named::Label,
+        "entra" => Named::ExternalId,
+        _ => return None,
+    };
+    let fits = token == format!("provision {issuer}");
+    fits.then(|| Provisioned { issuer: issuer.to_owned(), user: named, group: named })
 }
 
 impl Answer {

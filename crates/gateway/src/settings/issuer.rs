@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use lockgate_model::IdentityKind;
+use lockgate_model::{GroupsRule, IdentityKind};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -41,6 +41,9 @@ pub struct IssuerSettings {
     /// accepted: texts compared byte for byte, `/repository_id: ["74"]`.
     #[serde(default)]
     pub require: BTreeMap<String, Vec<String>>,
+    /// The claim that says who somebody is; `oid` for Entra, whose `sub` is another one for each client.
+    #[serde(default = "IssuerSettings::default_subject_claim")]
+    pub subject_claim: String,
     /// JSON pointers (RFC 6901) to claims that hold groups: `/groups`, `/realm_access/roles`.
     #[serde(default = "IssuerSettings::default_groups_claim")]
     pub groups_claim: Vec<String>,
@@ -70,6 +73,10 @@ pub struct IssuerSettings {
     /// RISC. Nothing is taken where absent.
     #[serde(default)]
     pub events: Option<EventSettings>,
+    /// Lets it say who there is and who is in which group (SCIM 2.0), beside its tokens. Nobody may where
+    /// absent.
+    #[serde(default)]
+    pub scim: Option<ScimSettings>,
     /// Asks it whether tokens are still good, and what those mean that are no JWT (RFC 7662). Nothing is
     /// asked where absent, and only JWTs are taken.
     #[serde(default)]
@@ -93,6 +100,50 @@ pub struct EventSettings {
     /// For whom it is meant: the id of the OAuth client at which a back-channel logout is registered,
     /// or the audience of the stream of events.
     pub audiences: Vec<String>,
+}
+
+/// The issuer's people and groups, as a provider provisions them (SCIM 2.0; RFC 7643, RFC 7644).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ScimSettings {
+    /// The bearer token that the provider shows, by reference: `env:` or `file:`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub token: SecretRef,
+    /// The attribute of a user that is the subject in tokens, byte for byte.
+    #[serde(default)]
+    pub subject: ScimSubject,
+    /// The attribute of a group that is its name in tokens, byte for byte.
+    #[serde(default)]
+    pub group_name: ScimGroupName,
+    /// What it says of groups is worth: `narrow` takes away from what tokens say, `follow` counts in their
+    /// place. Groups of which it says nothing are those of the token.
+    #[serde(default)]
+    pub groups: GroupsRule,
+}
+
+/// What names a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ScimSubject {
+    /// `userName`.
+    #[default]
+    UserName,
+    /// `externalId`.
+    ExternalId,
+}
+
+/// What names a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ScimGroupName {
+    /// `displayName`.
+    #[default]
+    DisplayName,
+    /// `externalId`.
+    ExternalId,
 }
 
 /// What becomes of a token that lives longer, or is older, than its issuer's limits allow. A token
@@ -165,6 +216,10 @@ impl IssuerSettings {
 
     fn default_algorithms() -> Vec<Algorithm> {
         vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]
+    }
+
+    fn default_subject_claim() -> String {
+        "sub".to_owned()
     }
 
     fn default_groups_claim() -> Vec<String> {

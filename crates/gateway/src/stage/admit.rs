@@ -11,8 +11,13 @@ use lockgate_vault::Secret;
 
 use super::{accept::Arrival, respond::Stop};
 use crate::{
-    clock, gateway::Gateway, host::DEVELOPMENT_ISSUER, path::Trail, revocations::Asking,
-    slots::Slot, snapshot::Snapshot,
+    clock,
+    gateway::Gateway,
+    host::DEVELOPMENT_ISSUER,
+    path::Trail,
+    revocations::{Asking, Revocations},
+    slots::Slot,
+    snapshot::Snapshot,
 };
 
 /// A request of a verified caller.
@@ -48,7 +53,9 @@ pub async fn admit(
         Arc::new(anonymous(trail.now))
     } else {
         let Snapshot { authenticator, .. } = arrival.snapshot.as_ref();
-        authenticator.authenticate(&arrival.headers, &arrival.connection.access, trail.now).await?
+        let access = &arrival.connection.access;
+        let verified = authenticator.authenticate(&arrival.headers, access, trail.now).await?;
+        gateway.revocations.narrow(verified)
     };
     // No later stage can see the token any more, only have it looked at again.
     let token = arrival.headers.remove(AUTHORIZATION);
@@ -69,13 +76,14 @@ impl Pass {
         Secret::of_text(token.to_owned()).ok()
     }
 
-    /// Whether `identity` would be let in by this snapshot too.
+    /// Whether `identity` would be let in by this snapshot too, as it was.
     ///
     /// # Errors
     /// A refusal of the authenticate stage, or [`Reason::ConnectionUnknown`].
     pub async fn check(
         &self,
         snapshot: &Snapshot,
+        revocations: &Revocations,
         connection: &ConnectionName,
         identity: &Identity,
     ) -> Result<(), Refusal> {
@@ -87,7 +95,7 @@ impl Pass {
         }
         let now = clock::now();
         let again = snapshot.authenticator.authenticate(&self.0, &connection.access, now).await?;
-        if again.groups == identity.groups {
+        if revocations.narrow(again).groups == identity.groups {
             Ok(())
         } else {
             Err(Refusal::new(Reason::TokenClaims, "the token now means other groups"))

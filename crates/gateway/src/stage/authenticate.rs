@@ -253,7 +253,7 @@ impl Authenticator {
             return Ok(());
         };
         let judge = |told: &Map<String, Value>| {
-            introspected::agrees(told, &verified.identity)?;
+            introspected::agrees(told, &verified.identity, issuer.rules.settings())?;
             Ok(Arc::clone(verified))
         };
         asked.ask(token, digest, judge).await.map(drop)

@@ -129,7 +129,7 @@ pub async fn judge_again(
     let snapshot = gateway.snapshot();
     let name = caller.connection.name();
     gateway.revocations.check(caller.asking(item))?;
-    caller.pass.check(&snapshot, name, &caller.identity).await?;
+    caller.pass.check(&snapshot, &gateway.revocations, name, &caller.identity).await?;
     if clock::now() >= caller.identity.token.refused_from {
         return Err(Refusal::new(Reason::TokenExpired, "the token expired while the call waited"));
     }

@@ -72,7 +72,8 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
         }
         R::GroupsAbsent | R::GroupsOverage | R::GroupsMalformed => StatusCode::UNAUTHORIZED,
         R::AccessRevoked => StatusCode::UNAUTHORIZED,
-        R::ConnectionRevoked => StatusCode::FORBIDDEN,
+        // The token is still good: with it, they have to ask again.
+        R::ConnectionRevoked | R::GroupsChanged => StatusCode::FORBIDDEN,
         R::RevocationsUnconfirmed => StatusCode::SERVICE_UNAVAILABLE,
         R::Draining | R::IssuerUnavailable | R::CatalogueMissing | R::JournalUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -173,7 +173,9 @@ impl Relay {
         let snapshot = self.open.gateway.snapshot();
         let caller = &self.open.caller;
         let name = caller.connection.name();
-        if let Err(refusal) = caller.pass.check(&snapshot, name, &caller.identity).await {
+        let revocations = &self.open.gateway.revocations;
+        let again = caller.pass.check(&snapshot, revocations, name, &caller.identity);
+        if let Err(refusal) = again.await {
             return Some(refusal);
         }
         let verdict = decide(&snapshot, caller, &self.open.item);

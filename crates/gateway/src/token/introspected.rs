@@ -56,8 +56,9 @@ pub(super) fn claims(
         }
     }
     let mut told = told.clone();
-    if let (None, Some(client)) = (told.get("sub"), claims::name(&told, "client_id")?) {
-        told.insert("sub".to_owned(), client.into());
+    let named = &settings.subject_claim;
+    if let (None, Some(client)) = (told.get(named), claims::name(&told, "client_id")?) {
+        told.insert(named.clone(), client.into());
     }
     Ok(told)
 }
@@ -66,8 +67,13 @@ pub(super) fn claims(
 ///
 /// # Errors
 /// [`Reason::TokenClaims`].
-pub(crate) fn agrees(told: &Map<String, Value>, identity: &Identity) -> Result<(), Refusal> {
-    let same = claims::name(told, "sub")?.is_none_or(|subject| subject == identity.subject);
+pub(crate) fn agrees(
+    told: &Map<String, Value>,
+    identity: &Identity,
+    settings: &IssuerSettings,
+) -> Result<(), Refusal> {
+    let named = claims::name(told, &settings.subject_claim)?;
+    let same = named.is_none_or(|subject| subject == identity.subject);
     let differs = || Refusal::new(Reason::TokenClaims, "the issuer tells of another subject");
     same.then_some(()).ok_or_else(differs)
 }

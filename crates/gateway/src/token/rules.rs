@@ -214,8 +214,9 @@ impl Rules {
         let expires_at =
             claims::time(token, "exp")?.ok_or_else(|| absent(Reason::TokenExpired, "exp"))?;
         let issued_at = issued_at(token)?;
+        let named = &self.settings.subject_claim;
         let subject =
-            claims::name(token, "sub")?.ok_or_else(|| absent(Reason::TokenClaims, "sub"))?;
+            claims::name(token, named)?.ok_or_else(|| absent(Reason::TokenClaims, named))?;
         let facts = TokenFacts {
             id,
             jti: claims::name(token, "jti")?,

@@ -53,7 +53,7 @@ pub fn revocations(
         let since = claims::time(event, "event_timestamp")?.unwrap_or(at);
         let targets = about.targets(settings);
         if targets.is_empty() {
-            return Err(unclear("it names neither `sub` nor `sid`"));
+            return Err(unclear("it names neither who logged out nor a `sid`"));
         }
         for target in targets {
             // Whoever logs in again, or with another credential, is let in again.
@@ -129,8 +129,9 @@ fn about(
     event: &Map<String, Value>,
     settings: &IssuerSettings,
 ) -> Result<About, Refusal> {
+    let named = &settings.subject_claim;
     let mut about =
-        About { subject: claims::name(statement, "sub")?, sid: claims::name(statement, "sid")? };
+        About { subject: claims::name(statement, named)?, sid: claims::name(statement, "sid")? };
     let identifier = statement.get("sub_id").or_else(|| event.get("subject"));
     let Some(identifier) = identifier else { return Ok(about) };
     let identifier = identifier.as_object().ok_or_else(|| unclear("the subject is no object"))?;
@@ -143,6 +144,9 @@ fn about(
             Some("iss_sub" | "iss-sub") => {
                 if one.get("iss").and_then(Value::as_str) != Some(&settings.issuer) {
                     return Err(unclear("the subject is another issuer's"));
+                }
+                if settings.subject_claim != "sub" {
+                    return Err(unclear("the subject is named by `sub`, which tokens don't go by"));
                 }
                 about.subject = claims::name(one, "sub")?;
             }

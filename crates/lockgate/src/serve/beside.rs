@@ -10,7 +10,9 @@ use std::{
 };
 
 use http::HeaderMap;
-use lockgate_console::{Console, Edge, Keeper, Login, Registrar, Revoker, Verify};
+use lockgate_console::{
+    Console, Edge, Keeper, Login, Registrar, Revoker, Verify, scim::Provisioner,
+};
 use lockgate_gateway::{
     clock, gateway::Gateway, metrics::Metrics, revocations::Asking, stage::authenticate::Access,
 };
@@ -31,7 +33,7 @@ use super::{
     channels::{Channels, Running},
     connect,
     keep::{self, Shipping},
-    login,
+    login, provision,
     register::Registry,
     registrar,
     revoke::{self, Watched},
@@ -75,6 +77,7 @@ struct Api {
     slack: Vec<Arc<Slack>>,
     registrar: Registrar,
     revoker: Revoker,
+    provisioner: Provisioner,
 }
 
 enum IndexState {
@@ -141,7 +144,15 @@ impl Beside {
         };
         let registrar = registrar::registrar(args, &gateway.ground.journal);
         let revoker = revoke::revoker(gateway, &revoked);
-        let api = listener.map(|listener| Api { listener, login, slack, registrar, revoker });
+        let provisioner = provision::provisioner(gateway, &revoked);
+        let api = listener.map(|listener| Api {
+            listener,
+            login,
+            slack,
+            registrar,
+            revoker,
+            provisioner,
+        });
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console, registry, revoked })
     }
@@ -227,7 +238,8 @@ async fn index(
     let indexer = Indexer::start(kept, folder, &ground.keys, elsewhere.as_ref(), node);
     *lock(&ground.parts.index) = Some(IndexState::Filled(indexer.watch()));
     match (api, &ground.settings.admin_api) {
-        (Some(Api { listener, login, slack, registrar, revoker }), Some(settings)) => {
+        (Some(api), Some(settings)) => {
+            let Api { listener, login, slack, registrar, revoker, provisioner } = api;
             let access = Access {
                 issuers: settings.issuers.clone(),
                 audiences: vec![settings.audience.clone()],
@@ -238,6 +250,7 @@ async fn index(
                 offer: ask::offers(&ground.gateway),
                 registrar,
                 revoker,
+                provisioner,
                 pins: ground.pins.clone(),
                 login,
                 connect: connect::connect(&ground.gateway),
@@ -293,6 +306,7 @@ fn verify(gateway: &Arc<Gateway>, access: Access) -> Verify {
         Box::pin(async move {
             let authenticator = Arc::clone(&gateway.snapshot().authenticator);
             let identity = authenticator.authenticate(&headers, &access, clock::now()).await?;
+            let identity = gateway.revocations.narrow(identity);
             let asking = Asking { identity: &identity, connection: None, session: None };
             gateway.revocations.check(asking)?;
             Ok(identity)

@@ -14,6 +14,7 @@ mod login;
 mod logs;
 mod open;
 pub(crate) mod process;
+mod provision;
 mod register;
 mod registrar;
 mod retention;

@@ -23,7 +23,7 @@ use super::{
     logs,
     open::{build, open},
     register::Registry,
-    revoke::Follower,
+    revoke::{Follower, Places},
     tls,
     watch::Watch,
 };
@@ -99,7 +99,11 @@ impl Service {
             },
         };
         let gateway = open(&mut loaded)?;
-        let follower = Follower::start(&gateway, offline::revocations_place(&loaded)?).await;
+        let places = Places {
+            revocations: offline::revocations_place(&loaded)?,
+            directory: offline::directory_place(&loaded)?,
+        };
+        let follower = Follower::start(&gateway, places).await;
         let revoked = follower.watched();
         let mut tasks = JoinSet::new();
         tasks.spawn(follower.keep());
