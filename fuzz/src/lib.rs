@@ -6,6 +6,7 @@
 
 pub mod challenge;
 pub mod envelope;
+pub mod events;
 pub mod framing;
 pub mod guard;
 pub mod headers;
@@ -26,9 +27,10 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "challenge", holds: challenge::holds },
     Target { name: "envelope", holds: envelope::holds },
+    Target { name: "events", holds: events::holds },
     Target { name: "framing", holds: framing::holds },
     Target { name: "headers", holds: headers::holds },
     Target { name: "mask", holds: mask::json },

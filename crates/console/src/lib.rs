@@ -39,6 +39,7 @@ pub use connect::{Ask, Back, Connect, NotConnected};
 pub use console::Console;
 pub use door::{Begin, Finish, Login};
 pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};
+pub use hear::Untaken;
 pub use registrar::{Change, Connection, Declined, Known, Registrar, Sealable, Secret, Wish};
 pub use revoke::{Heard, Revoker};
 pub use settings::{ApiSettings, GroupFault, GroupName, LoginSettings, Roles};

@@ -232,6 +232,19 @@ impl Fetcher {
         url: &Url,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), FetchFault> {
+        self.ask_within(url, request, WAIT_MAX).await
+    }
+
+    /// The same of a server that may take longer.
+    ///
+    /// # Errors
+    /// [`FetchFault`]
+    pub(crate) async fn ask_within(
+        &self,
+        url: &Url,
+        request: Request<Full<Bytes>>,
+        wait_max: Duration,
+    ) -> Result<(StatusCode, Bytes), FetchFault> {
         let exchange = async {
             let unreachable = |refusal| FetchFault::Unreachable { url: url.to_string(), refusal };
             let answer = self.client.send(request).await.map_err(unreachable)?;
@@ -241,11 +254,11 @@ impl Fetcher {
             Ok((status, body.map_err(|error| unusable(url, error.to_string()))?))
         };
         let late = |_| {
-            let detail = format!("no answer within {} s", WAIT_MAX.as_secs());
+            let detail = format!("no answer within {} s", wait_max.as_secs());
             let refusal = Refusal::new(Reason::UpstreamTimeout, detail);
             FetchFault::Unreachable { url: url.to_string(), refusal }
         };
-        timeout(WAIT_MAX, exchange).await.map_err(late)?
+        timeout(wait_max, exchange).await.map_err(late)?
     }
 
     /// OpenID Connect appends to the issuer's path; RFC 8414 puts its part in front of it, and clients of

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod path;
 pub mod pin;
+pub mod poller;
 pub mod provider;
 pub mod proxy;
 pub mod recogniser;

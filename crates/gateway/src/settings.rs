@@ -12,8 +12,8 @@ pub use credential::{
     CertificateSettings, ClientAuthentication, CredentialSettings, TokenGrant, TokenKind,
 };
 pub use issuer::{
-    EventSettings, IntrospectedTokens, IntrospectionSettings, IssuerSettings, ScimGroupName,
-    ScimSettings, ScimSubject, TokenLimits,
+    EventSettings, IntrospectedTokens, IntrospectionSettings, IssuerSettings, PollSettings,
+    ScimGroupName, ScimSettings, ScimSubject, TokenLimits,
 };
 use lockgate_model::{ConnectionName, Era, Limits};
 use lockgate_rules::mask::{MaskSettings, detect};

@@ -3,6 +3,7 @@
 mod expiry;
 mod logout;
 mod nodes;
+mod polled;
 mod told;
 
 use std::{

@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::{Request, StatusCode, header};
 use lockgate_model::{Event, RevocationsChange, RevocationsEvent};
 use serde_json::{Value, json};
+use tower_service::Service as _;
 
 use crate::rig::{Answer, Rig};
 
@@ -121,4 +122,31 @@ async fn what_an_issuer_tells_is_on_record_once_in_force() {
     assert!(recorded(&rig).iter().all(|event| event.by == "idp:corp"));
     let get = Request::builder().uri("/events").body(Body::empty()).unwrap();
     assert_eq!(rig.ask(get).await.status, 405);
+}
+
+/// Guesses are on record while there are few, and turned away when there are many; what an issuer tells
+/// meanwhile takes effect all the same.
+#[tokio::test]
+async fn a_flood_of_guesses_holds_no_word_of_an_issuer_up_z8() {
+    let rig = Rig::new().await;
+    let mut router = rig.router();
+    let mut tell = async |path: &str, kind: &str, body: &str| {
+        let request = Request::post(path).header(header::CONTENT_TYPE, kind);
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        Answer::read(router.call(request).await.unwrap()).await.status.as_u16()
+    };
+    let (set, form) = ("application/secevent+jwt", "application/x-www-form-urlencoded");
+    let mut counted = std::collections::BTreeMap::<u16, usize>::new();
+    for number in 0..200 {
+        *counted.entry(tell("/events", set, "forged").await).or_default() += 1;
+        *counted.entry(tell("/events/logout", form, "logout_token=forged").await).or_default() += 1;
+        if number % 50 == 0 {
+            assert_eq!(tell("/events", set, &format!("disabled:p{number}")).await, 202);
+        }
+    }
+    assert_eq!(counted.keys().copied().collect::<Vec<_>>(), [400, 429]);
+    let refused = rig.events().into_iter().filter(|(_, event)| matches!(event, Event::Refused(_)));
+    assert_eq!(refused.count(), counted[&400], "each that is answered is on record");
+    assert!((20..100).contains(&counted[&400]), "{counted:?}");
+    assert_eq!(recorded(&rig).len(), 4);
 }

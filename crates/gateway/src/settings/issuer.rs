@@ -100,6 +100,22 @@ pub struct EventSettings {
     /// For whom it is meant: the id of the OAuth client at which a back-channel logout is registered,
     /// or the audience of the stream of events.
     pub audiences: Vec<String>,
+    /// Asks for events as well (RFC 8936), where the issuer pushes none.
+    #[serde(default)]
+    pub poll: Option<PollSettings>,
+}
+
+/// Where an issuer is asked for security events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PollSettings {
+    /// The stream's `endpoint_url`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub url: Url,
+    /// The bearer token to show there, by reference: `env:` or `file:`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub token: SecretRef,
 }
 
 /// The issuer's people and groups, as a provider provisions them (SCIM 2.0; RFC 7643, RFC 7644).

@@ -2,6 +2,7 @@
 //! shipped and retired. None of it can hold a call up; how each is doing shows in `/readyz`.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -33,7 +34,7 @@ use super::{
     channels::{Channels, Running},
     connect,
     keep::{self, Shipping},
-    login, provision,
+    login, poll, provision,
     register::Registry,
     registrar,
     revoke::{self, Watched},
@@ -66,6 +67,8 @@ pub(super) struct Parts {
     /// Emergencies in force, or not yet looked at.
     pub(super) emergencies: AtomicU64,
     pub(super) channels: Mutex<Vec<Running>>,
+    /// Why events can't be asked for, by issuer; absent where they can.
+    pub(super) polls: Mutex<BTreeMap<String, Option<String>>>,
     sinks: Mutex<Vec<(String, watch::Receiver<SinkState>)>>,
     pub(super) shipping: Mutex<Option<Shipping>>,
 }
@@ -153,6 +156,7 @@ impl Beside {
             revoker,
             provisioner,
         });
+        tasks.spawn(poll::keep(ground.clone(), Arc::clone(&console)));
         tasks.spawn(index(ground, place, elsewhere, api, Arc::clone(&console)));
         Ok(Self { parts, console, registry, revoked })
     }
@@ -173,6 +177,9 @@ impl Beside {
         parts.push(part("registered", self.registry.trouble()));
         let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
         parts.push(part("break-glass", (emergencies > 0).then(|| ask::loudly(emergencies))));
+        for (issuer, failing) in lock(&self.parts.polls).iter() {
+            parts.push(part(&format!("events {issuer}"), failing.clone()));
+        }
         for channel in lock(&self.parts.channels).iter() {
             let (kind, name, failing) = channel.look();
             parts.push(part(&format!("{kind} {name}"), failing));

@@ -13,6 +13,7 @@ pub(crate) mod keep;
 mod login;
 mod logs;
 mod open;
+mod poll;
 pub(crate) mod process;
 mod provision;
 mod register;

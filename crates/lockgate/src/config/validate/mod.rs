@@ -7,7 +7,7 @@ mod channels;
 mod credential;
 mod introspection;
 mod masking;
-mod scim;
+mod told;
 mod vault;
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
@@ -241,7 +241,7 @@ fn check_issuer(issuer: &IssuerSettings, index: usize, all: &Settings, at: &mut 
         None => check_dialled(&issuer.issuer, "issuer", issuer.allow_private, at),
     }
     introspection::check(issuer, at);
-    scim::check(issuer, all, at);
+    told::check(issuer, all, at);
     if let Err(fault) = Rules::new(issuer.clone()) {
         let key = match &fault {
             RulesFault::Algorithms => "algorithms",
