@@ -2,10 +2,13 @@
 // Cookies are kept in a file. Prints the token.
 // Usage: node person.mjs login JAR ISSUER CLIENT SECRET CALLBACK RESOURCE WHO
 //        node person.mjs logout JAR ISSUER
+//        node person.mjs walk JAR ASKED CALLBACK WHO   prints where the browser is sent back to
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
-const [what, jarFile, issuer, client, secret, callback, resource, who] = process.argv.slice(2);
+const [what, jarFile, ...rest] = process.argv.slice(2);
+const [issuer, client, secret, , resource] = rest;
+const [callback, who] = what === 'walk' ? rest.slice(1) : [rest[3], rest[5]];
 const jar = new Map(existsSync(jarFile) ? JSON.parse(readFileSync(jarFile, 'utf8')) : []);
 
 // One request with the cookies so far; redirects are followed by hand, but for the one to the client.
@@ -25,7 +28,10 @@ async function visit(url, form) {
   return callback && next.startsWith(callback) ? { url: next } : visit(next);
 }
 
-if (what === 'login') {
+if (what === 'walk') {
+  const form = await visit(rest[0]);
+  console.log((await visit(form.url, { who })).url);
+} else if (what === 'login') {
   const verifier = randomBytes(32).toString('base64url');
   const challenge = createHash('sha256').update(verifier).digest('base64url');
   const asked = new URL('/auth', issuer);

@@ -34,7 +34,7 @@ pub struct Login {
     /// Gives the URL at which the issuer asks who somebody is.
     pub begin: Box<dyn Fn(Begin) -> Later<Result<String, String>> + Send + Sync>,
     /// Takes the code that the issuer gave for a token.
-    pub finish: Box<dyn Fn(Finish) -> Later<Result<String, String>> + Send + Sync>,
+    pub finish: Box<dyn Fn(Finish) -> Later<Result<String, Unfinished>> + Send + Sync>,
 }
 
 impl Login {
@@ -62,6 +62,17 @@ pub struct Finish {
     pub verifier: String,
     /// Where the browser was sent back to.
     pub redirect: String,
+    /// Who the answer says it is from (RFC 9207), where it says so.
+    pub issuer: Option<String>,
+}
+
+/// Why a login did not lead to a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The answer is not the issuer's, or the issuer does not take the code.
+    Refused(String),
+    /// The issuer can't be asked.
+    Away(String),
 }
 
 /// Logins under way, and sessions.

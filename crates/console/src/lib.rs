@@ -37,7 +37,7 @@ mod tail;
 
 pub use connect::{Ask, Back, Connect, NotConnected};
 pub use console::Console;
-pub use door::{Begin, Finish, Login};
+pub use door::{Begin, Finish, Login, Unfinished};
 pub use edge::{Edge, Keeper, Later, Offer, Offers, Verify};
 pub use hear::Untaken;
 pub use registrar::{Change, Connection, Declined, Known, Registrar, Sealable, Secret, Wish};

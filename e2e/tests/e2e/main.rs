@@ -23,6 +23,7 @@ mod introspection;
 mod jobs;
 mod lasting;
 mod leaving;
+mod logins;
 mod notices;
 mod pages;
 mod power;

@@ -27,7 +27,7 @@ pub(crate) use self::gate::verify;
 use self::gate::{Cookie, Visitor};
 use crate::{
     console::Console,
-    door::Finish,
+    door::{Finish, Unfinished},
     problem::{Code, Problem},
     routes::approvals,
 };
@@ -156,6 +156,7 @@ async fn login(
 struct Back {
     code: Option<String>,
     state: Option<String>,
+    iss: Option<String>,
     error: Option<String>,
 }
 
@@ -171,8 +172,9 @@ async fn callback(
     let stale = || Problem::new(Code::TokenRefused, "this login was not begun here; begin again");
     let (verifier, next) = begun.ok_or_else(stale)?;
     let code = back.code.filter(|_| back.error.is_none()).ok_or(Code::TokenRefused)?;
-    let finish = Finish { code, verifier, redirect: login.page(CALLBACK) };
-    let token = (login.finish)(finish).await.map_err(unavailable)?;
+    let redirect = login.page(CALLBACK);
+    let finish = Finish { code, verifier, redirect, issuer: back.iss };
+    let token = (login.finish)(finish).await.map_err(unfinished)?;
     // Nobody gets a session whose token would be refused.
     let somebody = gate::verify(&console, &format!("Bearer {token}")).await?;
     let person = Reviewer::of(somebody.0.identity()).person;
@@ -182,6 +184,16 @@ async fn callback(
     headers.append(header::SET_COOKIE, Cookie::Session.set(&id, &login.origin)?);
     headers.append(header::SET_COOKIE, Cookie::Login.expire(&login.origin)?);
     Ok(response)
+}
+
+fn unfinished(why: Unfinished) -> Problem {
+    match why {
+        Unfinished::Away(why) => unavailable(why),
+        Unfinished::Refused(why) => {
+            tracing::warn!(why, "a login is refused");
+            Problem::new(Code::TokenRefused, "the issuer does not know this login; begin again")
+        }
+    }
 }
 
 fn unavailable(why: String) -> Problem {

@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use http_body_util::Full;
-use lockgate_console::{ApiSettings, Begin, Finish, Login, LoginSettings};
+use lockgate_console::{ApiSettings, Begin, Finish, Login, LoginSettings, Unfinished};
 use lockgate_gateway::{
     egress::{self, Client, EgressRules},
     settings::IssuerSettings,
@@ -34,6 +34,17 @@ struct Issuer {
     /// The client's secret; absent for a public client.
     secret: Option<String>,
     audience: String,
+}
+
+/// Why the issuer gave no answer.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("the issuer answered {0}")]
+    Status(StatusCode),
+    #[error("the issuer's answer is no JSON")]
+    Unread,
 }
 
 /// The login that is configured, ready to be used. Dials nothing yet.
@@ -84,7 +95,8 @@ impl Issuer {
 
     /// The URL at which the issuer asks who somebody is (OpenID Connect Core §3.1.2.1).
     async fn begin(&self, begin: &Begin) -> Result<String, String> {
-        let mut url = self.endpoint("authorization_endpoint").await?;
+        let metadata = self.metadata().await?;
+        let mut url = self.endpoint(&metadata, "authorization_endpoint")?;
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.settings.client_id)
@@ -98,16 +110,38 @@ impl Issuer {
     }
 
     /// The access token for a code (RFC 6749 §4.1.3).
-    async fn finish(&self, finish: &Finish) -> Result<String, String> {
-        let url = self.endpoint("token_endpoint").await?;
+    async fn finish(&self, finish: &Finish) -> Result<String, Unfinished> {
+        let metadata = self.metadata().await.map_err(Unfinished::Away)?;
+        self.is_own(&metadata, finish)?;
+        let url = self.endpoint(&metadata, "token_endpoint").map_err(Unfinished::Away)?;
         let form = self.form(finish);
         let request = Request::post(url.as_str())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
             .body(Full::new(Bytes::from(form)));
-        let answer = self.ask(request.map_err(|error| error.to_string())?).await?;
+        let request = request.map_err(|error| Unfinished::Away(error.to_string()))?;
+        let answer = match self.ask(request).await {
+            Ok(answer) => answer,
+            // It does not take the code, or the verifier that goes with it.
+            Err(Fault::Status(status)) if status.is_client_error() => {
+                return Err(Unfinished::Refused(format!("the issuer answered {status}")));
+            }
+            Err(fault) => return Err(Unfinished::Away(fault.to_string())),
+        };
         let token = answer.get("access_token").and_then(Value::as_str);
-        token.map(str::to_owned).ok_or_else(|| "the issuer gave no access token".to_owned())
+        let none = || Unfinished::Away("the issuer gave no access token".to_owned());
+        token.map(str::to_owned).ok_or_else(none)
+    }
+
+    /// Whether the answer is this issuer's, so that no other one's code is shown to it (RFC 9207 §2.4).
+    fn is_own(&self, metadata: &Value, finish: &Finish) -> Result<(), Unfinished> {
+        let says = metadata.get("authorization_response_iss_parameter_supported");
+        let own = match &finish.issuer {
+            Some(issuer) => *issuer == self.issuer,
+            None => says.is_none_or(|says| *says != Value::Bool(true)),
+        };
+        let foreign = || Unfinished::Refused("the answer is another issuer's".to_owned());
+        own.then_some(()).ok_or_else(foreign)
     }
 
     fn form(&self, finish: &Finish) -> String {
@@ -124,26 +158,33 @@ impl Issuer {
         form.finish()
     }
 
-    /// An endpoint by discovery, at an address that the issuer's rules allow.
-    async fn endpoint(&self, name: &str) -> Result<Url, String> {
+    /// What the issuer publishes of itself.
+    async fn metadata(&self) -> Result<Value, String> {
         let place =
             format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let request = Request::get(place).body(Full::default());
-        let metadata = self.ask(request.map_err(|error| error.to_string())?).await?;
+        let metadata = self.ask(request.map_err(|error| error.to_string())?).await;
+        let metadata = metadata.map_err(|fault| fault.to_string())?;
         if metadata.get("issuer").and_then(Value::as_str) != Some(&self.issuer) {
             return Err("the metadata is another issuer's".to_owned());
         }
+        Ok(metadata)
+    }
+
+    /// An endpoint, at an address that the issuer's rules allow.
+    fn endpoint(&self, metadata: &Value, name: &str) -> Result<Url, String> {
         let url = metadata.get(name).and_then(Value::as_str);
         let url = url.ok_or_else(|| format!("the metadata has no `{name}`"))?;
         egress::check_url(url, &self.rules).map_err(|fault| fault.to_string())
     }
 
-    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Value, String> {
-        let (status, body) = exchange(&self.client, request, WAIT_MAX, ANSWER_MAX_BYTES).await?;
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Value, Fault> {
+        let answer = exchange(&self.client, request, WAIT_MAX, ANSWER_MAX_BYTES).await;
+        let (status, body) = answer.map_err(Fault::Unreachable)?;
         // What an error says may quote the code.
         if !status.is_success() {
-            return Err(format!("the issuer answered {status}"));
+            return Err(Fault::Status(status));
         }
-        serde_json::from_slice(&body).map_err(|_| "the issuer's answer is no JSON".to_owned())
+        serde_json::from_slice(&body).map_err(|_| Fault::Unread)
     }
 }
