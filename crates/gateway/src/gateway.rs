@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    budgets::Budgets,
     clock::{self, Steps},
     history::History,
     legs::Legs,
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub recordings: Recordings,
     /// Who is out.
     pub revocations: Revocations,
+    /// What permits with a budget still permit.
+    pub budgets: Budgets,
     /// What each identity did a little while ago.
     pub history: History,
     /// Where people are asked, once its database could be opened.
@@ -135,6 +138,7 @@ impl Gateway {
             sessions: Sessions::default(),
             recordings: Recordings::default(),
             revocations: Revocations::default(),
+            budgets: Budgets::default(),
             history: History::default(),
             tokens: Tokens::default(),
             approvals: OnceLock::new(),
@@ -381,6 +385,7 @@ impl Gateway {
             }
             self.history.sweep(clock::now());
             self.revocations.sweep(clock::now());
+            self.budgets.sweep(clock::now()).await;
             self.tokens.sweep(clock::now());
             self.metrics.sessions(self.sessions.count());
         }

@@ -8,6 +8,7 @@
 //! `lockgate-store`, no sealed secret except through `lockgate-vault`.
 
 pub mod body;
+pub mod budgets;
 pub mod clearance;
 pub mod clock;
 mod decline;

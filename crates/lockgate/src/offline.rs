@@ -94,6 +94,14 @@ pub(crate) fn revocations_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
     place(loaded, loaded.settings.data.join("revocations.sqlite"))
 }
 
+/// Where it is counted how much of each budget was used.
+///
+/// # Errors
+/// Where the database can't be named.
+pub(crate) fn budgets_place(loaded: &Loaded) -> Result<DbPlace, Failure> {
+    place(loaded, loaded.settings.data.join("budgets.sqlite"))
+}
+
 /// Where people and groups are kept.
 ///
 /// # Errors

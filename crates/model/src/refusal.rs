@@ -92,6 +92,10 @@ reasons! {
     TokenInactive = "token.inactive",
     /// The token is bound to a key (`cnf`) whose proof was not sent.
     TokenBound = "token.bound",
+    /// What the permits allow in a time is used up.
+    BudgetSpent = "policy.budget",
+    /// What was used of a budget can't be counted.
+    BudgetUnavailable = "budget.unavailable",
     /// Somebody took this access away.
     AccessRevoked = "access.revoked",
     /// Somebody is no longer in a group that they were let in with.

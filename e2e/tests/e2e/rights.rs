@@ -318,3 +318,29 @@ fn a14_a_reviewer_who_is_slow_or_gone_holds_nothing_of_the_servers() {
     assert_eq!(slow.reply().unwrap().status, 200);
     untouched("after they left");
 }
+
+/// A call that people approved counts like any other; where nothing is left of the budget, their yes is kept.
+#[test]
+fn an_approved_call_takes_from_the_budget() {
+    let house = house().unwrap();
+    let permit = "permit (principal in Group::\"idp/staff\"";
+    let metered = format!("@id(\"metered\") @budget(\"1 per 30d\") {permit}");
+    house.gateway.write_policies(&POLICIES.replacen(permit, &metered, 1)).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    house.upstream.take_all();
+    let told = |x: i32| {
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| house.call(&json!({ "x": x })));
+            let id = house.question("pending").unwrap();
+            let reply = house.approve(&id, &house.reviewer().unwrap()).unwrap();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            (id, joined(call).unwrap())
+        })
+    };
+    let (_, first) = told(1);
+    assert!(first.contains("\"result\"") && !first.contains("isError\":true"), "{first}");
+    let (id, second) = told(2);
+    assert!(second.contains("policy.budget") && second.contains("begins anew in"), "{second}");
+    assert_eq!(house.upstream.take_seen().iter().filter(|one| one.rpc == "tools/call").count(), 1);
+    assert_eq!(house.shown(&id).unwrap()["state"], "approved");
+}

@@ -1,5 +1,6 @@
 //! Class P: ways around a policy.
 
+mod budgets;
 mod guard;
 
 use std::{
@@ -74,6 +75,7 @@ fn class_p() {
     class.other_doors();
     class.own_bits();
     class.servers_questions();
+    class.budgets();
     class.rates();
     class.claims_in_the_body();
     class.lists();

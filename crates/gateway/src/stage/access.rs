@@ -9,7 +9,7 @@ use lockgate_store::approvals::{ApprovalFault, Approvals};
 
 use super::{
     clear::{Right, event, refusal},
-    judge::{Basis, judge_again},
+    judge::{Basis, judge_again, spend},
     outcome::OpenCall,
     respond::Stop,
 };
@@ -49,10 +49,15 @@ pub async fn by_access(
     let groups = ask.approvers.iter().filter_map(|name| Group::parse(name)).collect();
     let basis = Basis::Access(&access);
     let used = match judge_again(&gateway, &caller, &mut open.item, basis, groups).await {
-        Ok((policies, snapshot)) => {
-            let step = ApprovalStep::Used { policies, snapshot, emergency };
-            let event = event(&open, &access.id, entry.call(), step);
-            Grant::standing(approvals, &gateway.ground.journal, event, clock::now()).await
+        Ok((policies, version)) => {
+            match spend(&gateway, &gateway.snapshot(), &caller, &policies).await {
+                Ok(()) => {
+                    let step = ApprovalStep::Used { policies, snapshot: version, emergency };
+                    let event = event(&open, &access.id, entry.call(), step);
+                    Grant::standing(approvals, &gateway.ground.journal, event, clock::now()).await
+                }
+                Err(refusal) => Err(refusal),
+            }
         }
         Err(refusal) => Err(refusal),
     };

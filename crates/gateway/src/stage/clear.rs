@@ -12,7 +12,7 @@ use lockgate_store::approvals::{ApprovalFault, Approvals};
 use super::{
     access::{ByAccess, by_access},
     intent::{Held, Recorded, unavailable},
-    judge::{Basis, judge_again},
+    judge::{self, Basis, judge_again},
     outcome::OpenCall,
     respond::Stop,
 };
@@ -220,6 +220,13 @@ impl Waiting {
             Ok(judged) => judged,
             Err(refusal) => return Err(self.void(refusal).await),
         };
+        let (gateway, caller) = (&self.open.gateway, &self.open.caller);
+        let in_force = gateway.snapshot();
+        if let Err(refusal) = judge::spend(gateway, &in_force, caller, &policies).await {
+            // The grant is still there when there is something left.
+            let said = refusal.detail.clone();
+            return Err(self.open.refuse(refusal).saying(&said));
+        }
         let step = ApprovalStep::Spent { policies, snapshot };
         let event = event(&self.open, &self.approval.id, self.entry.call(), step);
         let journal = &self.open.gateway.ground.journal;

@@ -178,7 +178,7 @@ impl Stop {
         stop.grounds = Box::new(Grounds {
             policies: judged.verdict.policies().to_vec(),
             found: guard::sentences(&judged.item.facts),
-            said: None,
+            said: judged.said.clone(),
         });
         stop.told(&judged.caller).recorded()
     }

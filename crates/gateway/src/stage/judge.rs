@@ -36,6 +36,8 @@ pub struct Judged {
     pub definition: Option<Digest>,
     /// The version that decided.
     pub snapshot: Arc<Snapshot>,
+    /// What its caller is told of it besides.
+    pub said: Option<String>,
 }
 
 /// Decides.
@@ -60,9 +62,16 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         Ok(()) => decide(&snapshot, &caller, &item),
         Err(refusal) => Verdict::Deny(Deny { reason: refusal.reason, policies: Vec::new() }),
     };
-    if verdict.is_allow()
-        && let Some(reason) = barred(gateway, &caller, &item, &snapshot, pinned)
-    {
+    let (mut refused, mut said) = (None, None);
+    if verdict.is_allow() {
+        refused = barred(gateway, &caller, &item, &snapshot, pinned);
+        if refused.is_none()
+            && let Err(refusal) = spend(gateway, &snapshot, &caller, verdict.policies()).await
+        {
+            (refused, said) = (Some(refusal.reason), Some(refusal.detail.into_owned()));
+        }
+    }
+    if let Some(reason) = refused {
         let policies = verdict.policies().to_vec();
         verdict = Verdict::Deny(Deny { reason, policies });
     }
@@ -75,7 +84,24 @@ pub async fn judge(gateway: &Arc<Gateway>, parsed: Parsed) -> Result<Judged, Sto
         (deny.reason, visible) = (refusal.reason, true);
     }
     visible |= verdict.is_allow() || is_visible(&snapshot, &caller, &item);
-    Ok(Judged { caller, item, verdict, visible, definition, snapshot })
+    Ok(Judged { caller, item, verdict, visible, definition, snapshot, said })
+}
+
+/// Uses the budget by which a call is permitted, where all of its permits have one: the last thing before
+/// it may be made.
+///
+/// # Errors
+/// [`Reason::BudgetSpent`], and [`Reason::BudgetUnavailable`].
+pub async fn spend(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    permits: &[String],
+) -> Result<(), Refusal> {
+    match snapshot.policies.budgets(permits) {
+        None => Ok(()),
+        Some(budgets) => gateway.budgets.spend(&budgets, &caller.identity, clock::now()).await,
+    }
 }
 
 /// Limits of the issuer that the token is over, where they only warn: facts of the call.

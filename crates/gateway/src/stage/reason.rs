@@ -11,6 +11,8 @@ pub(super) const fn is_verdict(reason: Reason) -> bool {
         Reason::PolicyNoPermit
             | Reason::PolicyForbidden
             | Reason::PolicyError
+            | Reason::BudgetSpent
+            | Reason::BudgetUnavailable
             | Reason::ApprovalUnavailable
             | Reason::ApprovalPending
             | Reason::ApprovalRejected
@@ -99,6 +101,7 @@ pub(super) fn status_of(reason: Reason) -> StatusCode {
             StatusCode::OK
         }
         R::ApprovalPending | R::ApprovalRejected | R::ApprovalVoid => StatusCode::OK,
+        R::BudgetSpent | R::BudgetUnavailable => StatusCode::OK,
         R::TargetUnknown | R::PinNew | R::PinChanged | R::ServerRequestDenied => StatusCode::OK,
         R::TokenUnplaced | R::RestoreForbidden => StatusCode::OK,
         R::CredentialExchangeRefused | R::CredentialGrantMissing => StatusCode::OK,
@@ -129,6 +132,8 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::PolicyNoPermit => "no policy permits it",
         Reason::PolicyForbidden => "a policy forbids it",
         Reason::PolicyError => "its policies could not be evaluated",
+        Reason::BudgetSpent => "what its policies allow you in a time is used up",
+        Reason::BudgetUnavailable => "what its policies allow you in a time can't be counted now",
         Reason::ApprovalUnavailable => "it needs an approval, which can't be asked for",
         Reason::ApprovalPending => "it waits for a person's approval",
         Reason::ApprovalRejected => "a reviewer rejected it",

@@ -18,6 +18,7 @@ use lockgate_gateway::{
     clock, gateway::Gateway, metrics::Metrics, revocations::Asking, stage::authenticate::Access,
 };
 use lockgate_store::{
+    budgets::Budgets,
     db::DbPlace,
     deliver::{self, Delivery, HeadDelivery, SinkState},
     index::{self, Index, Indexer},
@@ -62,6 +63,8 @@ pub(crate) struct Beside {
 pub(super) struct Parts {
     index: Mutex<Option<IndexState>>,
     pub(super) approvals: Mutex<Option<String>>,
+    /// Why budgets can't be counted.
+    budgets: Mutex<Option<String>>,
     /// Why no sealed secret can be had.
     pub(super) vault: Mutex<Option<String>>,
     /// Emergencies in force, or not yet looked at.
@@ -136,6 +139,7 @@ impl Beside {
         // Before servers are looked at, which takes their credentials.
         let first = vault::open(&ground, &place, &keys).await;
         tasks.spawn(vault::keep(ground.clone(), place, keys, first));
+        tasks.spawn(count(ground.clone(), offline::budgets_place(loaded)?));
         let channels = Channels::new(&loaded.settings.approvals)?;
         let slack = channels.slack();
         tasks.spawn(ask::keep(ground.clone(), offline::approvals_place(loaded)?, channels));
@@ -173,6 +177,7 @@ impl Beside {
     pub(crate) fn parts(&self, last_seq: u64) -> Vec<Part> {
         let approvals = lock(&self.parts.approvals).clone();
         let mut parts = vec![self.parts.index(last_seq), part("approvals", approvals)];
+        parts.push(part("budgets", lock(&self.parts.budgets).clone()));
         parts.push(part("vault", lock(&self.parts.vault).clone()));
         parts.push(part("registered", self.registry.trouble()));
         let emergencies = self.parts.emergencies.load(Ordering::Relaxed);
@@ -279,6 +284,16 @@ async fn index(
     }
     // Kept until here: dropping it would end the filling.
     drop(indexer);
+}
+
+/// Opens what budgets are counted in as soon as it can be had.
+async fn count(ground: Ground, place: DbPlace) {
+    let known = |why| *lock(&ground.parts.budgets) = why;
+    known(Some("being opened".to_owned()));
+    let budgets =
+        opened("what budgets are counted in", || Budgets::open(&place), |why| known(Some(why)));
+    ground.gateway.budgets.count_in(budgets.await);
+    known(None);
 }
 
 /// Opens what stands on a database as soon as that can be had. `away` is told why it can't be yet.

@@ -74,7 +74,9 @@ fn build(mut rules: Vec<Rule>, connections: &[Typed<'_>]) -> Result<Policies, Bo
     for connection in connections {
         rooms.insert(connection.name.clone(), room(&types, &rules, connection)?);
     }
-    Ok(Policies { types, rooms, rules })
+    let budgets = rules.iter().filter_map(|rule| Some((rule.id.clone(), rule.budget.clone()?)));
+    let budgets = budgets.collect();
+    Ok(Policies { types, rooms, rules, budgets })
 }
 
 fn room(

@@ -24,10 +24,21 @@ impl Policies {
             Verdict::Allow { .. } if *question.action == Action::Protocol => {
                 notes.push("every verified identity may speak the protocol".to_owned());
             }
-            Verdict::Allow { .. } => {}
+            Verdict::Allow { policies } => notes.extend(self.bounds(policies)),
         }
         let policies = verdict.policies().iter().filter_map(|id| self.deciding(id)).collect();
         Explanation { verdict, policies, notes }
+    }
+
+    /// How often these permit, where that is bounded; whether anything is left is not known here.
+    fn bounds(&self, permits: &[String]) -> Vec<String> {
+        let budgets = self.budgets(permits).unwrap_or_default();
+        let bound = |id: &str| {
+            let rule = self.rules.iter().find(|rule| rule.id == id)?;
+            let budget = rule.policy.annotation("budget")?;
+            Some(format!("`{id}` permits it {budget} to each identity"))
+        };
+        budgets.iter().filter_map(|budget| bound(&budget.policy)).collect()
     }
 
     fn deciding(&self, id: &str) -> Option<DecidingPolicy> {

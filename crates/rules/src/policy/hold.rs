@@ -184,7 +184,8 @@ fn duration(rule: &Rule, name: &str, most_ms: u64, report: &mut Report) -> Optio
     read
 }
 
-fn duration_ms(text: &str) -> Option<u64> {
+/// A time as "30s", "10m", "2h" or "1d".
+pub(super) fn duration_ms(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1_000,

@@ -31,7 +31,8 @@
 //! | `context.earlier` | what the caller did lately: `"connection"`, and `"connection/tool"` |
 //!
 //! `@id` names a policy, else it is `file:number`; `@owner` says who answers for it. A permit with
-//! `@until("2026-12-31T00:00:00Z")` permits nothing from then on. A forbid with
+//! `@until("2026-12-31T00:00:00Z")` permits nothing from then on, and one with `@budget("10 per 1h")` so often
+//! for each identity in each hour. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its
 //! groups would let the call pass. `@quorum("2")`, `@expires("10m")` and `@reason("…")` say how many
 //! people of each, for how long, and why. With `@access("8h")` the same people may lift it for a
@@ -55,11 +56,13 @@ use cedar_policy::Effect;
 use lockgate_model::{Action, ConnectionName, Group, Identity, IdentityKind, Timestamp, Verdict};
 use serde_json::Value;
 
+pub use budget::Budget;
 pub use fault::{PolicyErrors, PolicyFault};
 pub use hold::Way;
 pub use standing::{Path, Standing};
 pub use starter::{Production, guard_starter, starter};
 
+mod budget;
 mod check;
 mod compile;
 mod context;
@@ -92,6 +95,8 @@ pub struct Policies {
     rooms: HashMap<ConnectionName, compile::Room>,
     /// In the order of their ids.
     rules: Vec<Arc<rule::Rule>>,
+    /// Of the permits that have one, by their ids.
+    budgets: BTreeMap<String, Budget>,
 }
 
 impl Policies {

@@ -15,6 +15,7 @@ use lockgate_model::{ConnectionName, Identity, IdentityKind, Timestamp};
 use miette::SourceSpan;
 
 use super::{
+    budget::Budget,
     fault::{File, PolicyFault},
     hold::Hold,
     reads::Reads,
@@ -39,6 +40,8 @@ pub(super) struct Rule {
     pub(super) zones: BTreeMap<String, TimeZone>,
     /// From when on it permits nothing; `None` for what stands until it is taken out.
     pub(super) until: Option<Timestamp>,
+    /// How often it permits; `None` for however often.
+    pub(super) budget: Option<Budget>,
     pub(super) place: Place,
     principal: PrincipalScope,
     actions: ActionScope,
@@ -87,6 +90,7 @@ impl Rule {
             hold: None,
             zones: BTreeMap::new(),
             until: None,
+            budget: None,
             place,
             principal: PrincipalScope::of(&policy),
             actions: ActionScope::of(&policy),

@@ -10,7 +10,7 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use miette::{Diagnostic, SourceSpan};
 
 use super::{
-    SOURCE_MAX_BYTES, Source,
+    SOURCE_MAX_BYTES, Source, budget,
     fault::{File, PolicyFault, Report},
     hold::Hold,
     reads::Reads,
@@ -94,6 +94,7 @@ fn rule(
     let mut rule = Rule::new(policy, place, Reads::of(&json));
     rule.hold = Hold::of(&rule, report);
     rule.until = standing::until(&rule, report);
+    rule.budget = budget::of(&rule, report);
     rule.zones = zones::of(&rule, report);
     check_annotations(&rule, report);
     check_width(&rule, report);
@@ -103,12 +104,12 @@ fn rule(
 fn check_annotations(rule: &Rule, report: &mut Report) {
     for (name, _) in rule.policy.annotations() {
         match name {
-            "id" | "owner" | "until" | "approvers" | "quorum" | "expires" | "reason" | "access"
-            | "break_glass" => {}
+            "id" | "owner" | "until" | "budget" | "approvers" | "quorum" | "expires" | "reason"
+            | "access" | "break_glass" => {}
             _ => {
                 let word = format!("@{name}");
                 let fault = rule.fault_at(&word, format!("unknown annotation `{word}`"));
-                let help = "known are @id, @owner, @until, @approvers, @quorum, @expires, @reason, @access and \
+                let help = "known are @id, @owner, @until, @budget, @approvers, @quorum, @expires, @reason, @access and \
                      @break_glass";
                 report.warnings.push(fault.help(help));
             }

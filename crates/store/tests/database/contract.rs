@@ -9,8 +9,8 @@ use lockgate_store::{db::DbPlace, index::Index};
 use tempfile::TempDir;
 
 use crate::{
-    approvals, cases, cluster::Cluster, connections, directory, grants, kept, pages, revocations,
-    search, secrets, usage,
+    approvals, budgets, cases, cluster::Cluster, connections, directory, grants, kept, pages,
+    revocations, search, secrets, usage,
 };
 
 /// An empty index.
@@ -62,6 +62,7 @@ contract! {
     approvals::access_is_found_while_it_is_in_force,
     approvals::lists_say_what_they_say,
     approvals::who_waits_learns_of_it,
+    budgets::no_more_is_used_than_there_is,
     cases::every_field_comes_back,
     cases::a_batch_that_comes_again_changes_nothing,
     cases::any_cut_into_batches_gives_the_same,

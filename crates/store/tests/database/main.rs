@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cluster;

@@ -9,7 +9,7 @@ use crate::policy::{
 
 const PERMIT: &str = "permit(principal in Group::\"dev/any\", action, resource);";
 
-fn errors(text: &str) -> Vec<PolicyFault> {
+pub(super) fn errors(text: &str) -> Vec<PolicyFault> {
     try_compile(text, &[staff()]).err().map_or_else(Vec::new, |errors| errors.faults)
 }
 
@@ -216,7 +216,7 @@ fn what_looks_like_a_slip_is_a_warning() {
     P20 empty: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 wildcard: a pattern that matches everything or only "" [like] write the text to match, with `*` for any text
     P20 twin: 
-    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @approvers, @quorum, @expires, @reason, @access and @break_glass
+    P21 unknown key: unknown annotation `@approver` [@approver] known are @id, @owner, @until, @budget, @approvers, @quorum, @expires, @reason, @access and @break_glass
     until twin: 
     approvers in vain: this policy forbids even what its approvers have approved [@approvers("dev/a") forbid(principal, action, resource);] add `unless { context.approvals.contains(Group::"…") }`
     never: this forbid can never apply [forbid(principal, action == Action::"subscribe", resource) when { context.issuer == "a" && false };] compare its scope and conditions with the schema

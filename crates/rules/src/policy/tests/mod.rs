@@ -1,5 +1,6 @@
 //! The room as its callers use it: texts in, verdicts and faults out.
 
+mod budgets;
 mod faults;
 mod guard;
 mod lift;
