@@ -47,7 +47,13 @@ impl Hold {
     /// Reads the annotations of `rule`; what is wrong with them is reported.
     pub(super) fn of(rule: &Rule, report: &mut Report) -> Option<Self> {
         let Some(text) = rule.policy.annotation("approvers") else {
-            for name in TERMS.into_iter().filter(|name| rule.policy.annotation(name).is_some()) {
+            // A permit may say why it stands, to nobody but its readers.
+            let noted = |name: &str| name == "reason" && rule.effect == Effect::Permit;
+            if rule.effect == Effect::Permit {
+                reason(rule, report);
+            }
+            let terms = TERMS.into_iter().filter(|name| !noted(name));
+            for name in terms.filter(|name| rule.policy.annotation(name).is_some()) {
                 let word = format!("@{name}");
                 let fault = rule.fault_at(&word, format!("`{word}` without `@approvers`"));
                 report.errors.push(fault.help("say who approves: `@approvers(\"dev/reviewers\")`"));

@@ -30,7 +30,8 @@
 //! | `context.tables`, `.columns` | what SQL in the arguments names; `?` where it can't be read |
 //! | `context.earlier` | what the caller did lately: `"connection"`, and `"connection/tool"` |
 //!
-//! `@id` names a policy, else it is `file:number`; `@owner` says who answers for it. A permit with
+//! `@id` names a policy, else it is `file:number`; `@owner` says who answers for it, and `@reason` on a permit
+//! why it is there. A permit with
 //! `@until("2026-12-31T00:00:00Z")` permits nothing from then on, and one with `@budget("10 per 1h")` so often
 //! for each identity in each hour. A forbid with
 //! `@approvers("issuer/group")` holds a call instead of refusing it, if the approval of all its

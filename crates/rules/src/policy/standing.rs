@@ -1,5 +1,5 @@
-//! Access that stands: who answers for a permit, when it ends, and by how many permits somebody gets
-//! in. `@owner("…")` is a note for people; `@until("2026-12-31T00:00:00Z")` ends a permit.
+//! Access that stands: who answers for a permit and why it is there, when it ends, and by how many permits
+//! somebody gets in. `@owner("…")` and `@reason("…")` are notes for people; `@until("2026-12-31T00:00:00Z")` ends a permit.
 //!
 //! An end only takes away: it stands on permits alone, because a forbid that ends would open
 //! something.
@@ -22,6 +22,8 @@ pub struct Standing {
     pub line: usize,
     /// Its `@owner`.
     pub owner: Option<String>,
+    /// Its `@reason`.
+    pub reason: Option<String>,
     /// From when on it permits nothing.
     pub until: Option<Timestamp>,
     /// Whether the record of a call says that it permitted it. What shows or restores masked values
@@ -47,6 +49,7 @@ impl Policies {
             file: rule.place.file.name.to_string(),
             line: rule.place.line(),
             owner: rule.owner().map(str::to_owned),
+            reason: rule.policy.annotation("reason").map(str::to_owned),
             until: rule.until,
             recorded: !rule.is_about_data(),
         };

@@ -126,7 +126,7 @@ fn as_json(
 ) -> Value {
     let standing = |one: &&Standing| {
         json!({ "policy": one.id, "file": one.file, "line": one.line, "owner": one.owner,
-            "until": one.until.map(moment::text),
+            "reason": one.reason, "until": one.until.map(moment::text),
             "calls": uses.get(&one.id).map_or(0, |used| used.calls),
             "last": uses.get(&one.id).map(|used| moment::text(used.last)) })
     };
@@ -177,6 +177,8 @@ fn as_text(
 /// Which permit, where it stands, and whom to ask.
 fn place(one: &Standing, terminal: Terminal) -> String {
     let owner = one.owner.as_ref().map(|owner| format!(", owner {}", inert(owner)));
-    let place = format!("({}:{}{})", one.file, one.line, owner.unwrap_or_default());
+    let reason = one.reason.as_ref().map(|reason| format!(": {}", inert(reason)));
+    let (owner, reason) = (owner.unwrap_or_default(), reason.unwrap_or_default());
+    let place = format!("({}:{}{owner}{reason})", one.file, one.line);
     format!("{}  {}", inert(&one.id), terminal.styled(Style::Dim, &place))
 }

@@ -139,6 +139,7 @@ fn files_that_cannot_be_read_are_errors() {
         ("break-glass of nobody", "@approvers(\"dev/a\") @break_glass(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
         ("break-glass without issuer", "@approvers(\"dev/a\") @break_glass(\"oncall\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
         ("approvers of nobody", "@approvers(\"corp/a\") forbid(principal, action, resource) unless { context.approvals.contains(Group::\"dev/a\") };".to_owned()),
+        ("reason of a permit", format!("@reason(\" \") {PERMIT}")),
         ("until", format!("@until(\"2026-12-01\") {PERMIT}")),
         ("until", format!("@until(\"2026-12-01T00:00:00\") {PERMIT}")),
         ("until", format!("@until(\"2026-12-01T01:00:00+01:00\") {PERMIT}")),
@@ -168,6 +169,7 @@ fn files_that_cannot_be_read_are_errors() {
     break-glass of nobody: unknown issuer `corp` ["corp/a"] 
     break-glass without issuer: `@break_glass` names no groups ["oncall"] write qualified groups, separated by commas: `@break_glass("dev/reviewers")`
     approvers of nobody: unknown issuer `corp` ["corp/a"] 
+    reason of a permit: `@reason` can't be shown [@reason] write one line of at most 256 characters
     until: `@until` is no time in UTC ["2026-12-01"] write it as "2026-12-31T00:00:00Z"
     until: `@until` is no time in UTC ["2026-12-01T00:00:00"] write it as "2026-12-31T00:00:00Z"
     until: `@until` is no time in UTC ["2026-12-01T01:00:00+01:00"] write it as "2026-12-31T00:00:00Z"

@@ -537,7 +537,7 @@ fn workloads_are_no_users() {
 fn a_permit_ends_at_its_time() {
     let end = "2026-11-23T12:00:00Z";
     let text = format!(
-        "@id(\"brief\") @owner(\"ann\") @until(\"{end}\")
+        "@id(\"brief\") @owner(\"ann\") @reason(\"audit\") @until(\"{end}\")
          permit (principal in Group::\"dev/any\", action, resource);
          @id(\"conditional\") @until(\"{end}\")
          permit (principal in Group::\"dev/any\", action, resource)
@@ -575,6 +575,8 @@ fn a_permit_ends_at_its_time() {
         ("lasting", None, None),
     ];
     assert_eq!(ends, expected);
+    let why: Vec<_> = standing.iter().map(|one| one.reason.as_deref()).collect();
+    assert_eq!(why, [Some("audit"), None, None]);
 }
 
 #[test]
