@@ -23,7 +23,7 @@ use crate::{
     legs::Legs,
     metrics::Metrics,
     recording::{self, Recording, Recordings},
-    revocations::Revocations,
+    revocations::{Leaver, Revocations},
     session::{Session, Sessions},
     slots::Slots,
     snapshot::{Blueprint, BuildFault, Ground, Snapshot},
@@ -34,6 +34,8 @@ use crate::{
 
 /// Why a session that nobody used ended, in the record.
 const IDLE: &str = "idle";
+/// A leaver's grant that could not be ended is tried again after this time.
+const PART_AGAIN: Duration = Duration::from_secs(5);
 /// What is wrong where nobody can be let in.
 const UNCONFIRMED: &str = "what was revoked can't be confirmed; nobody is let in";
 /// How often sessions that were revoked are looked for while some still have calls.
@@ -193,6 +195,7 @@ impl Gateway {
             () = self.sweep_sessions() => {}
             () = self.cut_revoked() => {}
             () = self.watch_revocations() => {}
+            () = self.part_with_leavers() => {}
             () = self.follow_clock() => {}
             _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
         }
@@ -409,6 +412,39 @@ impl Gateway {
                 () = tokio::time::sleep(CUT_EVERY), if more => {}
             }
         }
+    }
+
+    /// Ends what leavers let the gateway do for them; what can't be ended now is tried again.
+    async fn part_with_leavers(&self) {
+        let mut told = self.revocations.told();
+        loop {
+            let mut left = Vec::new();
+            for leaver in self.revocations.leavers() {
+                if !self.part_with(&leaver).await {
+                    left.push(leaver);
+                }
+            }
+            let again = !left.is_empty();
+            self.revocations.note(left);
+            tokio::select! {
+                changed = told.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(PART_AGAIN), if again => {}
+            }
+        }
+    }
+
+    /// Whether nothing of the leaver is left.
+    async fn part_with(&self, Leaver { person, by }: &Leaver) -> bool {
+        let (snapshot, mut gone) = (self.snapshot(), true);
+        for connection in &snapshot.connections {
+            let Some(grants) = connection.credential.grants() else { continue };
+            gone &= grants.end(person, by).await.unwrap_or_else(|refusal| {
+                let connection = connection.name().as_str();
+                tracing::warn!(connection, %refusal, "a leaver's grant can't be ended yet");
+                false
+            });
+        }
+        gone
     }
 
     async fn end_sessions(self: Arc<Self>, sessions: Vec<Arc<Session>>) {

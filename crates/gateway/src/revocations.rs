@@ -7,15 +7,15 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use lockgate_model::{
-    ConnectionName, Directory, DirectoryNews, GroupsRule, Identity, KeptRevocation, Limits, Reason,
-    Refusal, Revocation, RevocationList, Revoked, Timestamp,
+    ConnectionName, Directory, DirectoryNews, GroupsRule, Identity, KeptRevocation, Limits, Person,
+    Reason, Refusal, Revocation, RevocationList, Revoked, Timestamp,
 };
 use tokio::sync::watch;
 
@@ -26,6 +26,8 @@ use crate::clock;
 pub struct Revocations {
     list: RwLock<RevocationList>,
     groups: RwLock<Groups>,
+    /// Who lost their access for good, and has not been looked at yet.
+    leavers: Mutex<Vec<Leaver>>,
     /// Told with everything that may put somebody out.
     told: watch::Sender<()>,
     /// The zero of the time below.
@@ -34,6 +36,15 @@ pub struct Revocations {
     confirmed: AtomicU64,
     /// For how long that counts; the limit of this name.
     unconfirmed_max_ms: AtomicU32,
+}
+
+/// Somebody who lost their access for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaver {
+    /// Who.
+    pub person: Person,
+    /// Who decided it.
+    pub by: String,
 }
 
 /// What is known of groups beside tokens.
@@ -58,9 +69,10 @@ pub struct Asking<'a> {
 impl Default for Revocations {
     fn default() -> Self {
         let (told, list, groups) = (watch::Sender::new(()), RwLock::default(), RwLock::default());
+        let leavers = Mutex::default();
         let (born, confirmed) = (Instant::now(), AtomicU64::new(0));
         let unconfirmed_max_ms = Limits::default().unconfirmed_max_ms.into();
-        Self { list, groups, told, born, confirmed, unconfirmed_max_ms }
+        Self { list, groups, leavers, told, born, confirmed, unconfirmed_max_ms }
     }
 }
 
@@ -68,6 +80,7 @@ impl Revocations {
     /// Takes in what changed in the store, as it was when `asked` it.
     pub fn take(&self, changed: Vec<KeptRevocation>, asked: Instant) {
         if !changed.is_empty() {
+            self.note(changed.iter().filter_map(leaver).collect());
             let mut list = write(&self.list);
             changed.into_iter().for_each(|kept| list.take(kept));
             drop(list);
@@ -76,6 +89,16 @@ impl Revocations {
         let known = asked.saturating_duration_since(self.born).as_millis();
         self.confirmed
             .fetch_max(u64::try_from(known).unwrap_or(u64::MAX - 1) + 1, Ordering::AcqRel);
+    }
+
+    /// Everybody who lost their access for good since this was last asked.
+    pub fn leavers(&self) -> Vec<Leaver> {
+        std::mem::take(&mut *self.leavers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has these looked at again.
+    pub fn note(&self, leavers: Vec<Leaver>) {
+        self.leavers.lock().unwrap_or_else(PoisonError::into_inner).extend(leavers);
     }
 
     /// Takes in what changed in the directory. It is confirmed with the revocations that are taken in
@@ -183,6 +206,16 @@ fn read<T>(known: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(known: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     known.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whom a revocation puts out for good: whatever token they come with, and not only for a while.
+fn leaver(kept: &KeptRevocation) -> Option<Leaver> {
+    let Revocation { target, issued_until: None, until: None, by, .. } = &kept.revocation else {
+        return None;
+    };
+    let Revoked::Subject { issuer, subject } = target else { return None };
+    let person = Person { issuer: issuer.clone(), subject: subject.clone() };
+    kept.lifted.is_none().then(|| Leaver { person, by: by.clone() })
 }
 
 fn refusal(revocation: &Revocation) -> Refusal {

@@ -244,6 +244,55 @@ fn a_user_consents_with_a_browser_and_is_served_alone() {
     nowhere(&mut house, &shop);
 }
 
+/// What a leaver let the gateway do ends with their access, here and at the provider; a pause ends nothing.
+#[test]
+fn a_leavers_grant_ends_with_their_access() {
+    let api = free_address().unwrap();
+    let shop = Shop::start(api).unwrap();
+    let house = House::start(&shop, api, &json!({})).unwrap();
+    house.browse("engineer", "alice").unwrap();
+    house.browse("operator", "bob").unwrap();
+    let revoke = |more: &[&str]| {
+        let told =
+            [&["revoke", "person", "idp/engineer", "--reason", "left", "--json", "--yes"], more];
+        let (code, text) = house.gateway.command(&told.concat()).unwrap();
+        assert_eq!(code, 0, "{text}");
+        let made: Value = serde_json::from_str(&text).unwrap();
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let lift = |id: &str| {
+        let (code, text) =
+            house.gateway.command(&["revoke", "lift", id, "--reason", "back"]).unwrap();
+        assert_eq!(code, 0, "{text}");
+        thread::sleep(Duration::from_secs(1));
+    };
+    // Each call comes with a new token, which the second one is not about.
+    for (pause, status) in [(&["--for", "1h"][..], 401), (&["--old-tokens"], 200)] {
+        let id = revoke(pause);
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(house.call("engineer").status, status);
+        lift(&id);
+        assert!(!house.call("engineer").text().contains("isError\":true"));
+    }
+    assert_eq!(shop.count("revoked"), 0);
+    let id = revoke(&[]);
+    let begun = Instant::now();
+    while shop.count("revoked") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{}", house.gateway.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let took = begun.elapsed();
+    lift(&id);
+    assert!(house.call("engineer").text().contains(MISSING), "let in again, not connected");
+    assert!(!house.call("operator").text().contains("isError\":true"));
+    let (_, shown) = house.gateway.command(&["journal", "show"]).unwrap();
+    assert!(shown.contains("disconnect main for idp/engineer by local:"), "{shown}");
+    say(&format!(
+        "grants: a leaver's is over at the provider {} ms after the command",
+        took.as_millis()
+    ));
+}
+
 #[test]
 fn a12_a_consent_belongs_to_the_session_that_began_it() {
     let api = free_address().unwrap();

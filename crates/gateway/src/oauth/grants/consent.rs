@@ -158,7 +158,7 @@ impl Grants {
         }
     }
 
-    async fn revoke(&self, grant: &Grant) -> Result<(), Refusal> {
+    pub(super) async fn revoke(&self, grant: &Grant) -> Result<(), Refusal> {
         let server = &self.0.server;
         let Located { mut endpoint, metadata, .. } = server.locate().await?;
         let found = metadata.and_then(|metadata| metadata.revocation_endpoint);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A claim ends by itself after this time: longer than the answer and the vault may take together.
-const CLAIM_MS: i64 = 40_000;
+pub(super) const CLAIM_MS: i64 = 40_000;
 /// How often it is looked whether another process is done.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
