@@ -162,7 +162,8 @@ fn message() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
-        (0u16..4000).prop_map(Value::from),
+        // Below what would be four digits of the card.
+        (0u16..1000).prop_map(Value::from),
         Just(Value::from(4_111_111_111_111_111_u64)),
         text.prop_map(Value::from),
     ];
