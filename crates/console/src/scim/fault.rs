@@ -68,6 +68,11 @@ impl Fault {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
     }
 
+    /// Whether somebody else changed it meanwhile, so that it can be tried on what there is now.
+    pub(super) fn is_stale(&self) -> bool {
+        self.status == StatusCode::CONFLICT && self.kind.is_none()
+    }
+
     /// It can't be done at the moment.
     pub(super) fn away() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "it can't be done at the moment; ask again")

@@ -51,6 +51,8 @@ const MEDIA_TYPE: &str = "application/scim+json";
 const BODY_MAX_BYTES: usize = 2 * 1024 * 1024;
 /// It must have come within this time.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Another gateway may change the same entry at the same time this often.
+const TRIES: usize = 10;
 /// Requests that are carried out at once; further ones are asked to come again.
 const AT_WORK_MAX: usize = 16;
 
@@ -153,7 +155,7 @@ impl Scim {
                 // On a task of its own: a provider that leaves in the middle must not leave half a change.
                 let changed = tokio::spawn(async move {
                     let _alone = self.changing.lock().await;
-                    self.change(kind, &method, id.as_deref(), wish).await
+                    self.changed(kind, &method, id.as_deref(), &wish).await
                 });
                 changed.await.map_err(|_| Fault::away())?
             }
@@ -161,14 +163,30 @@ impl Scim {
         }
     }
 
+    async fn changed(
+        &self,
+        kind: Kind,
+        method: &Method,
+        id: Option<&str>,
+        wish: &Wish,
+    ) -> Result<Answer, Fault> {
+        for _ in 1..TRIES {
+            match self.change(kind, method, id, wish).await {
+                Err(fault) if fault.is_stale() => {}
+                answer => return answer,
+            }
+        }
+        self.change(kind, method, id, wish).await
+    }
+
     async fn change(
         &self,
         kind: Kind,
         method: &Method,
         id: Option<&str>,
-        wish: Wish,
+        wish: &Wish,
     ) -> Result<Answer, Fault> {
-        let Wish { of, directory, .. } = &wish;
+        let Wish { of, directory, .. } = wish;
         let desk = Desk { console: &self.console, directory, of };
         let Some(id) = id else {
             let resource = resource::read(kind, &wish.body)?;

@@ -353,3 +353,35 @@ async fn bodies_are_bounded_and_of_one_kind() {
     assert_eq!(send("application/json", "[".repeat(100_000)).await.status, 400);
     assert_eq!(send("application/json", good).await.status, 201);
 }
+
+/// Two gateways that are told of the same group at the same time: each change is made on what the other left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_at_the_same_time_lose_nothing() {
+    let rig = Rig::new().await;
+    let group = rig.scim("POST", "Groups", json!({ "displayName": "dba" })).await.json();
+    let path = format!("corp/Groups/{}", group["id"].as_str().unwrap());
+    let mut people = Vec::new();
+    for number in 0..6 {
+        people.push(rig.person(&format!("u{number}")).await);
+    }
+    // All have read it by the time that the first one puts it.
+    rig.slow.store(true, Ordering::SeqCst);
+    for round in 0..2 {
+        let verb = if round % 2 == 0 { "add" } else { "remove" };
+        let mut changes = tokio::task::JoinSet::new();
+        for person in &people {
+            // Each has a lock of its own, as gateways do.
+            let mut router = rig.router();
+            let operation =
+                json!({ "op": verb, "path": "members", "value": [{ "value": person }] });
+            let change = json!({ "Operations": [operation] });
+            let change = request("PATCH", &path, Some(CORP), &change);
+            changes.spawn(async move { router.call(change).await.unwrap().status().as_u16() });
+        }
+        let answers = changes.join_all().await;
+        assert!(answers.iter().all(|status| *status == 204), "{answers:?}");
+        let shown = rig.ask(request("GET", &path, Some(CORP), &Value::Null)).await.json();
+        let members = shown["members"].as_array().map_or(0, Vec::len);
+        assert_eq!(members, if verb == "add" { people.len() } else { 0 }, "round {round}");
+    }
+}

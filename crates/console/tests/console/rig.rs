@@ -54,6 +54,8 @@ pub(crate) struct Rig {
     pub(crate) index: Arc<Index>,
     /// Set, the journal takes nothing.
     pub(crate) refuses: Arc<AtomicBool>,
+    /// Set, it takes a while.
+    pub(crate) slow: Arc<AtomicBool>,
     /// Set, changes are put on the record and not made.
     pub(crate) stops_short: Arc<AtomicBool>,
     pub(crate) revocations: Arc<Revocations>,
@@ -86,7 +88,7 @@ impl Rig {
         let journal = Arc::new(Journal::open(&at, &keys, options).unwrap().0);
         let place = DbPlace::Sqlite(folder.path().join("index.sqlite"));
         let index = Arc::new(Index::open(&place).await.unwrap());
-        let (refuses, stops_short) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let [refuses, stops_short, slow] = [(); 3].map(|()| Arc::<AtomicBool>::default());
         let place = DbPlace::Sqlite(folder.path().join("approvals.sqlite"));
         let approvals = Arc::new(Approvals::open(&place).await.unwrap());
         let asks = Arc::clone(&approvals);
@@ -116,7 +118,7 @@ impl Rig {
             connect: connect(),
             slack: Vec::new(),
             verify: Box::new(|headers| Box::pin(async move { verify(&headers) })),
-            keeper: keeper(&journal, &refuses, &stops_short),
+            keeper: keeper(&journal, &refuses, &stops_short, &slow),
             index: Arc::clone(&index),
             node: NODE.to_owned(),
             journal: at,
@@ -131,6 +133,7 @@ impl Rig {
             journal,
             index,
             refuses,
+            slow,
             stops_short,
             revocations,
             directory,
@@ -309,15 +312,24 @@ fn keeper(
     journal: &Arc<Journal>,
     refuses: &Arc<AtomicBool>,
     stops_short: &Arc<AtomicBool>,
+    slow: &Arc<AtomicBool>,
 ) -> Keeper {
     let inner = Arc::new(Keeper::of(journal, now));
     let (appends, keeps, heads) = (Arc::clone(&inner), Arc::clone(&inner), inner);
     let (refuses, refuses_too) = (Arc::clone(refuses), Arc::clone(refuses));
-    let stops_short = Arc::clone(stops_short);
+    let (stops_short, slow) = (Arc::clone(stops_short), Arc::clone(slow));
     Keeper {
         append: Box::new(move |event| match refuses.load(Ordering::SeqCst) {
             true => Box::pin(async { Err(full()) }),
-            false => (appends.append)(event),
+            false => {
+                let (slow, recorded) = (slow.load(Ordering::SeqCst), (appends.append)(event));
+                Box::pin(async move {
+                    if slow {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                    recorded.await
+                })
+            }
         }),
         keep: Box::new(move |kept| {
             if refuses_too.load(Ordering::SeqCst) {
