@@ -111,13 +111,13 @@ fn compare(kind: Kind, expression: &AttrExp, resource: &Resource) -> bool {
     let whole = values(resource.get(known.name));
     // Of what has parts, `value` is meant.
     let meant = part.or_else(|| known.part("value"));
-    match (meant, expression) {
-        (Some(part), AttrExp::Comparison(..)) | (Some(part), AttrExp::Present(_)) => {
+    match meant {
+        Some(part) => {
             let parts: Vec<_> =
                 whole.iter().flat_map(|value| values(value.get(part.name))).collect();
             asked(part, expression, &parts)
         }
-        (None, _) => asked(known, expression, &whole),
+        None => asked(known, expression, &whole),
     }
 }
 
