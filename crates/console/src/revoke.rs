@@ -61,7 +61,7 @@ pub(crate) async fn lift(
     let console = Arc::clone(console);
     let lifted = tokio::spawn(async move {
         let store = store(&console)?;
-        if !store.has(&id).await? {
+        if store.get(&id).await?.is_none() {
             return Err(Code::RevocationUnknown.into());
         }
         record(&console, &by, RevocationsChange::Lifted { id: id.clone(), reason }).await?;

@@ -56,7 +56,7 @@ pub(crate) fn make(loaded: &Loaded, revocation: &Revocation) -> Result<(), Failu
 /// # Errors
 /// Where there is none with this id, and as [`make`].
 pub(crate) fn lift(loaded: &Loaded, id: &str, reason: &str) -> Result<(), Failure> {
-    if !ask(loaded, async |store| store.has(id).await)? {
+    if ask(loaded, async |store| store.get(id).await)?.is_none() {
         return Err(Failure::no(RevocationsFault::Unknown(id.to_owned())));
     }
     let change = RevocationsChange::Lifted { id: id.to_owned(), reason: reason.to_owned() };

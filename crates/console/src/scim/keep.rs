@@ -16,7 +16,7 @@ use super::{
     resource::Resource,
     schema::label,
 };
-use crate::{access::new_id, console::Console, look::unavailable, revoke};
+use crate::{access::new_id, console::Console, look::unavailable, problem::Problem, revoke};
 
 /// Where a change is made, and for whom.
 pub(super) struct Desk<'a> {
@@ -73,14 +73,15 @@ impl Desk<'_> {
             Kind::User => {
                 self.record(user(before, false)).await?;
                 let out = before.revocation.is_none();
-                let made = out.then(|| self.out(&gone, &before.name, "removed", None));
-                self.revoke(made.as_ref()).await?;
-                made
+                match out {
+                    true => Some(self.revoke(&gone, &before.name, "removed", None).await?),
+                    false => None,
+                }
             }
         };
-        gone.revocation = made.as_ref().map(|made| made.id.clone()).or(gone.revocation);
+        gone.revocation = made.clone().or(gone.revocation);
         let removed = self.directory.remove(&gone).await;
-        self.undone(removed.is_err(), made).await;
+        self.undone(removed.is_err(), made.into_iter().collect()).await;
         self.settled(removed).await
     }
 
@@ -100,23 +101,19 @@ impl Desk<'_> {
         }
         self.is_free(&entry).await?;
         self.record(user(&entry, true)).await?;
-        let (revocation, keeps_out) = match (stays_in, renamed) {
-            (false, _) if was_in || renamed.is_some() => {
-                (Some(self.out(&entry, &entry.name, "deactivated", None)), true)
-            }
-            // Whoever has another name now must not go on by the old one.
-            (true, Some(before)) if was_in => {
-                let until = self.console.now();
-                (Some(self.out(&entry, &before.name, "renamed", Some(until))), false)
-            }
-            _ => (None, false),
-        };
-        self.revoke(revocation.as_ref()).await?;
-        if keeps_out {
-            entry.revocation = revocation.as_ref().map(|made| made.id.clone());
+        let mut made = Vec::new();
+        // Whoever has another name now must not go on by the old one.
+        if let (Some(before), true) = (renamed, was_in) {
+            let until = Some(self.console.now());
+            made.push(self.revoke(&entry, &before.name, "renamed", until).await?);
+        }
+        if !stays_in && (was_in || renamed.is_some()) {
+            let id = self.revoke(&entry, &entry.name, "deactivated", None).await?;
+            entry.revocation = Some(id.clone());
+            made.push(id);
         }
         let put = self.directory.put(&entry, &Moves::default()).await;
-        self.undone(put.is_err(), revocation).await;
+        self.undone(put.is_err(), made).await;
         self.settled(put).await?;
         if stays_in { self.let_in(entry).await } else { Ok(entry) }
     }
@@ -180,42 +177,64 @@ impl Desk<'_> {
 
     /// Before anything is on the record: what can't be put should not be there as if it were.
     async fn is_free(&self, entry: &Entry) -> Result<(), Fault> {
-        let by = By::Label(entry.label.clone());
-        let found = self.directory.find(&entry.issuer, entry.kind, Some(&by), 0, 2).await?;
-        let other = found.iter().any(|one| one.id != entry.id);
         let by_label = entry.kind == Kind::User || self.of.group == Named::Label;
-        if other && by_label {
-            return Err(DirectoryFault::Taken(label(entry.kind)).into());
+        let label_by = by_label.then(|| (By::Label(entry.label.clone()), label(entry.kind)));
+        // Else it would be another who is put out.
+        let name_by = (By::Name(entry.name.clone()), "name in tokens");
+        for (by, what) in label_by.into_iter().chain([name_by]) {
+            let found = self.directory.find(&entry.issuer, entry.kind, Some(&by), 0, 2).await?;
+            if found.iter().any(|one| one.id != entry.id) {
+                return Err(DirectoryFault::Taken(what).into());
+            }
         }
         Ok(())
     }
 
-    fn out(&self, entry: &Entry, subject: &str, why: &str, until: Option<Timestamp>) -> Revocation {
-        // The same however often the same change is told.
-        let parts = json!([entry.issuer, entry.id, entry.version, subject]).to_string();
-        let digest = Sha256::digest(parts).to_vec();
-        let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-        Revocation {
-            id: format!("r{}", digits.collect::<String>()),
+    /// Puts somebody out; gives the id of the revocation that keeps them out.
+    async fn revoke(
+        &self,
+        entry: &Entry,
+        subject: &str,
+        why: &str,
+        until: Option<Timestamp>,
+    ) -> Result<String, Fault> {
+        let revocation = Revocation {
+            id: self.standing_id(entry, subject).await?,
             target: Revoked::Subject { issuer: entry.issuer.clone(), subject: subject.to_owned() },
             issued_until: until,
             reason: format!("{why} at the identity provider"),
             by: self.of.author(),
             at: self.console.now(),
             until: None,
+        };
+        let id = revocation.id.clone();
+        revoke::make(self.console, vec![revocation]).await?;
+        Ok(id)
+    }
+
+    /// The same id however often the same change is told, unless that one was lifted because the change
+    /// could not be made: what was lifted keeps nobody out again.
+    async fn standing_id(&self, entry: &Entry, subject: &str) -> Result<String, Fault> {
+        let store = revoke::store(self.console)?;
+        let mut tries = 0_u64;
+        loop {
+            let parts = json!([entry.issuer, entry.id, entry.version, subject, tries]).to_string();
+            let digest = Sha256::digest(parts).to_vec();
+            let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+            let id = format!("r{}", digits.collect::<String>());
+            match store.get(&id).await.map_err(Problem::from)? {
+                Some(kept) if kept.lifted.is_some() => tries += 1,
+                _ => return Ok(id),
+            }
         }
     }
 
-    async fn revoke(&self, revocation: Option<&Revocation>) -> Result<(), Fault> {
-        Ok(revoke::make(self.console, revocation.cloned().into_iter().collect()).await?)
-    }
-
     /// Where the change was not made, neither is what it called for.
-    async fn undone(&self, failed: bool, made: Option<Revocation>) {
-        if let (true, Some(made)) = (failed, made)
-            && let Err(fault) = self.lift(made.id).await
-        {
-            tracing::error!(?fault, "a revocation stands whose change was not made");
+    async fn undone(&self, failed: bool, made: Vec<String>) {
+        for id in made.into_iter().filter(|_| failed) {
+            if let Err(fault) = self.lift(id).await {
+                tracing::error!(?fault, "a revocation stands whose change was not made");
+            }
         }
     }
 

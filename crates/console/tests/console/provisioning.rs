@@ -176,6 +176,12 @@ async fn who_is_renamed_does_not_go_on_by_the_old_name() {
     assert_eq!(rig.out().await, [("ann".to_owned(), false)], "tokens issued up to now");
     rig.scim("PATCH", &one, active(false)).await;
     assert!(rig.is_out("anna").await);
+    // Renamed and put out at once, they go on by neither.
+    let both = json!({ "Operations": [{ "op": "replace", "value": { "active": false, "userName": "eve" } }] });
+    let other = format!("Users/{}", rig.person("eva").await);
+    assert_eq!(rig.scim("PATCH", &other, both).await.status, 200);
+    let out = rig.out().await;
+    assert!(out.contains(&("eva".to_owned(), false)) && out.contains(&("eve".to_owned(), true)));
     // Of another case only: the same person to the provider, another to tokens.
     assert_eq!(rig.scim("PATCH", &one, named("Anna")).await.status, 200);
     assert!(rig.is_out("Anna").await && rig.is_out("anna").await);
@@ -384,4 +390,45 @@ async fn changes_at_the_same_time_lose_nothing() {
         let members = shown["members"].as_array().map_or(0, Vec::len);
         assert_eq!(members, if verb == "add" { people.len() } else { 0 }, "round {round}");
     }
+}
+
+/// A change that can't be made puts nobody out: not the one whose name it asks for, and not, in the end, its
+/// own person; who is then out by the next one that can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deactivation_that_failed_is_made_good() {
+    let rig = Rig::new().await;
+    let token = Some("provision entra");
+    let mut people = Vec::new();
+    for name in ["ann", "bob"] {
+        let made = json!({ "userName": name, "externalId": format!("oid-{name}") });
+        let made = rig.ask(request("POST", "entra/Users", token, &made)).await.json();
+        people
+            .push((format!("entra/Users/{}", made["id"].as_str().unwrap()), format!("oid-{name}")));
+    }
+    let off = |name: &str, value: &str| {
+        let more = json!({ "op": "replace", "path": name, "value": value });
+        json!({ "Operations": [{ "op": "replace", "value": { "active": false } }, more] })
+    };
+    let before = rig.events().len();
+    let taken = request("PATCH", &people[0].0, token, &off("externalId", "oid-bob"));
+    assert_eq!(rig.ask(taken).await.status, 409);
+    assert_eq!(rig.events().len(), before, "nobody was put out by it, for no moment");
+
+    // Both want one name at the same time, and both are out by then: the one who does not get it is in.
+    rig.slow.store(true, Ordering::SeqCst);
+    let mut changes = tokio::task::JoinSet::new();
+    for (path, subject) in people {
+        let (mut router, change) =
+            (rig.router(), request("PATCH", &path, token, &off("userName", "z")));
+        changes.spawn(async move {
+            (router.call(change).await.unwrap().status().as_u16(), path, subject)
+        });
+    }
+    let mut answers = changes.join_all().await;
+    answers.sort();
+    assert_eq!(answers.iter().map(|one| one.0).collect::<Vec<_>>(), [200, 409]);
+    assert_eq!(rig.out().await, [(answers[0].2.clone(), true)]);
+    let again = request("PATCH", &answers[1].1, token, &off("displayName", "Z"));
+    assert_eq!(rig.ask(again).await.status, 200);
+    assert_eq!(rig.out().await.len(), 2);
 }

@@ -93,6 +93,8 @@ pub struct Moves {
 pub enum By {
     /// The id.
     Id(String),
+    /// As tokens name it.
+    Name(String),
     /// `userName` or `displayName`, in any case.
     Label(String),
     /// The provider's own id.

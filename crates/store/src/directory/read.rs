@@ -20,6 +20,7 @@ pub(super) async fn find(
     let sql = match by {
         None => sql,
         Some(By::Id(id)) => sql.with(" AND id = ", &**id),
+        Some(By::Name(name)) => sql.with(" AND name = ", &**name),
         Some(By::Label(label)) => sql.with(" AND label = ", &*label.to_lowercase()),
         Some(By::ExternalId(id)) => sql.with(" AND external_id = ", &**id),
         Some(By::Member(user)) => sql

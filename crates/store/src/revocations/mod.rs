@@ -106,13 +106,13 @@ impl Revocations {
         Ok(())
     }
 
-    /// Whether there is one with this id.
+    /// The one with this id, also one that was lifted.
     ///
     /// # Errors
     /// [`RevocationsFault::Content`] and [`RevocationsFault::Db`].
-    pub async fn has(&self, id: &str) -> Result<bool, RevocationsFault> {
+    pub async fn get(&self, id: &str) -> Result<Option<KeptRevocation>, RevocationsFault> {
         let mut tx = self.pools.begin().await?;
-        Ok(rows::by_id(&mut tx, id).await?.is_some())
+        rows::by_id(&mut tx, id).await
     }
 
     /// What changed after this number, the oldest change first, at most [`PAGE_MAX`]. That it could be

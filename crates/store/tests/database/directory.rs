@@ -74,6 +74,8 @@ pub(crate) async fn entries_are_found_as_they_were_put(fresh: Fresh) {
     assert_eq!(found(None).await, [ann.clone(), bob.clone()]);
     assert_eq!(found(Some(By::Id(id(2)))).await, std::slice::from_ref(&bob));
     assert_eq!(found(Some(By::Label("ANN".into()))).await, std::slice::from_ref(&ann));
+    assert_eq!(found(Some(By::Name("bob".into()))).await, std::slice::from_ref(&bob));
+    assert!(found(Some(By::Name("Bob".into()))).await.is_empty());
     assert_eq!(found(Some(By::ExternalId("x2".into()))).await, [bob]);
     assert!(found(Some(By::ExternalId("X2".into()))).await.is_empty());
     let groups = other.find("corp", Kind::Group, Some(&By::Member(id(1))), 0, 10).await.unwrap();
