@@ -12,6 +12,7 @@ use std::{
 };
 
 use lockgate_gateway::{
+    provider::Providers,
     secret::SecretRef,
     vault::{KeyPlace, KeyPlaces, Vault},
 };
@@ -79,7 +80,7 @@ async fn fetched(place: &DbPlace, source: &KeySource) {
     let (before, begun) = (resident_bytes(), Instant::now());
     let vault = Vault::default();
     let secrets = Arc::new(Secrets::open(place).await.unwrap());
-    let places = KeyPlaces::new(vec![KeyPlace::Here(source.clone())], None);
+    let places = KeyPlaces::new(vec![KeyPlace::Here(source.clone())], Providers::default());
     vault.open(Arc::clone(&secrets), places, source.read().unwrap());
     let connection = ConnectionName::new("staff").unwrap();
     drop(vault.fetch(&connection, &sealed(0)).await.unwrap());

@@ -11,10 +11,11 @@ use crate::vault::Vault;
 
 /// What the reader of a configuration says where a secret itself may stand in place of its
 /// reference, so that the place is not quoted.
-pub const REFERENCE_WANTED: &str = "a secret is named by reference: `env:NAME`, `file:/absolute/path`, `sealed:NAME` or \
-     `vault:PATH#FIELD`";
+pub const REFERENCE_WANTED: &str = "a secret is named by reference: `env:NAME`, `file:/absolute/path`, `sealed:NAME`, \
+     `vault:PATH#FIELD` or `aws-sm:NAME`";
 
-/// Where a secret lives: `env:NAME`, `file:/absolute/path`, `sealed:NAME` or `vault:PATH#FIELD`.
+/// Where a secret lives: `env:NAME`, `file:/absolute/path`, `sealed:NAME`, `vault:PATH#FIELD`,
+/// `aws-sm:NAME` or `aws-sm:NAME#FIELD`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretRef {
     /// An environment variable of the gateway's own process.
@@ -25,6 +26,8 @@ pub enum SecretRef {
     Sealed(SecretName),
     /// A server outside. Only connections' credentials may be there.
     Kept(Kept),
+    /// AWS Secrets Manager. Only connections' credentials may be there.
+    Aws(AwsSecret),
 }
 
 /// A field of a secret in a key-value engine of HashiCorp Vault or OpenBao.
@@ -34,6 +37,15 @@ pub struct Kept {
     pub path: String,
     /// The field.
     pub field: String,
+}
+
+/// A secret in AWS Secrets Manager.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AwsSecret {
+    /// Its name or ARN.
+    pub id: String,
+    /// Of a secret that is a JSON object, the text of this field; else all of it.
+    pub field: Option<String>,
 }
 
 impl SecretRef {
@@ -49,6 +61,9 @@ impl SecretRef {
         if let Some(kept) = text.strip_prefix("vault:") {
             return Kept::parse(kept).map(Self::Kept);
         }
+        if let Some(secret) = text.strip_prefix("aws-sm:") {
+            return AwsSecret::parse(secret).map(Self::Aws);
+        }
         let path = PathBuf::from(text.strip_prefix("file:")?);
         path.is_absolute().then_some(Self::File(path))
     }
@@ -63,7 +78,7 @@ impl SecretRef {
         connection: &ConnectionName,
     ) -> Result<Arc<Secret>, Refusal> {
         match self {
-            Self::Sealed(_) | Self::Kept(_) => vault.fetch(connection, self).await,
+            Self::Sealed(_) | Self::Kept(_) | Self::Aws(_) => vault.fetch(connection, self).await,
             Self::Env(_) | Self::File(_) => self.resolve().map(Arc::new),
         }
     }
@@ -82,7 +97,7 @@ impl SecretRef {
         let read = match self {
             Self::Env(name) => env::var(name).ok().and_then(|text| Secret::of_text(text).ok()),
             Self::File(path) => File::open(path).ok().and_then(|file| Secret::read(file).ok()),
-            Self::Sealed(_) | Self::Kept(_) => None,
+            Self::Sealed(_) | Self::Kept(_) | Self::Aws(_) => None,
         };
         read.ok_or_else(|| {
             let detail = format!("nothing to read at `{self}`");
@@ -98,22 +113,50 @@ impl fmt::Display for SecretRef {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Sealed(name) => write!(f, "sealed:{name}"),
             Self::Kept(kept) => write!(f, "vault:{}#{}", kept.path, kept.field),
+            Self::Aws(AwsSecret { id, field: None }) => write!(f, "aws-sm:{id}"),
+            Self::Aws(AwsSecret { id, field: Some(field) }) => write!(f, "aws-sm:{id}#{field}"),
         }
     }
 }
 
 impl Kept {
     /// Reads `PATH#FIELD`. A path has two steps or more, each of characters that a URL takes as they are.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (path, field) = text.split_once('#')?;
         let plain = |step: &str| {
             let known = |c: u8| c.is_ascii_alphanumeric() || b"-._~@:+=,".contains(&c);
             !step.is_empty() && step != "." && step != ".." && step.bytes().all(known)
         };
         let fits = path.contains('/') && path.split('/').all(plain);
-        let named = !field.is_empty() && !field.chars().any(char::is_control);
-        (fits && named).then(|| Self { path: path.to_owned(), field: field.to_owned() })
+        (fits && is_field(field)).then(|| Self { path: path.to_owned(), field: field.to_owned() })
     }
+}
+
+impl AwsSecret {
+    /// The longest name or ARN, in bytes.
+    const ID_MAX: usize = 2_048;
+
+    /// Reads `NAME`, `NAME#FIELD`, or an ARN in place of the name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (id, field) = match text.split_once('#') {
+            Some((id, field)) => (id, Some(field)),
+            None => (text, None),
+        };
+        // What AWS allows in names, and the colons of ARNs.
+        let known = |c: u8| c.is_ascii_alphanumeric() || b"/_+=.@-:".contains(&c);
+        let fits = (1..=Self::ID_MAX).contains(&id.len()) && id.bytes().all(known);
+        let field = field.map(str::to_owned);
+        (fits && field.as_deref().is_none_or(is_field)).then(|| Self { id: id.to_owned(), field })
+    }
+
+    /// The region that an ARN names.
+    pub fn region(&self) -> Option<&str> {
+        self.id.strip_prefix("arn:")?.split(':').nth(2)
+    }
+}
+
+fn is_field(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }
 
 impl Serialize for SecretRef {
@@ -144,6 +187,9 @@ mod tests {
             "sealed:staff-token",
             "vault:secret/staff#token",
             "vault:team-a/kv/db/main.prod#user name",
+            "aws-sm:prod/staff",
+            "aws-sm:prod/staff#api token",
+            "aws-sm:arn:aws:secretsmanager:eu-central-1:123456789012:secret:staff-a1B2c3#token",
         ] {
             assert_eq!(SecretRef::parse(good).unwrap().to_string(), good);
         }
@@ -168,6 +214,12 @@ mod tests {
             "vault:secret/%2e%2e/sys#token",
             "vault:secret/staff?version=1#token",
             "vault:secret/staff#a\nb",
+            "aws-sm:",
+            "aws-sm:#token",
+            "aws-sm:staff#",
+            "aws-sm:the staff",
+            "aws-sm:staff?x",
+            "aws-sm:staff#a\nb",
         ] {
             assert_eq!(SecretRef::parse(bad), None, "{bad}");
         }

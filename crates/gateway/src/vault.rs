@@ -27,8 +27,8 @@ use sealed::{Opened, unreachable};
 use tokio::time::Instant;
 
 use crate::{
-    provider::{ProviderFault, Server},
-    secret::{Kept, SecretRef},
+    provider::{ProviderFault, Providers},
+    secret::SecretRef,
 };
 
 /// How long a secret is used without asking again where it is kept: a change of it takes effect within
@@ -45,7 +45,7 @@ const TURNS: usize = 16;
 #[derive(Default)]
 pub struct Vault {
     opened: OnceLock<Opened>,
-    server: OnceLock<Arc<Server>>,
+    providers: OnceLock<Providers>,
     known: Mutex<HashMap<SecretRef, Known>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
     hasher: RandomState,
@@ -74,10 +74,10 @@ impl Vault {
         drop(self.opened.set(Opened::new(secrets, places, keys)));
     }
 
-    /// Lets secrets be fetched from this server from now on.
-    pub fn ask_at(&self, server: Arc<Server>) {
-        // The first one stays: there is one.
-        drop(self.server.set(server));
+    /// Lets secrets be fetched from these from now on.
+    pub fn ask_at(&self, providers: Providers) {
+        // The first ones stay: they are told once.
+        drop(self.providers.set(providers));
     }
 
     /// The newest version of a secret, for this connection.
@@ -119,8 +119,8 @@ impl Vault {
     /// be called every few seconds.
     pub async fn tend(&self) {
         self.cache().retain(|_, known| known.is_fresh());
-        if let Some(server) = self.server.get() {
-            server.tend().await;
+        if let Some(providers) = self.providers.get() {
+            providers.tend().await;
         }
     }
 
@@ -149,17 +149,17 @@ impl Vault {
                     opened.ok_or_else(|| unreachable(name, "the vault is not open yet"))?;
                 opened.ask(name).await
             }
-            SecretRef::Kept(kept) => self.ask_server(place, kept).await,
+            SecretRef::Kept(_) | SecretRef::Aws(_) => self.ask_outside(place).await,
             SecretRef::Env(_) | SecretRef::File(_) => {
                 place.resolve().map(|secret| Found { only: None, secret: Arc::new(secret) })
             }
         }
     }
 
-    async fn ask_server(&self, place: &SecretRef, kept: &Kept) -> Result<Found, Refusal> {
-        let fault = match self.server.get() {
-            None => ProviderFault::Unreachable("there is no `vault.server`".to_owned()),
-            Some(server) => match server.read(kept).await {
+    async fn ask_outside(&self, place: &SecretRef) -> Result<Found, Refusal> {
+        let fault = match self.providers.get() {
+            None => ProviderFault::Unreachable("nobody outside was named yet".to_owned()),
+            Some(providers) => match providers.read(place).await {
                 Ok(secret) => return Ok(Found { only: None, secret: Arc::new(secret) }),
                 Err(fault) => fault,
             },

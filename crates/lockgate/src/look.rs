@@ -115,9 +115,7 @@ fn last_seen(loaded: &Loaded, settings: &ConnectionSettings) -> Result<Look, Fai
 /// What a connection's credential may be fetched from; nothing is made for it.
 pub(crate) async fn vault(loaded: &Loaded) -> Result<Arc<Vault>, Failure> {
     let vault = Arc::new(Vault::default());
-    if let Some(server) = offline::vault_server(loaded)? {
-        vault.ask_at(server);
-    }
+    vault.ask_at(offline::vault_providers(loaded)?);
     if let Some(OpenVault { secrets, places, keys }) = OpenVault::existing(loaded).await? {
         vault.open(Arc::new(secrets), places, keys);
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lockgate_gateway::{
-    provider::Server,
+    provider::{Aws, Providers, Server},
     settings::ConnectionSettings,
     snapshot::{issuer_shapes, tool_shapes},
     vault::{KeyPlace, KeyPlaces},
@@ -121,22 +121,25 @@ pub(crate) async fn existing_secrets(loaded: &Loaded) -> Result<Option<Secrets>,
     }
 }
 
-/// The server that keeps secrets and wraps keys, where there is one. Nothing is dialled here.
+/// Everybody outside who keeps secrets and wraps keys. Nothing is dialled here.
 ///
 /// # Errors
-/// Where its settings can't be used.
-pub(crate) fn vault_server(loaded: &Loaded) -> Result<Option<Arc<Server>>, Failure> {
-    let server = loaded.settings.vault.server.as_ref().map(Server::new).transpose();
-    let wrong = |fault| Failure::usage_text(format_args!("vault.server: {fault}"));
-    Ok(server.map_err(wrong)?.map(Arc::new))
+/// Where their settings can't be used.
+pub(crate) fn vault_providers(loaded: &Loaded) -> Result<Providers, Failure> {
+    let settings = &loaded.settings.vault;
+    let server = settings.server.as_ref().map(Server::new).transpose();
+    let server = server.map_err(|fault| Failure::usage_text(format_args!("vault.server: {fault}")));
+    let aws = settings.aws.as_ref().map(Aws::new).transpose();
+    let aws = aws.map_err(|fault| Failure::usage_text(format_args!("vault.aws: {fault}")));
+    Ok(Providers { server: server?.map(Arc::new), aws: aws?.map(Arc::new) })
 }
 
 /// Where the vault's keys are: a file beside the recording's where the configuration says nothing.
-pub(crate) fn vault_keys(loaded: &Loaded, server: Option<Arc<Server>>) -> KeyPlaces {
+pub(crate) fn vault_keys(loaded: &Loaded, providers: Providers) -> KeyPlaces {
     let settings = &loaded.settings.vault;
     let file = || KeyPlace::file(keys_folder(&loaded.settings.data).join("vault.key"));
     let sealing = settings.keys.clone().unwrap_or_else(file);
-    KeyPlaces::new(settings.older_keys.iter().cloned().chain([sealing]).collect(), server)
+    KeyPlaces::new(settings.older_keys.iter().cloned().chain([sealing]).collect(), providers)
 }
 
 fn place(loaded: &Loaded, file: PathBuf) -> Result<DbPlace, Failure> {

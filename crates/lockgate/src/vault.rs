@@ -61,7 +61,7 @@ impl OpenVault {
     /// # Errors
     /// As [`Self::open`], and where the reference to the database's URL leads nowhere.
     pub(crate) async fn of(loaded: &Loaded) -> Result<Self, Failure> {
-        let keys = offline::vault_keys(loaded, offline::vault_server(loaded)?);
+        let keys = offline::vault_keys(loaded, offline::vault_providers(loaded)?);
         let place = offline::vault_place(loaded)?;
         Self::open(&place, keys).await.map_err(Failure::unreachable)
     }
@@ -72,7 +72,7 @@ impl OpenVault {
     /// As [`Self::of`].
     pub(crate) async fn existing(loaded: &Loaded) -> Result<Option<Self>, Failure> {
         let Some(secrets) = offline::existing_secrets(loaded).await? else { return Ok(None) };
-        let places = offline::vault_keys(loaded, offline::vault_server(loaded)?);
+        let places = offline::vault_keys(loaded, offline::vault_providers(loaded)?);
         if secrets.sealing_key().await.map_err(Failure::unreachable)?.is_none() {
             return Ok(None);
         }

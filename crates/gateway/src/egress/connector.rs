@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     future::Future,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -21,11 +21,22 @@ use tower_service::Service;
 
 use super::{EgressFault, EgressRules, target};
 
+/// Where AWS tells a machine who it is: the instance, the container, and the pod.
+const METADATA: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+];
+
 /// Dials what its rules allow. TLS is laid over it by the client.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     rules: EgressRules,
     names: Names,
+    /// Whether [`METADATA`] may be dialled.
+    metadata: bool,
 }
 
 /// A [`Connector`] with TLS over it, and one limit over both.
@@ -61,12 +72,16 @@ impl Timed {
 
 impl Connector {
     pub(super) fn new(rules: EgressRules) -> Self {
-        Self { rules, names: Names::System }
+        Self { rules, names: Names::System, metadata: false }
+    }
+
+    pub(super) fn to_metadata(rules: EgressRules) -> Self {
+        Self { metadata: true, ..Self::new(rules) }
     }
 
     #[cfg(test)]
-    pub(super) fn with_names(rules: EgressRules, names: Names) -> Self {
-        Self { rules, names }
+    pub(super) fn named(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     async fn dial(self, uri: Uri) -> Result<TokioIo<TcpStream>, EgressFault> {
@@ -78,7 +93,7 @@ impl Connector {
 
     /// Every address of the host, or the fault of the first that may not be dialled: a name that
     /// points inside with one of its addresses is not to be trusted with the others.
-    async fn checked(&self, uri: &Uri) -> Result<Vec<SocketAddr>, EgressFault> {
+    pub(super) async fn checked(&self, uri: &Uri) -> Result<Vec<SocketAddr>, EgressFault> {
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.host().unwrap_or_default();
         // The host alone: what stands behind it may be a secret.
@@ -90,8 +105,12 @@ impl Connector {
         if !target::port_allowed(Some(port)) {
             return Err(fault("its port is not dialled"));
         }
-        let addresses = self.names.resolve(host.trim_matches(['[', ']'])).await?;
-        for address in &addresses {
+        let host = host.trim_matches(['[', ']']);
+        let addresses = self.names.resolve(host).await?;
+        // By its address alone: a name that leads there is somebody's trick.
+        let metadata =
+            |address| self.metadata && METADATA.contains(address) && host.parse() == Ok(*address);
+        for address in addresses.iter().filter(|address| !metadata(address)) {
             self.rules.admit(*address, tls)?;
         }
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())

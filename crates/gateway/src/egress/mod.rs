@@ -87,6 +87,15 @@ pub fn client(rules: &EgressRules) -> Result<Client, EgressFault> {
     Client::over(Connector::new(rules.clone()), rules)
 }
 
+/// The same, that also reaches where clouds tell a machine who it is. Never for an address that a
+/// message, an upstream or an issuer named.
+///
+/// # Errors
+/// As [`client`].
+pub(crate) fn client_to_metadata(rules: &EgressRules) -> Result<Client, EgressFault> {
+    Client::over(Connector::to_metadata(rules.clone()), rules)
+}
+
 /// The same, that shows a certificate of its own in TLS to servers that ask for one.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use lockgate_model::Reason;
 use tokio::{
@@ -66,7 +66,7 @@ fn rules(allow_private: bool) -> EgressRules {
 fn naming(rules: EgressRules, answers: &[&[&str]]) -> Client {
     let lists = answers.iter().map(|list| list.iter().map(|a| a.parse().unwrap()).collect());
     let names = Names::Answers(Arc::new(Mutex::new(lists.collect::<Vec<Vec<IpAddr>>>())));
-    Client::over(Connector::with_names(rules.clone(), names), &rules).unwrap()
+    Client::over(Connector::new(rules.clone()).named(names), &rules).unwrap()
 }
 
 fn get(url: &str) -> Request<Full<Bytes>> {
@@ -213,7 +213,7 @@ async fn row_s6_the_checked_address_is_the_one_dialled() {
     ]));
     let mut rules = rules(true);
     rules.connect_wait_max = Duration::from_millis(100);
-    let connector = Connector::with_names(rules.clone(), Names::Answers(names.clone()));
+    let connector = Connector::new(rules.clone()).named(Names::Answers(names.clone()));
     let client = Client::over(connector, &rules).unwrap();
     client.send(get(&format!("http://a.example:{port}/"))).await.unwrap_err();
     assert_eq!(names.lock().unwrap().len(), 1);
@@ -221,6 +221,26 @@ async fn row_s6_the_checked_address_is_the_one_dialled() {
     // The twin: the next request asks again, and is served.
     let answer = client.send(get(&format!("http://a.example:{port}/"))).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Where a cloud tells a machine who it is, only one client dials, and by the address alone.
+#[tokio::test]
+async fn only_one_client_asks_a_machine_who_it_is() {
+    let metadata = Connector::to_metadata(rules(false));
+    let refused = |fault| matches!(fault, Err(EgressFault::Address(_) | EgressFault::Url { .. }));
+    for address in ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]"] {
+        let url: Uri = format!("http://{address}/latest/meta-data/").parse().unwrap();
+        assert_eq!(metadata.checked(&url).await.unwrap().len(), 1, "{url}");
+        assert!(refused(Connector::new(rules(true)).checked(&url).await), "{url}");
+        // By a name that leads there.
+        let bare = address.trim_matches(['[', ']']).parse().unwrap();
+        let names = Names::Answers(Arc::new(Mutex::new(vec![vec![bare]])));
+        let named = Uri::from_static("http://a.example/latest/meta-data/");
+        assert!(refused(metadata.clone().named(names).checked(&named).await), "{url}");
+    }
+    for url in ["http://169.254.169.253/", "http://127.0.0.1:9/", "http://10.0.0.1/"] {
+        assert!(refused(metadata.checked(&Uri::from_static(url)).await), "{url}");
+    }
 }
 
 #[tokio::test]

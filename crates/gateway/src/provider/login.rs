@@ -10,7 +10,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     LoginSettings, ProviderFault,
-    server::{Server, json, parse, parse_data},
+    server::{Server, parse_data},
+    wire::{json, parse},
 };
 
 /// A session that is younger than this is not why something was refused.

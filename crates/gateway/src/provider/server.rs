@@ -2,50 +2,30 @@
 //!
 //! <https://openbao.org/api-docs/> and <https://developer.hashicorp.com/vault/api-docs> have them.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use lockgate_vault::Secret;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout};
-use zeroize::Zeroizing;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     ProviderFault, ServerSettings,
     login::{Login, Session},
+    wire::{self, CONNECT_WAIT_MAX, Fields, Wire, parse, unusable},
 };
 use crate::{
-    body,
-    egress::{self, Client, EgressFault, EgressRules},
+    egress::{self, EgressFault, EgressRules},
     secret::Kept,
 };
-
-/// Each call must be answered within this time.
-const CALL_MAX: Duration = Duration::from_secs(3);
-/// Where it can't be reached, nobody else tries within this time.
-const AWAY: Duration = Duration::from_secs(1);
-/// A connection must stand within this time.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
-/// An answer is at most this long, in bytes: what a key-value engine keeps under one path.
-const ANSWER_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// A HashiCorp Vault or OpenBao server, and the session there.
 pub struct Server {
     settings: ServerSettings,
-    client: Client,
+    wire: Wire,
     /// With `/v1/` at its end.
     base: String,
     namespace: Option<HeaderValue>,
     login: Login,
-    /// Since when it can't be reached, and why.
-    away: Mutex<Option<(Instant, ProviderFault)>>,
 }
 
 /// What every answer has around its own.
@@ -61,9 +41,6 @@ struct Version<'a> {
     #[serde(borrow)]
     data: Option<Fields<'a>>,
 }
-
-/// Borrowed from the answer, so that no field but the wanted one is copied.
-type Fields<'a> = HashMap<String, &'a RawValue>;
 
 impl Server {
     /// From its settings. Nothing is dialled here.
@@ -83,11 +60,10 @@ impl Server {
             why: "its namespace is nothing that a header carries",
         })?;
         Ok(Self {
-            client: egress::client(&rules)?,
+            wire: Wire::new(egress::client(&rules)?),
             base: format!("{}/v1/", url.as_str().trim_end_matches('/')),
             namespace,
             login: Login::new(settings.login.clone()),
-            away: Mutex::default(),
             settings: settings.clone(),
         })
     }
@@ -115,10 +91,7 @@ impl Server {
                 version.data.ok_or_else(|| missing("its newest version was deleted"))?
             }
         };
-        let field = fields.get(&kept.field).ok_or_else(|| missing("it has no such field"))?;
-        let text: String =
-            serde_json::from_str(field.get()).map_err(|_| missing("the field is no text"))?;
-        Secret::of_text(text).map_err(|fault| missing(&fault.to_string()))
+        wire::field(&fields, &kept.field)
     }
 
     /// Keeps the session alive. To be called every few seconds.
@@ -148,32 +121,11 @@ impl Server {
         }
     }
 
-    /// One call, and its answer where that is a success. Who waited behind a call that nobody answered
-    /// is not kept waiting once more.
+    /// One call, and its answer where that is a success.
     ///
     /// # Errors
     /// [`ProviderFault`]
     pub(super) async fn call(
-        &self,
-        method: &Method,
-        path: &str,
-        session: Option<&Session>,
-        body: Bytes,
-    ) -> Result<Bytes, ProviderFault> {
-        let away = || self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = away().clone().filter(|(since, _)| since.elapsed() < AWAY);
-        if let Some((_, fault)) = known {
-            return Err(fault);
-        }
-        let answered = self.send(method, path, session, body).await;
-        *away() = match &answered {
-            Err(fault @ ProviderFault::Unreachable(_)) => Some((Instant::now(), fault.clone())),
-            _ => None,
-        };
-        answered
-    }
-
-    async fn send(
         &self,
         method: &Method,
         path: &str,
@@ -194,25 +146,8 @@ impl Server {
         }
         let request = request.body(Full::new(body));
         let request = request.map_err(|_| unusable("it can't be asked for that path"))?;
-        let answered = async {
-            let answer = self.client.send(request).await;
-            let answer = answer.map_err(|refusal| unusable(&refusal.detail))?;
-            judge(answer.status())?;
-            let read = body::read(answer.into_body(), ANSWER_MAX_BYTES).await;
-            read.map_err(|_| unusable("its answer broke off, or is too long"))
-        };
-        let late = |_| unusable(&format!("no answer within {} s", CALL_MAX.as_secs()));
-        timeout(CALL_MAX, answered).await.map_err(late)?
+        self.wire.ask(request, judge).await
     }
-}
-
-/// Reads an answer.
-///
-/// # Errors
-/// [`ProviderFault::Unreachable`]: something else answers there.
-pub(super) fn parse<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, ProviderFault> {
-    // The library's words may quote what it read.
-    serde_json::from_slice(answer).map_err(|_| unusable("its answer is not of the known form"))
 }
 
 /// As [`parse`], of the part under `data`.
@@ -223,17 +158,7 @@ pub(super) fn parse_data<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Provid
     Ok(parse::<Envelope<T>>(answer)?.data)
 }
 
-/// A body of JSON.
-///
-/// # Errors
-/// [`ProviderFault::Unreachable`], which does not happen to our own types.
-pub(super) fn json(value: &impl Serialize) -> Result<Bytes, ProviderFault> {
-    let bytes = serde_json::to_vec(value).map(Zeroizing::new);
-    // Wiped when the last part of it was sent.
-    bytes.map(Bytes::from_owner).map_err(|_| unusable("it can't be asked that"))
-}
-
-fn judge(status: StatusCode) -> Result<(), ProviderFault> {
+fn judge(status: StatusCode, _: &[u8]) -> Result<(), ProviderFault> {
     let number = status.as_u16();
     match number {
         200 | 204 => Ok(()),
@@ -242,8 +167,4 @@ fn judge(status: StatusCode) -> Result<(), ProviderFault> {
         // Sealed, standby, over its limits, or behind a redirect.
         _ => Err(unusable(&format!("the server answers with status {number}"))),
     }
-}
-
-pub(super) fn unusable(why: &str) -> ProviderFault {
-    ProviderFault::Unreachable(why.to_owned())
 }

@@ -8,11 +8,9 @@ use zeroize::Zeroizing;
 
 use super::{
     ProviderFault, Server,
-    server::{json, parse_data, unusable},
+    server::parse_data,
+    wire::{json, wrapped},
 };
-
-/// The longest text that a key is wrapped as, in bytes; ours come to some hundred.
-const WRAPPED_MAX_BYTES: usize = 8 * 1024;
 
 #[derive(Serialize)]
 struct Wrap<'a> {
@@ -51,12 +49,7 @@ impl Server {
         let body = Wrap { plaintext: &plaintext, associated_data: about(key.id()) };
         let answer =
             self.ask(&Method::POST, &format!("{mount}/encrypt/{name}"), json(&body)?).await?;
-        let wrapped = parse_data::<Wrapped>(&answer)?.ciphertext;
-        if (1..=WRAPPED_MAX_BYTES).contains(&wrapped.len()) {
-            Ok(wrapped)
-        } else {
-            Err(unusable("what it wrapped is not of the known form"))
-        }
+        wrapped(parse_data::<Wrapped>(&answer)?.ciphertext)
     }
 
     /// Has the key of this id unwrapped.

@@ -1,7 +1,7 @@
 //! Where the vault's keys are, and reading and changing them there: a file, a variable, or the database,
 //! wrapped by a server outside. Unwrapped, they are in memory only.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 use lockgate_model::Timestamp;
 use lockgate_store::{
@@ -12,26 +12,21 @@ use lockgate_vault::{KeyFault, KeyId, KeySource, Keyring, VaultKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    provider::{ProviderFault, Server},
+    provider::{ProviderFault, Providers, WrappingKey},
     secret::SecretRef,
 };
 
 /// What the reader of a configuration says where a key itself may stand in place of where it is.
 pub const KEYS_WANTED: &str = "the vault's keys are named by where they are: `file:/absolute/path`, \
-     `env:NAME` or `transit:NAME`";
+     `env:NAME`, `transit:NAME` or `kms:KEY`";
 
 /// One place of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPlace {
     /// A file or a variable.
     Here(KeySource),
-    /// The database, each wrapped by the transit engine of `vault.server`.
-    Transit {
-        /// Where the engine is mounted.
-        mount: String,
-        /// The key there.
-        name: String,
-    },
+    /// The database, each wrapped under a key that somebody outside keeps.
+    Wrapped(WrappingKey),
 }
 
 /// Every place of keys. The newest key of the last one is meant for sealing; all others open what was
@@ -39,7 +34,7 @@ pub enum KeyPlace {
 #[derive(Clone)]
 pub struct KeyPlaces {
     places: Vec<KeyPlace>,
-    server: Option<Arc<Server>>,
+    providers: Providers,
 }
 
 /// Why keys can't be read or changed.
@@ -52,25 +47,25 @@ pub enum KeysFault {
     /// The database in which wrapped ones are.
     #[error(transparent)]
     Db(#[from] DbFault),
-    /// The server that wraps them.
+    /// Whoever wraps them.
     #[error("the vault's keys at `{place}` can't be had: {fault}")]
     Outside {
         /// Where they are.
-        place: KeyPlace,
+        place: WrappingKey,
         /// What happened.
         fault: ProviderFault,
     },
 }
 
 impl KeyPlaces {
-    /// These places, the one that seals last. `server` wraps where one of them says so.
-    pub const fn new(places: Vec<KeyPlace>, server: Option<Arc<Server>>) -> Self {
-        Self { places, server }
+    /// These places, the one that seals last. `providers` wrap where one of them says so.
+    pub const fn new(places: Vec<KeyPlace>, providers: Providers) -> Self {
+        Self { places, providers }
     }
 
     /// Whether somebody outside can take keys away, by no longer unwrapping them.
     pub(super) fn are_wrapped(&self) -> bool {
-        self.places.iter().any(|place| matches!(place, KeyPlace::Transit { .. }))
+        self.places.iter().any(|place| matches!(place, KeyPlace::Wrapped(_)))
     }
 
     /// Whether there may be other keys by now than these. Those of files are read in vain rather; who
@@ -99,8 +94,8 @@ impl KeyPlaces {
         for place in &self.places {
             let newer = match place {
                 KeyPlace::Here(source) => source.read()?,
-                KeyPlace::Transit { mount, name } => {
-                    let keys = self.unwrapped(place, mount, name, secrets).await?;
+                KeyPlace::Wrapped(under) => {
+                    let keys = self.unwrapped(under, secrets).await?;
                     if keys.is_empty() {
                         continue;
                     }
@@ -127,11 +122,11 @@ impl KeyPlaces {
     ) -> Result<Keyring, KeysFault> {
         match self.places.last() {
             Some(KeyPlace::Here(source)) => drop(source.read_or_create()?),
-            Some(place @ KeyPlace::Transit { mount, name }) => {
-                let named = place.to_string();
+            Some(KeyPlace::Wrapped(under)) => {
+                let named = under.to_string();
                 let known = secrets.wrapped_keys().await?;
                 if !known.iter().any(|key| key.place == named) {
-                    self.wrap(place, mount, name, secrets, now).await?;
+                    self.wrap(under, secrets, now).await?;
                 }
             }
             None => {}
@@ -146,9 +141,7 @@ impl KeyPlaces {
     pub async fn add(&self, secrets: &Secrets, now: Timestamp) -> Result<Keyring, KeysFault> {
         match self.places.last() {
             Some(KeyPlace::Here(source)) => drop(source.add()?),
-            Some(place @ KeyPlace::Transit { mount, name }) => {
-                self.wrap(place, mount, name, secrets, now).await?;
-            }
+            Some(KeyPlace::Wrapped(under)) => self.wrap(under, secrets, now).await?,
             None => {}
         }
         self.read(secrets).await
@@ -178,20 +171,18 @@ impl KeyPlaces {
 
     async fn unwrapped(
         &self,
-        place: &KeyPlace,
-        mount: &str,
-        name: &str,
+        under: &WrappingKey,
         secrets: &Secrets,
     ) -> Result<Vec<VaultKey>, KeysFault> {
-        let outside = |fault| KeysFault::Outside { place: place.clone(), fault };
-        let (server, named) = (self.server().map_err(outside)?, place.to_string());
+        let outside = |fault| KeysFault::Outside { place: under.clone(), fault };
+        let named = under.to_string();
         let mut keys = Vec::new();
         for wrapped in secrets.wrapped_keys().await?.iter().filter(|key| key.place == named) {
             let id = KeyId::parse(&wrapped.id).ok_or_else(|| {
                 let why = format!("`{}` is no key's id", wrapped.id.escape_default());
                 outside(ProviderFault::Refused(why))
             })?;
-            let key = server.unwrap(mount, name, id, &wrapped.wrapped).await;
+            let key = self.providers.unwrap(under, id, &wrapped.wrapped).await;
             keys.push(key.map_err(outside)?);
         }
         Ok(keys)
@@ -201,29 +192,22 @@ impl KeyPlaces {
     /// is the one.
     async fn wrap(
         &self,
-        place: &KeyPlace,
-        mount: &str,
-        name: &str,
+        under: &WrappingKey,
         secrets: &Secrets,
         now: Timestamp,
     ) -> Result<(), KeysFault> {
-        let outside = |fault| KeysFault::Outside { place: place.clone(), fault };
+        let outside = |fault| KeysFault::Outside { place: under.clone(), fault };
         let last = secrets.wrapped_keys().await?.last().map_or(0, |key| key.number);
         let key = VaultKey::random()?;
-        let wrapped = self.server().map_err(outside)?.wrap(mount, name, &key).await;
+        let wrapped = self.providers.wrap(under, &key).await;
         let wrapped = WrappedKey {
             id: key.id().to_string(),
-            place: place.to_string(),
+            place: under.to_string(),
             number: last + 1,
             wrapped: wrapped.map_err(outside)?,
         };
         secrets.add_wrapped_key(&wrapped, now).await?;
         Ok(())
-    }
-
-    fn server(&self) -> Result<&Server, ProviderFault> {
-        let none = || ProviderFault::Unreachable("there is no `vault.server`".to_owned());
-        self.server.as_deref().ok_or_else(none)
     }
 }
 
@@ -235,19 +219,15 @@ impl fmt::Display for KeyPlaces {
 }
 
 impl KeyPlace {
-    /// Reads `file:/absolute/path`, `env:NAME`, `transit:NAME` or `transit:MOUNT/NAME`; `None` for
-    /// anything else.
+    /// Reads `file:/absolute/path`, `env:NAME`, or a [`WrappingKey`]; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        if let Some(path) = text.strip_prefix("transit:") {
-            let (mount, name) = path.rsplit_once('/').unwrap_or(("transit", path));
-            // As plain as the paths of references.
-            SecretRef::parse(&format!("vault:{mount}/{name}#key"))?;
-            return Some(Self::Transit { mount: mount.to_owned(), name: name.to_owned() });
+        if let Some(under) = WrappingKey::parse(text) {
+            return Some(Self::Wrapped(under));
         }
         match SecretRef::parse(text)? {
             SecretRef::Env(name) => Some(Self::Here(KeySource::Env(name))),
             SecretRef::File(path) => Some(Self::file(path)),
-            SecretRef::Sealed(_) | SecretRef::Kept(_) => None,
+            SecretRef::Sealed(_) | SecretRef::Kept(_) | SecretRef::Aws(_) => None,
         }
     }
 
@@ -261,8 +241,7 @@ impl fmt::Display for KeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Here(source) => source.fmt(f),
-            Self::Transit { mount, name } if mount == "transit" => write!(f, "transit:{name}"),
-            Self::Transit { mount, name } => write!(f, "transit:{mount}/{name}"),
+            Self::Wrapped(under) => under.fmt(f),
         }
     }
 }

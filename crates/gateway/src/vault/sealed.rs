@@ -165,17 +165,18 @@ mod tests {
 
     use super::{Opened, WRAPPED_MAX};
     use crate::{
-        provider::Server,
+        provider::{Providers, Server},
         vault::{KeyPlace, KeyPlaces},
     };
 
     /// A server of which nobody answers at its address.
-    fn away() -> Server {
+    fn away() -> Providers {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", free.local_addr().unwrap());
         let login = json!({ "token": "file:/etc/hostname" });
         let settings = json!({ "url": url, "allow_private": true, "login": login });
-        Server::new(&serde_json::from_value(settings).unwrap()).unwrap()
+        let server = Server::new(&serde_json::from_value(settings).unwrap()).unwrap();
+        Providers { server: Some(Arc::new(server)), aws: None }
     }
 
     #[tokio::test]
@@ -206,7 +207,7 @@ mod tests {
         };
         secrets.put(&new).await.unwrap();
         let places = vec![KeyPlace::parse("transit:lockgate").unwrap()];
-        let opened = Opened::new(secrets, KeyPlaces::new(places, Some(Arc::new(away()))), keys);
+        let opened = Opened::new(secrets, KeyPlaces::new(places, away()), keys);
         let name = SecretName::new("a").unwrap();
         assert_eq!(opened.ask(&name).await.unwrap().secret.expose(), "hunter2");
         *opened.keys_read.lock().await -= WRAPPED_MAX;

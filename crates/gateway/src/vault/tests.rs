@@ -11,7 +11,7 @@ use lockgate_vault::{About, KeySource, Purpose, Secret};
 use tempfile::TempDir;
 
 use super::{AWAY, CACHE_MAX, FRESH, Found, KeyPlace, KeyPlaces, Known, Vault, sealed::KEYS_EVERY};
-use crate::secret::SecretRef;
+use crate::{provider::Providers, secret::SecretRef};
 
 struct Rig {
     vault: Vault,
@@ -29,7 +29,7 @@ impl Rig {
         let keys = folder.path().join("vault.key");
         let source = KeySource::File(keys.clone());
         let vault = Vault::default();
-        let places = KeyPlaces::new(vec![KeyPlace::file(keys.clone())], None);
+        let places = KeyPlaces::new(vec![KeyPlace::file(keys.clone())], Providers::default());
         vault.open(Arc::clone(&secrets), places, source.read_or_create().unwrap());
         Self { vault, secrets, source, keys, folder }
     }

@@ -55,6 +55,8 @@ fn single(settings: &mut Settings) -> Vec<(&'static str, &mut PathBuf)> {
     }
     let server = settings.vault.server.as_mut().and_then(|server| server.ca.as_mut());
     all.extend(server.map(|ca| ("vault.server.ca", ca)));
+    let aws = settings.vault.aws.as_mut().and_then(|aws| aws.ca.as_mut());
+    all.extend(aws.map(|ca| ("vault.aws.ca", ca)));
     all.extend(settings.recording.ship.as_mut().and_then(|ship| match &mut ship.to {
         ShipTarget::Folder(folder) => Some(("recording.ship.to.folder", folder)),
         ShipTarget::S3(s3) => Some(("recording.ship.to.s3.ca", s3.ca.as_mut()?)),

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use lockgate_console::ApiSettings;
 use lockgate_gateway::{
-    provider::ServerSettings,
+    provider::{AwsSettings, ServerSettings},
     secret::SecretRef,
     settings::{
         ApprovalSettings, ConnectionSettings, GatewaySettings, IssuerSettings, ListenSettings,
@@ -113,7 +113,8 @@ pub(crate) struct RecordingSettings {
 pub(crate) struct VaultSettings {
     /// The keys under which secrets are sealed: `file:/absolute/path` of a file that this program
     /// keeps, `env:NAME` of a variable that its operator keeps, or `transit:NAME` of a key in the transit
-    /// engine of `server`, which wraps them. `keys/vault.key` in the data folder where absent.
+    /// engine of `server` or `kms:KEY` of one in the KMS of `aws`, which wraps them. `keys/vault.key` in
+    /// the data folder where absent.
     #[schemars(with = "Option<String>")]
     pub(crate) keys: Option<KeyPlace>,
     /// Where keys of before are, which only open: for a move to another place.
@@ -122,6 +123,9 @@ pub(crate) struct VaultSettings {
     /// The HashiCorp Vault or OpenBao server to which references `vault:PATH#FIELD` lead, and `transit:`
     /// keys; none where absent.
     pub(crate) server: Option<ServerSettings>,
+    /// The AWS account to whose Secrets Manager references `aws-sm:NAME` lead, and in whose KMS keys
+    /// `kms:KEY` are; none where absent.
+    pub(crate) aws: Option<AwsSettings>,
 }
 
 /// What the log says, and how.

@@ -100,9 +100,11 @@ fn credential(settings: &ConnectionSettings, detail: &str) -> String {
         SecretRef::Sealed(name) => {
             Some(format!("`lockgate secret set {name}` puts it into the vault"))
         }
-        SecretRef::Kept(kept) => Some(format!(
-            "`vault:{}#{}` must be there, and `vault.server` lead to who keeps it",
-            kept.path, kept.field
+        SecretRef::Kept(_) => {
+            Some(format!("`{reference}` must be there, and `vault.server` lead to who keeps it"))
+        }
+        SecretRef::Aws(_) => Some(format!(
+            "`{reference}` must be there, and `vault.aws` be an account that may read it"
         )),
         SecretRef::Env(_) | SecretRef::File(_) => None,
     });

@@ -131,11 +131,9 @@ impl Beside {
         deliver_all(&ground, elsewhere.as_ref(), tasks)?;
         // What the receivers still need is known from here on.
         keep::retain(&ground, shipper, tasks);
-        let server = offline::vault_server(loaded)?;
-        if let Some(server) = &server {
-            ground.gateway.ground.vault.ask_at(Arc::clone(server));
-        }
-        let (place, keys) = (offline::vault_place(loaded)?, offline::vault_keys(loaded, server));
+        let providers = offline::vault_providers(loaded)?;
+        ground.gateway.ground.vault.ask_at(providers.clone());
+        let (place, keys) = (offline::vault_place(loaded)?, offline::vault_keys(loaded, providers));
         // Before servers are looked at, which takes their credentials.
         let first = vault::open(&ground, &place, &keys).await;
         tasks.spawn(vault::keep(ground.clone(), place, keys, first));

@@ -36,7 +36,10 @@ impl Inputs {
             };
             files.extend(secrets.values().filter_map(|secret| match secret {
                 SecretRef::File(file) => Some(file.clone()),
-                SecretRef::Env(_) | SecretRef::Sealed(_) | SecretRef::Kept(_) => None,
+                SecretRef::Env(_)
+                | SecretRef::Sealed(_)
+                | SecretRef::Kept(_)
+                | SecretRef::Aws(_) => None,
             }));
         }
         Self {

@@ -1,5 +1,6 @@
 //! `lockgate vault status`: the keys, and whether every secret and every user's grant opens.
 
+use lockgate_gateway::provider::Providers;
 use lockgate_store::secrets::{GrantOf, GrantRow, SealedOf, SecretRow, Secrets};
 use lockgate_vault::{About, KeyId, Keyring, Purpose, Sealed};
 use serde::Serialize;
@@ -57,7 +58,7 @@ pub(super) fn run(status: &Status, terminal: Terminal) -> Outcome {
         let vault = OpenVault::existing(&loaded).await?;
         let mut report = match &vault {
             Some(vault) => report(vault).await?,
-            None => Report::nothing(offline::vault_keys(&loaded, None).to_string()),
+            None => Report::nothing(offline::vault_keys(&loaded, Providers::default()).to_string()),
         };
         let secrets = vault.as_ref().map(|vault| &vault.secrets);
         let unusable = unusable(secrets, &loaded.gateway).await;

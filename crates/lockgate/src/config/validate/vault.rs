@@ -1,8 +1,8 @@
 //! The vault: a server that can be asked, and references that lead there.
 
 use lockgate_gateway::{
-    provider::{LoginSettings, ServerSettings},
-    secret::SecretRef,
+    provider::{AwsSettings, LoginSettings, ServerSettings, WrappingKey},
+    secret::{AwsSecret, Kept, SecretRef},
     settings::{ConnectionSettings, UpstreamSettings},
     vault::KeyPlace,
 };
@@ -21,15 +21,21 @@ pub(super) fn check(settings: &Settings, found: &mut Vec<Finding>) {
     );
     let older = settings.vault.older_keys.iter().map(|place| ("vault.older_keys", place));
     for (key, place) in older.chain(settings.vault.keys.iter().map(|place| ("vault.keys", place))) {
-        section.check(
-            settings.vault.server.is_some() || !matches!(place, KeyPlace::Transit { .. }),
-            key,
-            format!("`{place}` is at no server"),
-            "say under `vault.server` where it is",
-        );
+        let (known, place_of_it) = match place {
+            KeyPlace::Here(_) => continue,
+            KeyPlace::Wrapped(WrappingKey::Transit { .. }) => {
+                (settings.vault.server.is_some(), "vault.server")
+            }
+            KeyPlace::Wrapped(WrappingKey::Kms(_)) => (settings.vault.aws.is_some(), "vault.aws"),
+        };
+        let help = format!("say under `{place_of_it}` where it is");
+        section.check(known, key, format!("`{place}` is nowhere"), &help);
     }
     if let Some(one) = &settings.vault.server {
         server(one, &mut Section { path: vec!["vault".to_owned(), "server".to_owned()], found });
+    }
+    if let Some(one) = &settings.vault.aws {
+        aws(one, &mut Section { path: vec!["vault".to_owned(), "aws".to_owned()], found });
     }
 }
 
@@ -70,6 +76,34 @@ fn server(one: &ServerSettings, at: &mut Section<'_>) {
     }
 }
 
+fn aws(one: &AwsSettings, at: &mut Section<'_>) {
+    at.check(
+        one.is_region(),
+        "region",
+        format!("there is no region `{}`", one.region.escape_default()),
+        "write it as `eu-central-1`",
+    );
+    for (key, url) in [("secrets_manager", &one.secrets_manager), ("kms", &one.kms)] {
+        if let Some(url) = url {
+            check_dialled(url.as_str(), key, one.allow_private, at);
+        }
+    }
+    at.check(
+        one.access_key.is_some() == one.secret_key.is_some(),
+        "access_key",
+        "one of `access_key` and `secret_key` signs nothing",
+        "name both, or none where the machine has an identity of its own",
+    );
+    for (key, place) in [("access_key", &one.access_key), ("secret_key", &one.secret_key)] {
+        at.check(
+            place.as_ref().is_none_or(SecretRef::is_local),
+            key,
+            "nobody outside can hold what it is opened with",
+            "name it as `env:NAME` or `file:/absolute/path`",
+        );
+    }
+}
+
 /// Plain steps, as in a reference.
 fn is_mount(text: &str) -> bool {
     SecretRef::parse(&format!("vault:{text}/name#field")).is_some()
@@ -82,17 +116,38 @@ pub(super) fn connection(one: &ConnectionSettings, all: &Settings, at: &mut Sect
         UpstreamSettings::Stdio(stdio) => ("upstream.stdio.env", &stdio.env),
     };
     for place in places.values() {
-        let SecretRef::Kept(kept) = place else { continue };
-        let Some(server) = &all.vault.server else {
-            let what = format!("`{place}` leads to no server");
-            at.check(false, key, what, "say under `vault.server` where it is");
-            continue;
-        };
-        at.check(
-            server.mount_of(&kept.path).is_some(),
-            key,
-            format!("`{place}` is below no key-value engine"),
-            "add the path at which it is mounted to `vault.server.mounts`, as `secret: 2`",
-        );
+        match place {
+            SecretRef::Kept(kept) => at_server(kept, place, key, all, at),
+            SecretRef::Aws(secret) => at_aws(secret, place, key, all, at),
+            SecretRef::Env(_) | SecretRef::File(_) | SecretRef::Sealed(_) => {}
+        }
     }
+}
+
+fn at_server(kept: &Kept, place: &SecretRef, key: &str, all: &Settings, at: &mut Section<'_>) {
+    let Some(server) = &all.vault.server else {
+        let what = format!("`{place}` leads to no server");
+        at.check(false, key, what, "say under `vault.server` where it is");
+        return;
+    };
+    at.check(
+        server.mount_of(&kept.path).is_some(),
+        key,
+        format!("`{place}` is below no key-value engine"),
+        "add the path at which it is mounted to `vault.server.mounts`, as `secret: 2`",
+    );
+}
+
+fn at_aws(secret: &AwsSecret, place: &SecretRef, key: &str, all: &Settings, at: &mut Section<'_>) {
+    let Some(aws) = &all.vault.aws else {
+        let what = format!("`{place}` leads to no account");
+        at.check(false, key, what, "say under `vault.aws` where it is");
+        return;
+    };
+    at.check(
+        secret.region().is_none_or(|region| region == aws.region),
+        key,
+        format!("`{place}` is not in the region `{}`", aws.region),
+        "replicate it there: one region is asked",
+    );
 }
