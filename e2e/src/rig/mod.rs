@@ -1,6 +1,7 @@
 //! Stand-ins under the tests' control: a plain HTTP server on threads, an issuer that also makes
 //! tokens no provider would, and an upstream that writes down what reaches it and may misbehave.
 
+pub mod aws;
 pub mod bao;
 mod mint;
 mod server;

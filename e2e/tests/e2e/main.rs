@@ -1,6 +1,7 @@
 //! The end-to-end proofs: every file is a room of its own around the real binary.
 #![cfg(test)]
 
+mod aws;
 mod backup;
 mod big;
 mod certificates;
@@ -25,6 +26,7 @@ mod lasting;
 mod leaving;
 mod logins;
 mod notices;
+mod outside;
 mod pages;
 mod power;
 mod provider;

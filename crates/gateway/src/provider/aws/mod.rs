@@ -218,9 +218,8 @@ fn judge(status: StatusCode, answer: &[u8]) -> Result<(), ProviderFault> {
         // To be tried later.
         ("LimitExceededException" | "RequestLimitExceeded", _) => Err(later(said)),
         (throttled, _) if throttled.starts_with("Throttl") => Err(later(said)),
-        (_, 400 | 401 | 403) if !kind.is_empty() => {
-            Err(ProviderFault::Refused(format!("AWS refuses it ({said})")))
-        }
+        ("", 400) => Err(later(said)),
+        (_, 400 | 401 | 403) => Err(ProviderFault::Refused(format!("AWS refuses it ({said})"))),
         _ => Err(later(said)),
     }
 }

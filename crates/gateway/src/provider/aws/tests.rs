@@ -16,10 +16,10 @@ fn what_an_answer_means_is_told_by_its_name() {
         (400, r#"{"__type":"LimitExceededException"}"#, "later"),
         (500, r#"{"__type":"InternalServiceError"}"#, "later"),
         (500, r#"{"__type":"AccessDeniedException"}"#, "later"),
+        (403, "", "refused"),
         // Whatever else may answer there is not believed.
         (400, "<html>canary</html>", "later"),
         (400, r#"{"__type":"a canary, with words"}"#, "later"),
-        (403, "", "later"),
         (302, "", "later"),
         (204, "", "later"),
     ];
