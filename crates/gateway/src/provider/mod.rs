@@ -142,3 +142,23 @@ impl fmt::Display for WrappingKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::WrappingKey;
+
+    #[test]
+    fn wrapping_keys_are_named_by_where_they_are() {
+        let arn =
+            "kms:arn:aws:kms:eu-central-1:123456789012:key/1efa4033-5e73-4953-b2d6-27be0344d1df";
+        for good in ["transit:lockgate", "transit:team/transit/lockgate", "kms:alias/lockgate", arn]
+        {
+            assert_eq!(WrappingKey::parse(good).unwrap().to_string(), good);
+        }
+        for bad in
+            ["transit:", "transit:../lockgate", "transit:a b", "kms:", "kms:a b", "kms:a#b", "kms"]
+        {
+            assert_eq!(WrappingKey::parse(bad), None, "{bad}");
+        }
+    }
+}

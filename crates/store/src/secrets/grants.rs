@@ -34,7 +34,7 @@ pub struct GrantRow {
     pub renew_at: Timestamp,
     /// When its access token ends.
     pub ends: Timestamp,
-    /// When its first version was put.
+    /// When the user gave it, whatever was renewed since.
     pub created: Timestamp,
 }
 
@@ -216,7 +216,12 @@ async fn put(tx: &mut Tx, new: &NewGrant<'_>) -> Result<bool, DbFault> {
         .with(", sealed = ", sealed)
         .with(", renew_at = ", new.renew_at)
         .with(", ends = ", new.ends)
-        .with(", updated = ", new.now)
+        .with(", updated = ", new.now);
+    if new.claimant.is_none() {
+        // Given anew, and not renewed.
+        sql = sql.with(", created = ", new.now);
+    }
+    sql = sql
         .with(" WHERE holder = ", &new.of.holder)
         .with(" AND connection = ", &new.of.connection)
         .with(" AND version = ", new.version.saturating_sub(1));

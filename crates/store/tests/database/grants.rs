@@ -59,7 +59,12 @@ pub(crate) async fn a_grant_is_put_found_and_removed(fresh: Fresh) {
     assert_eq!((row.version, row.sealed), (2, None));
     assert!(!grants.claim_grant(&ann, 2, "a", at(0), at(9)).await.unwrap(), "there is none");
     assert!(is_overtaken(&grants.put_grant(&new(&ann, 1)).await), "an old one could come back");
-    grants.put_grant(&new(&ann, 3)).await.unwrap();
+    grants.put_grant(&NewGrant { now: at(11), ..new(&ann, 3) }).await.unwrap();
+    assert_eq!(grants.find_grant(&ann).await.unwrap().unwrap().created, at(11), "given anew");
+    assert!(grants.claim_grant(&ann, 3, "a", at(12), at(20)).await.unwrap());
+    let renewed = NewGrant { claimant: Some("a"), now: at(13), ..new(&ann, 4) };
+    grants.put_grant(&renewed).await.unwrap();
+    assert_eq!(grants.find_grant(&ann).await.unwrap().unwrap().created, at(11), "renewed");
 }
 
 pub(crate) async fn grants_are_gone_through(fresh: Fresh) {
