@@ -2,7 +2,7 @@
 //! tests hold and an upstream that writes everything down. It also knows what "refused" means for
 //! every row: the upstream heard nothing, one decision was recorded, no secret came back.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use lockgate_model::Reason;
@@ -224,6 +224,17 @@ pub fn connection(name: &str, upstream: &str) -> Value {
             "headers": { "Authorization": "env:ROWS_CREDENTIAL" },
         } },
     })
+}
+
+/// What the admin API and its pages are called in tokens.
+pub const ADMIN: &str = "https://lockgate.test/admin";
+
+/// The settings of the admin API with its pages, to which issuer `idp` logs people in; `secret` is the file
+/// with the client's.
+pub fn admin_api(api: SocketAddr, secret: &Path) -> Value {
+    json!({ "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
+        "login": { "issuer": "idp", "client_id": "pages", "url": format!("http://{api}"),
+            "client_secret": format!("file:{}", secret.display()), "scopes": ["openid", "mcp"] } })
 }
 
 /// Waits until the gateway has seen and accepted the tools behind the caller's connection.

@@ -82,7 +82,7 @@ async fn travel(
         Accepted::Answered(response) => return Ok(*response),
     };
     let authenticated = admit::admit(gateway, trail, arrival).await?;
-    let resolved = resolve::resolve(gateway, trail, authenticated)?;
+    let resolved = resolve::resolve(gateway, trail, authenticated).await?;
     match parse::parse(gateway, resolved).await? {
         Spoken::One(parsed) => sheltered(gateway, *parsed).await,
         Spoken::Batch(entries) => batch(gateway, trail, entries).await,

@@ -62,6 +62,9 @@ pub struct Session {
     pub revision: Revision,
     /// What it is in the record.
     pub recording: Arc<Recording>,
+    /// When its owner gave the gateway the account at the server that it was opened with, where that is
+    /// each user's own.
+    pub given: Option<Timestamp>,
     owner: Owner,
     used: AtomicI64,
     traffic: Mutex<Traffic>,
@@ -151,6 +154,7 @@ impl Sessions {
         owner: Owner,
         revision: Revision,
         recording: Arc<Recording>,
+        given: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut book = self.book();
@@ -163,6 +167,7 @@ impl Sessions {
             key,
             revision,
             recording,
+            given,
             owner: owner.clone(),
             used: AtomicI64::new(now.millis()),
             traffic: Mutex::default(),

@@ -17,7 +17,7 @@ use lockgate_e2e::{
     postgres::Postgres,
     prepare,
     rig::Upstream,
-    room::wait_for_tools,
+    room::{admin_api, wait_for_tools},
     say,
     tools::{run, script},
     wire::{Reply, Request, exchange},
@@ -27,12 +27,11 @@ use tempfile::TempDir;
 
 use crate::{
     credentials::{publish, refusing},
-    pages::ADMIN,
     secrets::{Search, left, search, told},
 };
 
 const WAIT: Duration = Duration::from_secs(90);
-const MISSING: &str = "credential.grant_missing";
+pub(crate) const MISSING: &str = "credential.grant_missing";
 const SECRET: &str = "canary-consent-6f2d9b80c4e17a35";
 const POLICIES: &str = r#"
 permit (principal in Group::"idp/staff", action, resource);
@@ -40,7 +39,7 @@ permit (principal in Group::"idp/platform", action, resource);
 "#;
 
 /// A gateway with its page, where users log in.
-struct House {
+pub(crate) struct House {
     /// Vouches for the users.
     issuer: Issuer,
     gateway: Gateway,
@@ -49,9 +48,9 @@ struct House {
 }
 
 /// A server, and the provider whose tokens it takes.
-struct Shop {
+pub(crate) struct Shop {
     provider: Issuer,
-    upstream: Upstream,
+    pub(crate) upstream: Upstream,
     /// What the gateway is told of the provider, and is at it.
     credential: Value,
 }
@@ -59,7 +58,7 @@ struct Shop {
 impl Shop {
     /// The gateway has a secret, and is told who the provider is. `api` is where the pages are to which the
     /// provider sends browsers back.
-    fn start(api: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn start(api: SocketAddr) -> anyhow::Result<Self> {
         let mut shop = Self::of(api, json!({ "client_secret": SECRET }))?;
         shop.credential["issuer"] = json!(shop.provider.url());
         Ok(shop)
@@ -88,7 +87,7 @@ impl Shop {
     }
 
     /// Whose account the calls were made with that the server heard.
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         // Without a message, the gateway only asks where the server's metadata is.
         let seen = self.upstream.take_seen().into_iter().filter(|seen| !seen.rpc.is_empty());
         let account = |seen: &lockgate_e2e::rig::Seen| {
@@ -115,6 +114,8 @@ impl House {
             std::fs::write(&path, text)?;
             Ok(format!("file:{}", path.display()))
         };
+        let pages = values.path().join("pages");
+        std::fs::write(&pages, "pages-secret")?;
         let mut credential = shop.credential.clone();
         if credential.get("issuer").is_some() {
             credential["client_secret"] = json!(file("client", SECRET)?);
@@ -124,10 +125,7 @@ impl House {
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
                 "upstream": { "http": { "url": shop.upstream.url(), "allow_private": true,
                     "credential": credential } } }],
-            "admin_api": { "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
-                "login": { "issuer": "idp", "client_id": "pages", "url": origin,
-                    "client_secret": file("pages", "pages-secret")?,
-                    "scopes": ["openid", "mcp"] } },
+            "admin_api": admin_api(api, &pages),
         });
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();
@@ -137,7 +135,7 @@ impl House {
         Ok(Self { issuer, gateway, api, _values: values })
     }
 
-    fn caller(&self, who: &str) -> Caller {
+    pub(crate) fn caller(&self, who: &str) -> Caller {
         let token = self.issuer.token(who, &self.gateway.url("main")).unwrap();
         self.gateway.caller("main", Some(&token))
     }
@@ -148,7 +146,7 @@ impl House {
     }
 
     /// With a browser; what was on its pages.
-    fn browse(&self, who: &str, account: &str) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn browse(&self, who: &str, account: &str) -> anyhow::Result<Vec<String>> {
         let mut command = script("connect.mjs")?;
         command.args([&format!("http://{}", self.api), who, "main", account]);
         let said = run(command, WAIT)?;
@@ -368,21 +366,26 @@ fn a12_a_consent_belongs_to_the_session_that_began_it() {
     assert!(house.call("engineer").text().contains(MISSING));
 }
 
-#[test]
-fn of_100_calls_on_two_gateways_one_renews() {
-    let postgres = Postgres::start().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let url = folder.path().join("url");
+/// Two gateways that share a database and the vault's keys. The first has the pages to which the provider
+/// sends browsers back.
+pub(crate) fn two(shop: &Shop, api: SocketAddr) -> ((Postgres, TempDir), House, House) {
+    let (postgres, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
+    let (url, keys) = (folder.path().join("url"), folder.path().join("vault.key"));
     std::fs::write(&url, postgres.url()).unwrap();
-    let keys = folder.path().join("vault.key");
     let more = |node: &str| {
         json!({ "node": node, "recording": { "index": format!("file:{}", url.display()) },
             "vault": { "keys": format!("file:{}", keys.display()) } })
     };
+    let one = House::start(shop, api, &more("one")).unwrap();
+    let two = House::start(shop, free_address().unwrap(), &more("two")).unwrap();
+    ((postgres, folder), one, two)
+}
+
+#[test]
+fn of_100_calls_on_two_gateways_one_renews() {
     let api = free_address().unwrap();
     let shop = Shop::start(api).unwrap();
-    let one = House::start(&shop, api, &more("one")).unwrap();
-    let two = House::start(&shop, free_address().unwrap(), &more("two")).unwrap();
+    let (_shared, one, two) = two(&shop, api);
     // Its tokens live for 20 s.
     one.browse("engineer", "short").unwrap();
     let given = Instant::now();

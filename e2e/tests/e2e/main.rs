@@ -28,6 +28,7 @@ mod logins;
 mod notices;
 mod outside;
 mod pages;
+mod parted;
 mod power;
 mod provider;
 mod provisioning;

@@ -9,14 +9,13 @@ use lockgate_e2e::{
     mcp::{Caller, LEGACY},
     prepare,
     rig::Upstream,
-    room::wait_for_tools,
+    room::{ADMIN, admin_api, wait_for_tools},
     say,
     tools::{run, script},
     wire::{Reply, Request, data_of, exchange},
 };
 use serde_json::{Value, json};
 
-pub(crate) const ADMIN: &str = "https://lockgate.test/admin";
 const WAIT: Duration = Duration::from_secs(60);
 pub(crate) const POLICIES: &str = r#"
 permit (principal in Group::"idp/staff", action, resource);
@@ -55,10 +54,7 @@ impl House {
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
                 "upstream": { "http": { "url": upstream.url(), "allow_private": true } } }],
-            "admin_api": { "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
-                "login": { "issuer": "idp", "client_id": "pages", "url": origin,
-                    "client_secret": format!("file:{}", secret.display()),
-                    "scopes": ["openid", "mcp"] } },
+            "admin_api": admin_api(api, &secret),
             "approvals": { "hold_max_ms": 200, "url": format!("{origin}/approvals") },
         });
         change(&mut settings)?;

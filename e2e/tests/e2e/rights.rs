@@ -13,13 +13,14 @@ use std::{
 use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     mcp::{Caller, LEGACY},
+    room::ADMIN,
     say,
     wire::{Reply, Request, Wire, exchange},
 };
 use lockgate_model::{Event, OutcomeStatus};
 use serde_json::{Value, json};
 
-use crate::pages::{ADMIN, House, POLICIES};
+use crate::pages::{House, POLICIES};
 
 /// Longer than anything here takes: what ends sooner was ended.
 const HOLD_MS: u32 = 45_000;

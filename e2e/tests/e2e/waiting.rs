@@ -7,13 +7,12 @@ use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     gateway::{Gateway, Plan, binary, free_address},
     issuer::Issuer,
-    room::wait_for_tools,
+    room::{ADMIN, wait_for_tools},
     say,
     tools::{Tool, fixture, python, run, script},
 };
 use serde_json::{Value, json};
 
-const ADMIN: &str = "https://lockgate.test/admin";
 const WAIT: Duration = Duration::from_secs(60);
 /// How long one request of a caller is held here.
 const HOLD: Duration = Duration::from_secs(3);

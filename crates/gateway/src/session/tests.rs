@@ -56,7 +56,9 @@ fn awaited(id: i64) -> Awaited {
 fn a_session_is_its_owners_alone_c4() {
     let sessions = Sessions::default();
     let alice = who("idp", "alice", Some("ide"));
-    sessions.open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), at(0)).unwrap();
+    sessions
+        .open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), None, at(0))
+        .unwrap();
     assert!(sessions.find(&key("s"), &alice, &name("a"), at(1)).is_some());
     for (other, connection) in [
         (who("idp", "bob", Some("ide")), "a"),
@@ -69,7 +71,7 @@ fn a_session_is_its_owners_alone_c4() {
     }
     assert!(sessions.gives_ids(&name("a")) && !sessions.gives_ids(&name("b")), "C10");
     let again =
-        sessions.open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), at(0));
+        sessions.open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), None, at(0));
     assert_eq!(again.unwrap_err().reason, Reason::UpstreamInvalid);
 }
 
@@ -80,7 +82,7 @@ fn one_identity_has_a_bound_of_sessions_c9() {
     let owner = Owner::new(&who("idp", "alice", None), &name("a"));
     for id in ["1", "2"] {
         sessions.admit(&owner, &limits).unwrap();
-        sessions.open(key(id), owner.clone(), REVISION, recording(), at(0)).unwrap();
+        sessions.open(key(id), owner.clone(), REVISION, recording(), None, at(0)).unwrap();
     }
     assert_eq!(sessions.admit(&owner, &limits).unwrap_err().reason, Reason::TooManySessions);
     sessions.admit(&Owner::new(&who("idp", "bob", None), &name("a")), &limits).unwrap();
@@ -97,7 +99,7 @@ fn only_sessions_that_nobody_uses_are_idle() {
     let alice = who("idp", "alice", None);
     for id in ["old", "held", "new"] {
         sessions
-            .open(key(id), Owner::new(&alice, &name("a")), REVISION, recording(), at(0))
+            .open(key(id), Owner::new(&alice, &name("a")), REVISION, recording(), None, at(0))
             .unwrap();
     }
     let _held = sessions.find(&key("held"), &alice, &name("a"), at(0)).unwrap();
@@ -111,7 +113,9 @@ fn only_sessions_that_nobody_uses_are_idle() {
 fn requests_are_open_once_and_answered_once_j11_j20() {
     let sessions = Sessions::default();
     let alice = who("idp", "alice", None);
-    sessions.open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), at(0)).unwrap();
+    sessions
+        .open(key("s"), Owner::new(&alice, &name("a")), REVISION, recording(), None, at(0))
+        .unwrap();
     let session = sessions.find(&key("s"), &alice, &name("a"), at(0)).unwrap();
     session.begin_call(awaited(1)).unwrap();
     assert_eq!(session.begin_call(awaited(1)).unwrap_err().reason, Reason::RpcInvalid);
@@ -130,7 +134,7 @@ fn events_are_remembered_within_their_session_c7() {
     let alice = who("idp", "alice", None);
     for id in ["s", "t"] {
         sessions
-            .open(key(id), Owner::new(&alice, &name("a")), REVISION, recording(), at(0))
+            .open(key(id), Owner::new(&alice, &name("a")), REVISION, recording(), None, at(0))
             .unwrap();
     }
     let find = |id| sessions.find(&key(id), &alice, &name("a"), at(0)).unwrap();

@@ -11,7 +11,7 @@ use lockgate_mcp::{
     message::{self, Body, Message, Response},
     outcome,
 };
-use lockgate_model::{Action, Era, OutcomeStatus, Reason, Refusal, Revision};
+use lockgate_model::{Action, Era, OutcomeStatus, Reason, Refusal, Revision, Timestamp};
 use lockgate_store::pins::PinKind;
 use serde_json::Value;
 
@@ -77,7 +77,11 @@ pub async fn inspect(
         permit_request(open, &request.method)?;
     }
     if awaited.method == "initialize" {
-        open_session(open, headers, &response)?;
+        let given = match caller.connection.credential.grants() {
+            Some(grants) => Some(grants.given(&caller.person()).await?),
+            None => None,
+        };
+        open_session(open, headers, &response, given)?;
     }
     let failed = awaited.method == "tools/call" && outcome::is_tool_error(&response);
     let status = if failed { OutcomeStatus::Error } else { OutcomeStatus::Result };
@@ -166,6 +170,7 @@ fn open_session(
     open: &OpenCall,
     headers: &HeaderMap,
     response: &Response<'_>,
+    given: Option<Timestamp>,
 ) -> Result<(), Refusal> {
     let revision = outcome::negotiated_version(response);
     let revision = revision.and_then(|text| Revision::parse(&text));
@@ -187,7 +192,7 @@ fn open_session(
     };
     let key = key.ok_or_else(|| invalid("the server gave no session id that can be used"))?;
     gateway.recordings.bind(&recording);
-    gateway.sessions.open(key, owner(&open.caller), revision, recording, clock::now())
+    gateway.sessions.open(key, owner(&open.caller), revision, recording, given, clock::now())
 }
 
 /// The headers of the answer that the client gets.

@@ -2,7 +2,7 @@
 //! on. It ends with the answer, with its caller's right to see it, or with the upstream; a request
 //! never goes without a final message.
 
-use std::{ops::ControlFlow, pin::pin, time::Duration};
+use std::{ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -105,6 +105,7 @@ impl Relay {
         let last = if self.is_open_ended() { Phase::Draining } else { Phase::Ending };
         let mut drained = pin!(async { drop(phase.wait_for(|phase| *phase >= last).await) });
         let mut version = self.open.gateway.version();
+        let mut parted = pin!(Arc::clone(&self.open.caller).parted());
         loop {
             let client = self.client.clone();
             let gone = async {
@@ -119,6 +120,7 @@ impl Relay {
                     return End::Cut(Refusal::new(self.at_deadline, "the stream has to end"));
                 }
                 refusal = self.open.revoked() => return End::Cut(refusal),
+                refusal = &mut parted => return End::Cut(refusal),
                 () = &mut drained => {
                     return End::Cut(Refusal::new(Reason::Draining, "the gateway shuts down"));
                 }

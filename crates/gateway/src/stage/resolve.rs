@@ -48,8 +48,16 @@ pub struct Caller {
 impl Caller {
     /// Who asks, by their names alone.
     pub fn person(&self) -> Person {
-        let Identity { issuer, subject, .. } = &*self.identity;
-        Person { issuer: issuer.clone(), subject: subject.clone() }
+        person(&self.identity)
+    }
+
+    /// Done as soon as the caller's account at the server is another, or none, with why.
+    pub async fn parted(self: Arc<Self>) -> Refusal {
+        match self.connection.credential.grants() {
+            // On the heap: what most connections never wait for is kept small.
+            Some(grants) => Box::pin(grants.ends(&self.person())).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Who asks for this, as revocations are asked.
@@ -60,6 +68,11 @@ impl Caller {
             session: item.recording.as_ref().map(|recording| recording.id()),
         }
     }
+}
+
+fn person(identity: &Identity) -> Person {
+    let Identity { issuer, subject, .. } = identity;
+    Person { issuer: issuer.clone(), subject: subject.clone() }
 }
 
 /// A request with its place in the caller's sessions.
@@ -89,7 +102,7 @@ pub enum Claim {
 /// # Errors
 /// [`Reason::HttpMalformed`] for two session ids, [`Reason::SessionUnknown`] for an event id that
 /// this session never gave (C7).
-pub fn resolve(
+pub async fn resolve(
     gateway: &Gateway,
     trail: &Trail,
     authenticated: Authenticated,
@@ -98,14 +111,18 @@ pub fn resolve(
     let mut ids = arrival.headers.get_all(SESSION_ID).iter();
     let claim = match (ids.next(), ids.next()) {
         (None, _) => Claim::None,
-        (Some(one), None) => one
-            .to_str()
-            .ok()
-            .and_then(|id| SessionKey::new(id).ok())
-            .and_then(|key| {
+        (Some(one), None) => {
+            let key = one.to_str().ok().and_then(|id| SessionKey::new(id).ok());
+            let found = key.and_then(|key| {
                 gateway.sessions.find(&key, &identity, arrival.connection.name(), trail.now)
-            })
-            .map_or(Claim::Foreign, Claim::Own),
+            });
+            match found {
+                Some(session) if goes_on(&arrival.connection, &identity, &session).await => {
+                    Claim::Own(session)
+                }
+                Some(_) | None => Claim::Foreign,
+            }
+        }
         _ => return Err(Refusal::new(Reason::HttpMalformed, "two session ids").into()),
     };
     check_event_id(&claim, &arrival.headers)?;
@@ -121,6 +138,16 @@ pub fn resolve(
         slot,
     };
     Ok(Resolved { caller, verb: arrival.verb, claim, body: arrival.body })
+}
+
+/// Whether the account at the server that it was opened with is still the user's there.
+async fn goes_on(connection: &Connection, identity: &Identity, session: &Session) -> bool {
+    let Some(grants) = connection.credential.grants() else { return session.given.is_none() };
+    match grants.given(&person(identity)).await {
+        Ok(given) => session.given == Some(given),
+        // Where it can't be had, that is what its calls are told.
+        Err(refusal) => refusal.reason != Reason::CredentialGrantMissing,
+    }
 }
 
 fn check_event_id(claim: &Claim, headers: &HeaderMap) -> Result<(), Refusal> {

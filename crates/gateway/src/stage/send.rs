@@ -2,6 +2,8 @@
 //! answer came, where it was refused for any other reason. Only a 401 says that nothing was done with a
 //! call; then one more try is made with another token, under the same clearance, and on record first.
 
+use std::sync::Arc;
+
 use lockgate_model::{Event, Reason, Refusal, ResentEvent};
 use lockgate_store::journal::Journal;
 
@@ -59,6 +61,7 @@ pub async fn send(armed: Armed) -> Result<Sent, Stop> {
         // Dropping the exchange tells the upstream, as far as it can be told.
         refusal = open.revoked() => Err(refusal),
         answered = way.send(clearance, outgoing) => Ok(answered),
+        refusal = Arc::clone(&open.caller).parted() => Err(refusal),
     };
     match answered {
         Ok(Ok(answer)) => Ok(Sent { open, answer }),

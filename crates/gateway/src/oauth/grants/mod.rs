@@ -1,12 +1,14 @@
 //! What each user lets the gateway do for them at a server (RFC 6749 §4.1 with PKCE, RFC 7636): sealed for
 //! this user and this connection, renewed ahead by one process at a time, used for this user's calls.
 //!
-//! `state` decides when, and is pure; `renew` asks for the next token; `consent` is what the pages need, and `leave` ends what leavers gave.
+//! `state` decides when, and is pure; `renew` asks for the next token; `consent` is what the pages need, `leave` ends what leavers gave, and `parted`
+//! tells when what is open with a grant has to end.
 //! A grant outlives the process that got it, and every use of it needs a call of its user that was let in
 //! and permitted. Nothing here sees a caller's own token.
 
 mod consent;
 mod leave;
+mod parted;
 mod renew;
 mod state;
 mod text;
@@ -22,7 +24,7 @@ use lockgate_store::{journal::Journal, secrets::GrantOf};
 use renew::Found;
 use state::{Look, State};
 pub use text::Grant;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::Server;
 use crate::{
@@ -51,6 +53,8 @@ struct Inner {
     known: Mutex<HashMap<String, Arc<Known>>>,
     /// Whose grant serves for the gateway's own look at the server.
     latest: Mutex<Option<Person>>,
+    /// Told when a user connects or disconnects here.
+    changed: watch::Sender<()>,
 }
 
 /// What is held of one user's grant.
@@ -84,6 +88,7 @@ impl Grants {
             run: clock::random_id().unwrap_or_default(),
             known: Mutex::default(),
             latest: Mutex::default(),
+            changed: watch::Sender::new(()),
         })))
     }
 
@@ -189,9 +194,10 @@ impl Inner {
         Arc::clone(known.entry(key).or_default())
     }
 
-    /// Lets the next call read what is in the vault.
+    /// Lets the next call read what is in the vault, and whoever has something open look again.
     fn forget(&self, person: &Person) {
         lock(&self.known).remove(&digest(person));
+        self.changed.send_replace(());
     }
 
     fn holder(&self, person: &Person) -> Holder {

@@ -11,7 +11,7 @@ use super::Grant;
 use crate::oauth::held::{REPLACE_EVERY, RETRY_AFTER};
 
 /// How long a grant is used without looking into the vault: a change of it takes effect within this time.
-const FRESH: Duration = Duration::from_secs(5);
+pub(super) const FRESH: Duration = Duration::from_secs(5);
 
 /// One grant, or why there is none.
 #[derive(Default)]
