@@ -3,12 +3,14 @@
 // Usage: node person.mjs login JAR ISSUER CLIENT SECRET CALLBACK RESOURCE WHO
 //        node person.mjs logout JAR ISSUER
 //        node person.mjs walk JAR ASKED CALLBACK WHO   prints where the browser is sent back to
+//        node person.mjs connect JAR PAGES WHO CONNECTION   prints the page at the end, where a server's
+//                                                           provider asks nothing
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const [what, jarFile, ...rest] = process.argv.slice(2);
 const [issuer, client, secret, , resource] = rest;
-const [callback, who] = what === 'walk' ? rest.slice(1) : [rest[3], rest[5]];
+const [callback, who] = { walk: rest.slice(1), login: [rest[3], rest[5]] }[what] ?? [];
 const jar = new Map(existsSync(jarFile) ? JSON.parse(readFileSync(jarFile, 'utf8')) : []);
 
 // One request with the cookies so far; redirects are followed by hand, but for the one to the client.
@@ -31,6 +33,16 @@ async function visit(url, form) {
 if (what === 'walk') {
   const form = await visit(rest[0]);
   console.log((await visit(form.url, { who })).url);
+} else if (what === 'connect') {
+  const [pages, name, connection] = rest;
+  const here = `${pages}/connect/${connection}`;
+  const form = await visit(here);
+  const page = await visit(form.url, { who: name });
+  const token = /name="token" value="([^"]+)"/.exec(page.text)[1];
+  // The page leads on by itself.
+  const on = await visit(here, { token, verdict: 'connect' });
+  const to = /url=([^"]+)"/.exec(on.text)[1].replaceAll('&#38;', '&').replaceAll('&amp;', '&');
+  console.log((await visit(to)).text);
 } else if (what === 'login') {
   const verifier = randomBytes(32).toString('base64url');
   const challenge = createHash('sha256').update(verifier).digest('base64url');

@@ -16,6 +16,8 @@ use url::Url;
 
 use crate::egress::{self, Client, EgressFault, EgressRules};
 
+/// Further scopes that somebody names are not asked for.
+const SCOPES_MAX: usize = 64;
 /// An answer is at most this long.
 const BODY_MAX_BYTES: usize = 256 * 1024;
 /// Each must have come within this time.
@@ -47,6 +49,8 @@ pub(crate) struct Metadata {
     pub(crate) introspection_auth_methods: Option<Vec<String>>,
     /// Where tokens are given back (RFC 7009).
     pub(crate) revocation_endpoint: Option<String>,
+    /// What tokens of it may be for, as far as it says that.
+    pub(crate) scopes: Vec<String>,
     /// Whether it knows PKCE by S256.
     pub(crate) takes_s256: bool,
     /// Whether it names itself when it sends a user back (RFC 9207 §3).
@@ -60,6 +64,17 @@ pub(crate) struct Resource {
     pub(crate) resource: String,
     /// Who gives tokens for it.
     pub(crate) issuers: Vec<String>,
+    /// What tokens for it are wanted for: as it says to whoever comes without one, else all that it knows.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// What a server says to whoever comes without a token.
+#[derive(Default)]
+struct Told {
+    /// Where its metadata is (RFC 9728 §5.1).
+    at: Option<Url>,
+    /// What a token is wanted for (RFC 6750 §3).
+    scopes: Vec<String>,
 }
 
 /// Why a fetch brought nothing.
@@ -140,6 +155,7 @@ impl Fetcher {
             introspection_endpoint: text(&document, "introspection_endpoint"),
             introspection_auth_methods: list("introspection_endpoint_auth_methods_supported"),
             revocation_endpoint: text(&document, "revocation_endpoint"),
+            scopes: scopes(&document),
             takes_s256: challenges.iter().any(|method| method == "S256"),
             names_itself: names_itself.is_some_and(|flag| flag.to_value() == true),
         })
@@ -151,9 +167,19 @@ impl Fetcher {
     /// # Errors
     /// [`FetchFault`]; of the first place.
     pub(crate) async fn resource(&self, url: &Url) -> Result<Resource, FetchFault> {
-        if let Some(at) = self.pointed_to(url).await? {
-            return self.resource_at(&at, url).await;
+        let Told { at, scopes } = self.told(url).await?;
+        let found = match at {
+            Some(at) => self.resource_at(&at, url).await,
+            None => self.resource_at_known_places(url).await,
+        };
+        let mut resource = found?;
+        if !scopes.is_empty() {
+            resource.scopes = scopes;
         }
+        Ok(resource)
+    }
+
+    async fn resource_at_known_places(&self, url: &Url) -> Result<Resource, FetchFault> {
         let mut first = None;
         let path = url.path().trim_end_matches('/');
         let places = [path, ""].map(|path| format!("/.well-known/oauth-protected-resource{path}"));
@@ -169,27 +195,32 @@ impl Fetcher {
         Err(first.unwrap_or_else(|| unusable(url, "it has no metadata".to_owned())))
     }
 
-    /// Where the server says that its metadata is, in its answer to whoever comes without a token
-    /// (RFC 9728 §5.1). That request carries neither a token nor a message.
-    async fn pointed_to(&self, url: &Url) -> Result<Option<Url>, FetchFault> {
+    /// What the server says to whoever comes without a token. That request carries neither a token nor a
+    /// message.
+    async fn told(&self, url: &Url) -> Result<Told, FetchFault> {
         let request = Request::post(url.as_str())
             .header(header::ACCEPT, "application/json, text/event-stream")
             .body(Full::default())
             .map_err(|error| unusable(url, error.to_string()))?;
         // What is wrong with a server that gives no answer, the places that are asked next will say.
         let Ok(Ok(answer)) = timeout(WAIT_MAX, self.client.send(request)).await else {
-            return Ok(None);
+            return Ok(Told::default());
         };
-        let unauthorized = answer.status() == StatusCode::UNAUTHORIZED;
-        let told = challenge::resource_metadata(answer.headers()).filter(|_| unauthorized);
-        let Some(told) = told else { return Ok(None) };
-        let at = self.check(&told)?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(Told::default());
+        }
+        let scope = challenge::scope(answer.headers()).unwrap_or_default();
+        let scopes = tokens(scope.split(' ').map(str::to_owned));
+        let Some(at) = challenge::resource_metadata(answer.headers()) else {
+            return Ok(Told { at: None, scopes });
+        };
+        let at = self.check(&at)?;
         // Else a server could have the gateway ask anybody in its own network.
         if at.origin() != url.origin() {
             let what = format!("it says that its metadata is at {at}, which is another origin");
             return Err(unusable(url, what));
         }
-        Ok(Some(at))
+        Ok(Told { at: Some(at), scopes })
     }
 
     async fn resource_at(&self, at: &Url, url: &Url) -> Result<Resource, FetchFault> {
@@ -205,7 +236,7 @@ impl Fetcher {
         if issuers.is_empty() {
             return Err(unusable(at, "it names no `authorization_servers`".to_owned()));
         }
-        Ok(Resource { resource, issuers })
+        Ok(Resource { resource, issuers, scopes: scopes(&document) })
     }
 
     /// One answer with status 200, whole.
@@ -301,6 +332,18 @@ fn texts(list: &Node<'_, '_>) -> Vec<String> {
     list.children().filter_map(|one| Some(one.text()?.into_owned())).collect()
 }
 
+fn scopes(document: &Document<'_>) -> Vec<String> {
+    let known = document.root().get("scopes_supported");
+    tokens(known.map(|list| texts(&list)).unwrap_or_default())
+}
+
+/// Those that are scopes (RFC 6749 §3.3).
+fn tokens(found: impl IntoIterator<Item = String>) -> Vec<String> {
+    let known = |c: u8| matches!(c, b'!' | b'#'..=b'[' | b']'..=b'~');
+    let is_scope = |text: &String| (1..=128).contains(&text.len()) && text.bytes().all(known);
+    found.into_iter().filter(is_scope).take(SCOPES_MAX).collect()
+}
+
 /// The fault of an answer that came from `url`.
 pub(crate) fn unusable(url: impl std::fmt::Display, what: String) -> FetchFault {
     FetchFault::Unusable { url: url.to_string(), what }
@@ -310,7 +353,15 @@ pub(crate) fn unusable(url: impl std::fmt::Display, what: String) -> FetchFault 
 mod tests {
     use url::Url;
 
-    use super::covers;
+    use super::{covers, tokens};
+
+    #[test]
+    fn only_scopes_are_taken_for_scopes() {
+        let found = ["mcp:basic", "", "a b", "a\"", "a\\", "ä", "https://a.example/x.read"];
+        let taken = tokens(found.map(str::to_owned));
+        assert_eq!(taken, ["mcp:basic", "https://a.example/x.read"]);
+        assert_eq!(tokens(vec!["a".to_owned(); 100]).len(), 64);
+    }
 
     #[test]
     fn a_resource_stands_for_what_is_below_it() {

@@ -4,22 +4,29 @@
 //! fails where it saw no result.
 #![expect(clippy::indexing_slicing, reason = "a JSON value gives null for what it lacks")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use lockgate_e2e::{
-    gateway::{Gateway, Plan},
+    gateway::{Gateway, Plan, free_address},
+    issuer::Issuer,
     rig::MintIssuer,
-    room::{connection, issuer_settings},
+    room::{admin_api, connection, issuer_settings},
     say,
     tools::{run, script},
     wire::{Request, exchange, expect_status},
 };
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+/// The variable that asks for tokens of a person, who consents.
+const PERSON: &str = "CONFORMANCE_PERSON";
 /// The variable with the client's secret or key.
 const SECRET: &str = "CONFORMANCE_SECRET";
+
+/// The client's name where the suite wants a URL.
+const METADATA: &str = "https://conformance-test.local/client-metadata.json";
 
 /// What an operator would have set up for a scenario.
 struct Client {
@@ -35,40 +42,92 @@ fn main() -> anyhow::Result<()> {
         variable("CONTEXT").map_or(Ok(Value::Null), |text| serde_json::from_str(&text))?;
     let client = Client::of(&scenario, &context, &url)?;
 
-    let issuer = MintIssuer::start()?;
-    let mut settings = connection("main", &url);
-    settings["upstream"]["http"]["headers"] = json!({});
-    settings["upstream"]["http"]["credential"] = client.credential;
-    let plan = Plan {
-        settings: json!({
-            "issuers": [issuer_settings("idp", &issuer)], "connections": [settings],
-        }),
-        policies: "permit (principal, action, resource);".to_owned(),
-        file_max: None,
+    let stage = match std::env::var_os(PERSON) {
+        None => Stage::of_a_program(client, &url)?,
+        Some(_) => Stage::of_a_person(client, &url)?,
     };
-    let mut gateway = Gateway::prepare(&plan)?;
-    gateway.variable(SECRET, client.secret.as_ref());
-    gateway.run()?;
-    gateway.wait_ready()?;
-
-    let resource = gateway.url("main");
-    let token = issuer.token("rsa", &issuer.claims(&resource))?;
     let era = if revision == "2026-07-28" { &revision } else { "legacy" };
     let mut command = script("client-v2.mjs")?;
-    command.args([&*resource, &token, "test-tool", "{}", era]);
+    command.args([&*stage.gateway.url("main"), &stage.token, "test-tool", "{}", era]);
     let seen = run(command, Duration::from_secs(15))?.text;
     say(&seen);
     let seen: Value = serde_json::from_str(seen.trim())?;
-    if seen["result"]["content"].is_array() {
+    if seen["result"]["content"].is_array() && seen["result"]["isError"] != true {
         return Ok(());
     }
-    bail!("no result\n{}", gateway.log())
+    bail!("no result\n{}\n{}", stage.page, stage.gateway.log())
+}
+
+/// A gateway that can get tokens, and a caller of it.
+struct Stage {
+    gateway: Gateway,
+    token: String,
+    /// What somebody who consented saw last.
+    page: String,
+    _minting: Option<MintIssuer>,
+    _vouching: Option<(Issuer, TempDir)>,
+}
+
+impl Stage {
+    /// The gateway gets tokens for itself.
+    fn of_a_program(client: Client, url: &str) -> anyhow::Result<Self> {
+        let issuer = MintIssuer::start()?;
+        let settings = json!({ "issuers": [issuer_settings("idp", &issuer)],
+            "connections": [client.connection(url)] });
+        let gateway = started(settings, &client.secret)?;
+        let token = issuer.token("rsa", &issuer.claims(&gateway.url("main")))?;
+        Ok(Self { gateway, token, page: String::new(), _minting: Some(issuer), _vouching: None })
+    }
+
+    /// A person consents on the page of the gateway, as a public client of the authorization server.
+    fn of_a_person(mut client: Client, url: &str) -> anyhow::Result<Self> {
+        let api = free_address()?;
+        let origin = format!("http://{api}");
+        let (issuer, folder) = (Issuer::start_for(Some(origin.clone()))?, tempfile::tempdir()?);
+        let secret = folder.path().join("pages");
+        fs::write(&secret, "pages-secret")?;
+        let id = client.credential["client_id"].clone();
+        client.credential =
+            json!({ "grant": "authorization_code", "client_id": id, "allow_private": true });
+        let settings = json!({
+            "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
+            "connections": [client.connection(url)],
+            "admin_api": admin_api(api, &secret),
+        });
+        let gateway = started(settings, &client.secret)?;
+        let mut command = script("person.mjs")?;
+        command.args(["connect".as_ref(), folder.path().join("jar").as_os_str()]);
+        command.args([&*origin, "engineer", "main"]);
+        let page = run(command, Duration::from_secs(15))?.text;
+        let token = issuer.token("engineer", &gateway.url("main"))?;
+        Ok(Self { gateway, token, page, _minting: None, _vouching: Some((issuer, folder)) })
+    }
+}
+
+fn started(settings: Value, secret: &str) -> anyhow::Result<Gateway> {
+    let policies = "permit (principal, action, resource);".to_owned();
+    let mut gateway = Gateway::prepare(&Plan { settings, policies, file_max: None })?;
+    gateway.variable(SECRET, secret.as_ref());
+    gateway.run()?;
+    gateway.wait_ready()?;
+    Ok(gateway)
 }
 
 impl Client {
+    fn connection(&self, url: &str) -> Value {
+        let mut settings = connection("main", url);
+        settings["upstream"]["http"]["headers"] = json!({});
+        settings["upstream"]["http"]["credential"] = self.credential.clone();
+        settings
+    }
+
     fn of(scenario: &str, context: &Value, url: &str) -> anyhow::Result<Self> {
         let named = |name: &str| context[name].as_str().map(str::to_owned);
-        let id = named("client_id").unwrap_or_else(|| "lockgate".to_owned());
+        let id = match scenario {
+            // Where its metadata would be, that names it.
+            "auth/basic-cimd" => METADATA.to_owned(),
+            _ => named("client_id").unwrap_or_else(|| "lockgate".to_owned()),
+        };
         let mut credential = json!({ "grant": "client_credentials", "client_id": id,
             "allow_private": true });
         let with_secret =

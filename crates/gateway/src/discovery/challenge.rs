@@ -1,15 +1,24 @@
-//! Where a server that wants a token says that its metadata is: `resource_metadata` in `WWW-Authenticate`
-//! (RFC 9728 §5.1, RFC 9110 §11.6.1). Pure; whether the place may be asked is not decided here.
+//! What a server that wants a token says of it in `WWW-Authenticate` (RFC 9110 §11.6.1): where its metadata
+//! is (RFC 9728 §5.1), and what for (RFC 6750 §3). Pure; what of it is believed is not decided here.
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// The first `resource_metadata` of a `Bearer` challenge, as it stands there.
 pub fn resource_metadata(headers: &HeaderMap) -> Option<String> {
-    let values = headers.get_all(WWW_AUTHENTICATE).iter();
-    values.filter_map(|value| value.to_str().ok()).find_map(of_value)
+    parameter(headers, "resource_metadata")
 }
 
-fn of_value(text: &str) -> Option<String> {
+/// The first `scope` of a `Bearer` challenge, as it stands there.
+pub fn scope(headers: &HeaderMap) -> Option<String> {
+    parameter(headers, "scope")
+}
+
+fn parameter(headers: &HeaderMap, wanted: &str) -> Option<String> {
+    let values = headers.get_all(WWW_AUTHENTICATE).iter();
+    values.filter_map(|value| value.to_str().ok()).find_map(|value| of_value(value, wanted))
+}
+
+fn of_value(text: &str, wanted: &str) -> Option<String> {
     let mut bearer = false;
     for part in parts(text) {
         // A part is a scheme, a scheme with its first parameter, or one more parameter.
@@ -25,7 +34,7 @@ fn of_value(text: &str) -> Option<String> {
             }
             None => before,
         };
-        if bearer && name.eq_ignore_ascii_case("resource_metadata") {
+        if bearer && name.eq_ignore_ascii_case(wanted) {
             return Some(unquoted(value.trim()));
         }
     }
@@ -79,14 +88,25 @@ mod tests {
     use http::{HeaderMap, HeaderValue, header::WWW_AUTHENTICATE};
     use proptest::prelude::*;
 
-    use super::resource_metadata;
+    use super::{resource_metadata, scope};
 
-    fn found(values: &[&str]) -> Option<String> {
+    fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(value).unwrap());
         }
-        resource_metadata(&headers)
+        headers
+    }
+
+    fn found(values: &[&str]) -> Option<String> {
+        resource_metadata(&headers(values))
+    }
+
+    #[test]
+    fn the_bearer_challenge_says_what_for() {
+        let both = headers(&[r#"Basic scope="x", Bearer resource_metadata="y", scope="a b""#]);
+        assert_eq!(scope(&both).as_deref(), Some("a b"));
+        assert_eq!(scope(&headers(&[r#"Bearer error_description="scope=a""#])), None);
     }
 
     #[test]

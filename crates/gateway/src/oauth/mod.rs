@@ -65,6 +65,8 @@ struct Located {
     endpoint: Endpoint,
     /// The name of the resource that tokens are for.
     resource: String,
+    /// What the server itself wants tokens for, where it is asked who gives them.
+    scopes: Vec<String>,
     /// Where endpoints are not configured.
     metadata: Option<Metadata>,
 }
@@ -144,7 +146,7 @@ impl Inner {
         let Located { endpoint, resource, .. } = server.locate().await?;
         let secret = server.secret().await?;
         let mut form = Form::new();
-        server.wish(&mut form, resource);
+        server.wish(&mut form, &server.settings.scopes, resource);
         if let Some(audience) = &server.settings.audience {
             form.push(("audience", audience.clone()));
         }
@@ -189,9 +191,9 @@ impl Server {
     }
 
     /// Adds what the token is wanted for.
-    fn wish(&self, form: &mut Form, resource: String) {
-        if !self.settings.scopes.is_empty() {
-            form.push(("scope", self.settings.scopes.join(" ")));
+    fn wish(&self, form: &mut Form, scopes: &[String], resource: String) {
+        if !scopes.is_empty() {
+            form.push(("scope", scopes.join(" ")));
         }
         if self.settings.resource {
             form.push(("resource", resource));
@@ -204,14 +206,14 @@ impl Server {
         if let Some(url) = &self.settings.token_endpoint {
             let audience = self.settings.issuer.clone().unwrap_or_else(|| url.to_string());
             let endpoint = Endpoint { url: url.clone(), audience, auth_methods: None };
-            return Ok(Located { endpoint, resource, metadata: None });
+            return Ok(Located { endpoint, resource, scopes: Vec::new(), metadata: None });
         }
-        let (issuer, resource) = match &self.settings.issuer {
-            Some(issuer) => (issuer.clone(), resource),
+        let (issuer, resource, scopes) = match &self.settings.issuer {
+            Some(issuer) => (issuer.clone(), resource, Vec::new()),
             None => {
                 let found = self.upstream.resource(&self.resource).await.map_err(refusal)?;
                 let first = found.issuers.into_iter().next();
-                (first.unwrap_or_default(), found.resource)
+                (first.unwrap_or_default(), found.resource, found.scopes)
             }
         };
         let metadata = self.issuer.metadata(&issuer).await.map_err(refusal)?;
@@ -222,6 +224,6 @@ impl Server {
         let url = self.issuer.check(found).map_err(|fault| refusal(fault.into()))?;
         let auth_methods = metadata.auth_methods.clone();
         let endpoint = Endpoint { url, audience: issuer, auth_methods };
-        Ok(Located { endpoint, resource, metadata: Some(metadata) })
+        Ok(Located { endpoint, resource, scopes, metadata: Some(metadata) })
     }
 }

@@ -48,7 +48,8 @@ pub struct CredentialSettings {
     /// How the client shows who it is; what the authorization server's metadata names, where absent.
     #[serde(default)]
     pub token_endpoint_auth_method: Option<ClientAuthentication>,
-    /// What is asked for; the authorization server's default where empty.
+    /// What is asked for. Where empty, users are asked for what the server itself names, if it is also
+    /// asked who gives tokens for it; else it is the authorization server's default.
     #[serde(default)]
     pub scopes: Vec<String>,
     /// Whether the upstream's URL is named in `resource`, so that the token is for it alone

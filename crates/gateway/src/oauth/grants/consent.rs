@@ -8,6 +8,7 @@ use url::Url;
 use super::{Grant, Grants, named};
 use crate::{
     clock,
+    discovery::Metadata,
     oauth::{
         Located,
         client::Form,
@@ -17,6 +18,8 @@ use crate::{
 
 /// Somebody else may change the same grant at the same time this often.
 const TRIES: usize = 3;
+/// The scope without which some give no refresh token (OpenID Connect Core §11).
+const OFFLINE: &str = "offline_access";
 
 /// What a user is asked with.
 pub struct Asked {
@@ -47,10 +50,11 @@ impl Grants {
     /// A `credential.*` reason.
     pub async fn authorize(&self, asked: &Asked) -> Result<Url, Refusal> {
         let server = &self.0.server;
-        let Located { endpoint, resource, metadata } = server.locate().await?;
+        let Located { endpoint, resource, scopes, metadata } = server.locate().await?;
         if metadata.as_ref().is_some_and(|metadata| !metadata.takes_s256) {
             return Err(endpoint.invalid("its metadata does not say that it takes PKCE by S256"));
         }
+        let scopes = self.scopes(scopes, metadata.as_ref());
         let found = metadata.and_then(|metadata| metadata.authorization_endpoint);
         let mut url = match (&server.settings.authorization_endpoint, found) {
             (Some(url), _) => url.clone(),
@@ -69,13 +73,29 @@ impl Grants {
             ("code_challenge", asked.challenge.clone()),
             ("code_challenge_method", "S256".to_owned()),
         ];
-        if server.settings.scopes.iter().any(|scope| scope == "offline_access") {
-            // Without it that scope is left out (OpenID Connect Core §11).
+        if scopes.iter().any(|scope| scope == OFFLINE) {
+            // Without it that scope is left out.
             form.push(("prompt", "consent".to_owned()));
         }
-        server.wish(&mut form, resource);
+        server.wish(&mut form, &scopes, resource);
         url.query_pairs_mut().extend_pairs(form);
         Ok(url)
+    }
+
+    /// What users are asked for: what is configured, else what the server itself wants tokens for, and
+    /// that they can be renewed where that has to be asked for.
+    fn scopes(&self, mut wanted: Vec<String>, metadata: Option<&Metadata>) -> Vec<String> {
+        let configured = &self.0.server.settings.scopes;
+        if !configured.is_empty() {
+            return configured.clone();
+        }
+        let is_known = |scopes: &[String]| scopes.iter().any(|scope| scope == OFFLINE);
+        let offers = metadata.is_some_and(|metadata| is_known(&metadata.scopes));
+        // Alone it would take the place of what is given where nothing is asked for.
+        if offers && !wanted.is_empty() && !is_known(&wanted) {
+            wanted.push(OFFLINE.to_owned());
+        }
+        wanted
     }
 
     /// Takes the code for a grant of this user, which is on the record before it is in the vault.
@@ -84,7 +104,7 @@ impl Grants {
     /// A `credential.*` reason, or [`Reason::JournalUnavailable`]; then the user has given none.
     pub async fn take(&self, person: &Person, answered: Answered) -> Result<(), Refusal> {
         let server = &self.0.server;
-        let Located { endpoint, resource, metadata } = server.locate().await?;
+        let Located { endpoint, resource, metadata, .. } = server.locate().await?;
         let names_itself = metadata.is_some_and(|metadata| metadata.names_itself);
         check_sender(&endpoint, names_itself, answered.issuer.as_deref())?;
         let mut form: Form = vec![
