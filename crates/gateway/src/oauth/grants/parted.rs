@@ -1,8 +1,8 @@
 //! The moment from which a user's account at the server is another, or none. What was begun with it there
 //! does not go on with the next.
 
-use lockgate_model::{Person, Reason, Refusal, Timestamp};
-use tokio::time::{Instant, sleep};
+use lockgate_model::{Person, Refusal, Timestamp};
+use tokio::time::sleep;
 
 use super::{Grants, missing, state::FRESH};
 
@@ -26,18 +26,11 @@ impl Grants {
                 _ = changed.changed() => {}
                 () = sleep(FRESH) => {}
             }
-            // What others read before is not new enough.
-            let found = self.ask(self.0.known(person), person.clone(), Instant::now()).await;
-            match found {
-                Ok(Ok(grant)) if begun.is_none_or(|since| since == grant.since) => {
-                    begun = Some(grant.since);
-                }
-                Ok(Ok(_)) => return missing(),
-                Ok(Err(refusal)) if refusal.reason == Reason::CredentialGrantMissing => {
-                    return refusal;
-                }
+            match self.since(person).await {
+                Ok(Some(since)) if begun.is_none_or(|begun| begun == since) => begun = Some(since),
+                Ok(_) => return missing(),
                 // It may be had again.
-                Ok(Err(_)) | Err(_) => {}
+                Err(_) => {}
             }
         }
     }
