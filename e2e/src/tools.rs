@@ -125,10 +125,18 @@ pub fn node() -> anyhow::Result<Command> {
 /// # Errors
 /// Where the parts can't be installed.
 pub fn python(name: &str) -> anyhow::Result<Command> {
-    prepare::prepare()?;
-    let mut command = Command::new(prepare::folder().join("python/venv/bin/python"));
+    let mut command = python_program("python")?;
     command.arg(repository().join("e2e/python").join(name));
     Ok(command)
+}
+
+/// A program that a package in the virtual environment brings along.
+///
+/// # Errors
+/// Where the parts can't be installed.
+pub fn python_program(name: &str) -> anyhow::Result<Command> {
+    prepare::prepare()?;
+    Ok(Command::new(prepare::folder().join("python/venv/bin").join(name)))
 }
 
 /// Presidio's analyzer behind HTTP, and its URL.

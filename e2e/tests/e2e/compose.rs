@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use lockgate_e2e::{
     gateway::binary,
     prepare, repository,
-    tools::{node_path, packages, run, script_path},
+    tools::{node_path, packages, python_program, run, script_path},
 };
 use serde_json::{Value, json};
 
@@ -48,9 +48,32 @@ fn the_services_promise_what_the_guide_says() {
     }
 }
 
+/// By the schema that the Compose Specification publishes.
+#[test]
+fn the_file_is_what_compose_reads() {
+    let (file, wrong) = (
+        folder().join("compose.yaml"),
+        tempfile::Builder::new().suffix(".yaml").tempfile().unwrap(),
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(wrong.path(), text.replace("read_only:", "readonly:")).unwrap();
+    for (file, code) in [(file.as_path(), 0), (wrong.path(), 1)] {
+        let mut command = python_program("check-jsonschema").unwrap();
+        command.args(["--builtin-schema", "vendor.compose-spec"]).arg(file);
+        let said = run(command, Duration::from_secs(30)).unwrap();
+        assert_eq!(said.code, code, "{}", said.text);
+        assert_eq!(code == 1, said.text.contains("'readonly' was unexpected"), "{}", said.text);
+    }
+}
+
 #[test]
 fn the_image_is_pinned_and_runs_as_nobody() {
     for file in ["Dockerfile", "compose/sample/Dockerfile"] {
+        let mut lint = python_program("hadolint").unwrap();
+        lint.args(["--no-color", "--failure-threshold", "style"]);
+        lint.arg(repository().join("deploy").join(file));
+        let said = run(lint, Duration::from_secs(30)).unwrap();
+        assert_eq!((said.code, &*said.text), (0, ""), "{file}");
         let steps = steps(file).unwrap();
         let all =
             |word| steps.iter().filter(move |(w, _)| w == word).map(|(_, rest)| rest.as_str());
