@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::rows_a_clicks::a16;
 
 mod access;
+mod reads;
 
 const ADMIN: &str = "urn:lockgate:admin";
 /// How long a caller is kept waiting here.
@@ -56,6 +57,7 @@ fn class_a() {
     let room = Room::start_with(|plan, _, _| {
         plan.policies.push_str(HELD);
         plan.policies.push_str(access::OPEN);
+        plan.policies.push_str(reads::HELD);
         let settings = &mut plan.settings;
         settings["admin_api"] = json!({
             "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
@@ -68,6 +70,7 @@ fn class_a() {
     let mut class = Class { rows: Rows::new("A"), room: room.unwrap(), api };
     class.wait_for_api();
     class.arguments();
+    class.reads();
     class.definitions_and_policies();
     class.who_answers();
     class.once();
@@ -575,7 +578,12 @@ fn pending(answer: &Value) -> anyhow::Result<Pending> {
     let text = answer["result"]["content"][0]["text"].as_str();
     let text = text.with_context(|| format!("no text: {answer}"))?.to_owned();
     ensure!(text.contains("approval.pending"), "{text}");
+    Ok(Pending { id: id_in(&text)?, text })
+}
+
+/// The id of an approval among these words.
+fn id_in(text: &str) -> anyhow::Result<String> {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let id = words.find(|word| word.len() == 33 && word.starts_with('a'));
-    Ok(Pending { id: id.with_context(|| format!("no id: {text}"))?.to_owned(), text: text.clone() })
+    Ok(id.with_context(|| format!("no id: {text}"))?.to_owned())
 }

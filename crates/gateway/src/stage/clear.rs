@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use lockgate_mcp::json::digest;
 use lockgate_model::{
     Approval, ApprovalEvent, ApprovalStep, Digest, Event, Group, Reason, Refusal, State, Subject,
     Terms,
 };
 use lockgate_store::approvals::{ApprovalFault, Approvals};
+use serde_json::json;
 
 use super::{
     access::{ByAccess, by_access},
@@ -100,15 +102,20 @@ async fn ask(open: OpenCall, entry: Entry, held: Held) -> Result<Cleared, Stop> 
 /// What is asked for: this call and no other.
 fn subject(open: &OpenCall, held: Held) -> Subject {
     let (identity, call) = (&open.caller.identity, &open.item.call);
+    let (target, arguments) = match &open.item.recorded_target {
+        None => (call.action.target().to_owned(), call.arguments_digest),
+        // With a credential in it, it stands as on the record; the digest tells it from others.
+        Some(hidden) => (hidden.clone(), digest(&json!([call.arguments, call.action.target()]))),
+    };
     Subject {
         issuer: identity.issuer.clone(),
         subject: identity.subject.clone(),
         client: identity.client.clone(),
         connection: open.caller.connection.name().to_string(),
         action: call.action.kind().to_owned(),
-        target: call.action.target().to_owned(),
+        target,
         definition: held.definition,
-        arguments: call.arguments_digest,
+        arguments,
         policies: held.ask.policies,
     }
 }

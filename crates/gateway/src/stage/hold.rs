@@ -232,7 +232,7 @@ fn pending_text(waiting: &Waiting) -> String {
     let reason = approval.terms.reason.as_deref().map(|why| format!(" ({why})"));
     format!(
         "It needs the approval of {}{}: {place}. Nothing was sent. When it is approved, repeat the \
-         identical call within {} minutes; do not change its arguments.",
+         identical call within {} min; do not change its arguments.",
         missing.join(", "),
         reason.unwrap_or_default(),
         approval.terms.grant_ms.div_ceil(60_000),
