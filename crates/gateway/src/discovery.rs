@@ -211,16 +211,14 @@ impl Fetcher {
         }
         let scope = challenge::scope(answer.headers()).unwrap_or_default();
         let scopes = tokens(scope.split(' ').map(str::to_owned));
-        let Some(at) = challenge::resource_metadata(answer.headers()) else {
-            return Ok(Told { at: None, scopes });
-        };
-        let at = self.check(&at)?;
+        let at = challenge::resource_metadata(answer.headers());
+        let at = at.map(|at| self.check(&at)).transpose()?;
         // Else a server could have the gateway ask anybody in its own network.
-        if at.origin() != url.origin() {
+        if let Some(at) = at.as_ref().filter(|at| at.origin() != url.origin()) {
             let what = format!("it says that its metadata is at {at}, which is another origin");
             return Err(unusable(url, what));
         }
-        Ok(Told { at: Some(at), scopes })
+        Ok(Told { at, scopes })
     }
 
     async fn resource_at(&self, at: &Url, url: &Url) -> Result<Resource, FetchFault> {

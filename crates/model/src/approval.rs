@@ -419,9 +419,8 @@ impl Terms {
 impl Reviewer {
     /// As whom somebody answers who came with this token.
     pub fn of(identity: &Identity) -> Self {
-        let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
         let groups = identity.groups.iter().map(ToString::to_string).collect();
-        Self { person: Person { issuer, subject }, groups }
+        Self { person: identity.person(), groups }
     }
 }
 

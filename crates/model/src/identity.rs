@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Timestamp};
+use crate::{Digest, Person, Timestamp};
 
 /// The caller of one request, as one configured issuer vouches for it.
 ///
@@ -29,6 +29,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whose it is, by their names alone.
+    pub fn person(&self) -> Person {
+        Person { issuer: self.issuer.clone(), subject: self.subject.clone() }
+    }
+
     /// The login at the issuer that the token came from: its `sid` claim.
     pub fn sid(&self) -> Option<&str> {
         match self.claims.get("sid") {

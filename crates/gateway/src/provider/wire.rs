@@ -39,7 +39,7 @@ pub(super) struct Wire {
 /// Borrowed from the answer, so that no field but the wanted one is copied.
 pub(super) type Fields<'a> = HashMap<String, &'a RawValue>;
 
-/// What an answer that is no success means.
+/// What an answer means, by its status and its body; an error where it is no success.
 pub(super) type Judge = fn(StatusCode, &[u8]) -> Result<(), ProviderFault>;
 
 impl Wire {
@@ -80,9 +80,9 @@ impl Wire {
             let answer = answer.map_err(|refusal| unusable(&refusal.detail))?;
             let status = answer.status();
             let read = body::read(answer.into_body(), ANSWER_MAX_BYTES).await;
-            let read = read.map_err(|_| unusable("its answer broke off, or is too long"))?;
-            judge(status, &read)?;
-            Ok(read)
+            // What is no success is that also where its body can't be read.
+            judge(status, read.as_deref().unwrap_or_default())?;
+            read.map_err(|_| unusable("its answer broke off, or is too long"))
         };
         let late = |_| unusable(&format!("no answer within {} s", CALL_MAX.as_secs()));
         timeout(CALL_MAX, answered).await.map_err(late)?

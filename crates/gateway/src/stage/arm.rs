@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use lockgate_mcp::headers;
-use lockgate_model::{ConnectionName, Person, Reason, Refusal};
+use lockgate_model::{ConnectionName, Identity, Person, Reason, Refusal, Timestamp};
 use lockgate_store::journal::Journal;
 
 use super::{clear::Right, outcome::OpenCall, parse::Part, resolve::Caller, respond::Stop};
@@ -218,6 +218,17 @@ impl Credential {
         match &self.0.source {
             Some(Source::Callers(grants)) => Some(grants),
             Some(Source::Own(_)) | None => None,
+        }
+    }
+
+    /// When a user gave the account that is used for them, where each has their own.
+    ///
+    /// # Errors
+    /// As [`Grants::given`].
+    pub async fn given(&self, identity: &Identity) -> Result<Option<Timestamp>, Refusal> {
+        match self.grants() {
+            Some(grants) => grants.given(&identity.person()).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -77,10 +77,7 @@ pub async fn inspect(
         permit_request(open, &request.method)?;
     }
     if awaited.method == "initialize" {
-        let given = match caller.connection.credential.grants() {
-            Some(grants) => Some(grants.given(&caller.person()).await?),
-            None => None,
-        };
+        let given = caller.connection.credential.given(&caller.identity).await?;
         open_session(open, headers, &response, given)?;
     }
     let failed = awaited.method == "tools/call" && outcome::is_tool_error(&response);

@@ -48,7 +48,7 @@ pub struct Caller {
 impl Caller {
     /// Who asks, by their names alone.
     pub fn person(&self) -> Person {
-        person(&self.identity)
+        self.identity.person()
     }
 
     /// Done as soon as the caller's account at the server is another, or none, with why.
@@ -68,11 +68,6 @@ impl Caller {
             session: item.recording.as_ref().map(|recording| recording.id()),
         }
     }
-}
-
-fn person(identity: &Identity) -> Person {
-    let Identity { issuer, subject, .. } = identity;
-    Person { issuer: issuer.clone(), subject: subject.clone() }
 }
 
 /// A request with its place in the caller's sessions.
@@ -142,9 +137,8 @@ pub async fn resolve(
 
 /// Whether the account at the server that it was opened with is still the user's there.
 async fn goes_on(connection: &Connection, identity: &Identity, session: &Session) -> bool {
-    let Some(grants) = connection.credential.grants() else { return session.given.is_none() };
-    match grants.given(&person(identity)).await {
-        Ok(given) => session.given == Some(given),
+    match connection.credential.given(identity).await {
+        Ok(given) => session.given == given,
         // Where it can't be had, that is what its calls are told.
         Err(refusal) => refusal.reason != Reason::CredentialGrantMissing,
     }

@@ -62,6 +62,5 @@ fn grants(
     let may = connection.settings.issuers.contains(&identity.issuer)
         && snapshot.policies.may_reach(identity, name);
     let grants = connection.credential.grants().filter(|_| may).ok_or(NotConnected::Unknown)?;
-    let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
-    Ok((grants.clone(), Person { issuer, subject }))
+    Ok((grants.clone(), identity.person()))
 }

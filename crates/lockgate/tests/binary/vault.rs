@@ -214,6 +214,27 @@ fn references_to_a_server_lead_somewhere() {
     assert!(malformed.contains("`vault:PATH#FIELD`") && !malformed.contains("hunter2"));
 }
 
+#[test]
+fn references_to_aws_lead_to_an_account() {
+    let folder = folder();
+    let kept = CONFIG.replace("sealed:staff-token", "aws-sm:prod/staff#token");
+    folder.write("lockgate.yaml", &format!("vault: {{ keys: 'kms:alias/lockgate' }}\n{kept}"));
+    insta::assert_snapshot!("vault-aws-none", folder.run(&["check"]));
+    let account = "vault: { keys: 'kms:alias/lockgate', aws: { region: eu-central-1, access_key: \
+                   'env:KEY', secret_key: 'file:/run/secrets/key' } }\n";
+    folder.write("lockgate.yaml", &format!("{account}{kept}"));
+    let good = folder.run(&["check"]);
+    assert!(good.starts_with("exit 0"), "{good}");
+    let arn = "aws-sm:arn:aws:secretsmanager:us-east-1:123456789012:secret:staff-a1B2c3";
+    let wrong = account
+        .replace("eu-central-1", "eu-central-1.evil.example")
+        .replace("access_key: 'env:KEY', ", "kms: 'http://kms.example.com', ")
+        .replace("file:/run/secrets/key", "aws-sm:own");
+    let elsewhere = kept.replace("aws-sm:prod/staff#token", arn);
+    folder.write("lockgate.yaml", &format!("{wrong}{elsewhere}"));
+    insta::assert_snapshot!("vault-aws-wrong", folder.run(&["check"]));
+}
+
 /// However often a rotation is killed, and wherever, everything opens; then it comes to its end.
 #[test]
 fn a_killed_rotation_loses_nothing() {
@@ -352,25 +373,4 @@ fn hits(folder: &Path, text: &str) -> usize {
         usize::from(bytes.windows(text.len()).any(|part| part == text.as_bytes()))
     });
     found.sum()
-}
-
-#[test]
-fn references_to_aws_lead_to_an_account() {
-    let folder = folder();
-    let kept = CONFIG.replace("sealed:staff-token", "aws-sm:prod/staff#token");
-    folder.write("lockgate.yaml", &format!("vault: {{ keys: 'kms:alias/lockgate' }}\n{kept}"));
-    insta::assert_snapshot!("vault-aws-none", folder.run(&["check"]));
-    let account = "vault: { keys: 'kms:alias/lockgate', aws: { region: eu-central-1, access_key: \
-                   'env:KEY', secret_key: 'file:/run/secrets/key' } }\n";
-    folder.write("lockgate.yaml", &format!("{account}{kept}"));
-    let good = folder.run(&["check"]);
-    assert!(good.starts_with("exit 0"), "{good}");
-    let arn = "aws-sm:arn:aws:secretsmanager:us-east-1:123456789012:secret:staff-a1B2c3";
-    let wrong = account
-        .replace("eu-central-1", "eu-central-1.evil.example")
-        .replace("access_key: 'env:KEY', ", "kms: 'http://kms.example.com', ")
-        .replace("file:/run/secrets/key", "aws-sm:own");
-    let elsewhere = kept.replace("aws-sm:prod/staff#token", arn);
-    folder.write("lockgate.yaml", &format!("{wrong}{elsewhere}"));
-    insta::assert_snapshot!("vault-aws-wrong", folder.run(&["check"]));
 }

@@ -1,8 +1,8 @@
 //! What each user lets the gateway do for them at a server (RFC 6749 §4.1 with PKCE, RFC 7636): sealed for
 //! this user and this connection, renewed ahead by one process at a time, used for this user's calls.
 //!
-//! `state` decides when, and is pure; `renew` asks for the next token; `consent` is what the pages need, `leave` ends what leavers gave, and `parted`
-//! tells when what is open with a grant has to end.
+//! `state` decides when, and is pure; `renew` asks for the next token; `consent` is what the pages need,
+//! `leave` ends what leavers gave, and `parted` tells when what is open with a grant has to end.
 //! A grant outlives the process that got it, and every use of it needs a call of its user that was let in
 //! and permitted. Nothing here sees a caller's own token.
 

@@ -118,10 +118,11 @@ impl Aws {
             let url = settings.public("kms");
             return Err(EgressFault::Url { url, why: "its region is none" });
         }
+        let client = egress::client(&rules)?;
         let service = |name: &'static str, elsewhere: &Option<Url>| {
             let url = elsewhere.as_ref().map_or_else(|| settings.public(name), Url::to_string);
             let url = egress::check_url(&url, &rules)?;
-            Ok(Service { name, url, wire: Wire::new(egress::client(&rules)?) })
+            Ok(Service { name, url, wire: Wire::new(client.clone()) })
         };
         Ok(Self {
             region: settings.region.clone(),
