@@ -229,12 +229,17 @@ pub fn connection(name: &str, upstream: &str) -> Value {
 /// What the admin API and its pages are called in tokens.
 pub const ADMIN: &str = "https://lockgate.test/admin";
 
-/// The settings of the admin API with its pages, to which issuer `idp` logs people in; `secret` is the file
-/// with the client's.
-pub fn admin_api(api: SocketAddr, secret: &Path) -> Value {
-    json!({ "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
+/// The settings of the admin API with its pages, to which issuer `idp` logs people in; the secret of the
+/// client that they are there is put into `folder`.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn admin_api(api: SocketAddr, folder: &Path) -> std::io::Result<Value> {
+    let secret = folder.join("pages");
+    std::fs::write(&secret, "pages-secret")?;
+    Ok(json!({ "address": api.to_string(), "issuers": ["idp"], "audience": ADMIN,
         "login": { "issuer": "idp", "client_id": "pages", "url": format!("http://{api}"),
-            "client_secret": format!("file:{}", secret.display()), "scopes": ["openid", "mcp"] } })
+            "client_secret": format!("file:{}", secret.display()), "scopes": ["openid", "mcp"] } }))
 }
 
 /// Waits until the gateway has seen and accepted the tools behind the caller's connection.

@@ -1,9 +1,9 @@
 //! The Node and Python programs of the tests: how each is started, and ended with the test.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use crate::{prepare, repository};
 /// A program that runs beside a test. It is killed when dropped.
 pub struct Tool {
     child: Child,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
@@ -22,14 +23,42 @@ impl Tool {
     ///
     /// # Errors
     /// Where it can't be started, or ends without a line.
-    pub fn start(mut command: Command) -> anyhow::Result<(Self, String)> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("no output")?);
+    pub fn start(command: Command) -> anyhow::Result<(Self, String)> {
+        Self::with(command, Stdio::null())
+    }
+
+    /// The same, for a program that can be [asked](Self::ask).
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_asked(command: Command) -> anyhow::Result<(Self, String)> {
+        Self::with(command, Stdio::piped())
+    }
+
+    fn with(mut command: Command, input: Stdio) -> anyhow::Result<(Self, String)> {
+        let mut child = command.stdin(input).stdout(Stdio::piped()).spawn()?;
+        let output = BufReader::new(child.stdout.take().context("no output")?);
+        let mut tool = Self { input: child.stdin.take(), child, output };
+        let line = tool.line();
+        let line = line.with_context(|| format!("{:?}", command.get_args()))?;
+        Ok((tool, line))
+    }
+
+    /// Writes it a line, and gives the one that it says next.
+    ///
+    /// # Errors
+    /// Where it ends, or was not started to be asked.
+    pub fn ask(&mut self, line: &str) -> anyhow::Result<String> {
+        writeln!(self.input.as_mut().context("it hears nothing")?, "{line}")?;
+        self.line()
+    }
+
+    fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
-        output.read_line(&mut line)?;
-        let line = line.trim().to_owned();
-        ensure!(!line.is_empty(), "{:?} ended without a word", command.get_args());
-        Ok((Self { child, output }, line))
+        self.output.read_line(&mut line)?;
+        let line = line.trim();
+        ensure!(!line.is_empty(), "it ended without a word");
+        Ok(line.to_owned())
     }
 
     /// What it says up to and with a line that has this text.

@@ -4,7 +4,7 @@
 //! fails where it saw no result.
 #![expect(clippy::indexing_slicing, reason = "a JSON value gives null for what it lacks")]
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use lockgate_e2e::{
@@ -84,15 +84,13 @@ impl Stage {
         let api = free_address()?;
         let origin = format!("http://{api}");
         let (issuer, folder) = (Issuer::start_for(Some(origin.clone()))?, tempfile::tempdir()?);
-        let secret = folder.path().join("pages");
-        fs::write(&secret, "pages-secret")?;
         let id = client.credential["client_id"].clone();
         client.credential =
             json!({ "grant": "authorization_code", "client_id": id, "allow_private": true });
         let settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [client.connection(url)],
-            "admin_api": admin_api(api, &secret),
+            "admin_api": admin_api(api, folder.path())?,
         });
         let gateway = started(settings, &client.secret)?;
         let mut command = script("person.mjs")?;

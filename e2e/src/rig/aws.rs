@@ -1,24 +1,16 @@
 //! AWS's Secrets Manager, KMS and IAM as moto has them, with an operator's SDK: `e2e/python/aws.py`.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Child, ChildStdin, ChildStdout, Stdio},
-};
-
-use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::tools;
+use crate::tools::{Tool, python};
 
 /// Where it is, for all that it does.
 pub const REGION: &str = "eu-central-1";
 
 /// The stand-in. It can be taken away and put back; what it knows stays. It ends when dropped.
 pub struct Aws {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    tool: Tool,
     /// Who runs what, and where.
     pub known: Known,
 }
@@ -47,12 +39,8 @@ impl Aws {
     /// # Errors
     /// Where the parts can't be installed, or it ends at once.
     pub fn start() -> anyhow::Result<Self> {
-        let mut command = tools::python("aws.py")?;
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let input = child.stdin.take().context("no input")?;
-        let mut output = BufReader::new(child.stdout.take().context("no output")?);
-        let known = serde_json::from_str(&line(&mut output)?)?;
-        Ok(Self { child, input, output, known })
+        let (tool, known) = Tool::start_asked(python("aws.py")?)?;
+        Ok(Self { tool, known: serde_json::from_str(&known)? })
     }
 
     /// Does this as an operator who may do everything; gives what it is answered.
@@ -61,8 +49,7 @@ impl Aws {
     /// Where AWS refuses it.
     pub fn operate(&mut self, service: &str, call: &str, with: &Value) -> anyhow::Result<Value> {
         let asked = json!({ "service": service, "call": call, "with": with });
-        writeln!(self.input, "{asked}")?;
-        let answer: Value = serde_json::from_str(&line(&mut self.output)?)?;
+        let answer: Value = serde_json::from_str(&self.tool.ask(&asked.to_string())?)?;
         Ok(answer["done"].clone())
     }
 
@@ -100,17 +87,4 @@ pub fn policy(actions: &[&str]) -> String {
     let actions = if actions.is_empty() { &["sts:GetCallerIdentity"] } else { actions };
     let allow = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
     json!({ "Version": "2012-10-17", "Statement": [allow] }).to_string()
-}
-
-fn line(output: &mut BufReader<ChildStdout>) -> anyhow::Result<String> {
-    let mut line = String::new();
-    ensure!(output.read_line(&mut line)? > 0, "it ended; its errors say why");
-    Ok(line)
-}
-
-impl Drop for Aws {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -16,7 +16,7 @@ use lockgate_model::Reason;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::outside::{EFFECT, Outside};
+use crate::custody::{Custody, EFFECT};
 
 const FIRST: &str = "canary-aws-5be8d02c7f41a963";
 const SECOND: &str = "canary-aws-9a3c61f0d8e2b754";
@@ -26,7 +26,7 @@ const BESIDE: &str = "canary-aws-41d7ea0b6c92f583";
 const READS: &str = "secretsmanager:GetSecretValue";
 
 struct House {
-    outside: Outside,
+    custody: Custody,
     aws: Aws,
     /// What is signed with.
     keys: TempDir,
@@ -36,72 +36,72 @@ struct House {
 fn secrets_of_aws_reach_the_upstream_and_nothing_else() {
     let mut house = House::start(true, None);
     house.aws.allow(&[READS]).unwrap();
-    house.outside.run();
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
-    assert_eq!(house.outside.ask("child").status, 200);
-    let log = |outside: &mut Outside| outside.room.gateway.log().contains("my secret is ***");
-    house.outside.waits("the child's log", log);
+    house.custody.serve();
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
+    assert_eq!(house.custody.ask("child").status, 200);
+    let log = |custody: &mut Custody| custody.room.gateway.log().contains("my secret is ***");
+    house.custody.waits("the child's log", log);
 
     house.put(SECOND);
     let begun = Instant::now();
-    house.outside.waits("the new value", |outside| outside.heard().as_deref() == Some(SECOND));
+    house.custody.waits("the new value", |custody| custody.heard().as_deref() == Some(SECOND));
     say(&format!("aws: a new value after {} ms", begun.elapsed().as_millis()));
 
     house.aws.allow(&[]).unwrap();
-    house.outside.refuses(Reason::CredentialRefused, EFFECT);
+    house.custody.refuses("main", Reason::CredentialRefused, EFFECT);
     house.aws.allow(&[READS]).unwrap();
-    house.outside.works();
+    house.custody.works();
     house.sign_with("somebody else's");
-    house.outside.refuses(Reason::CredentialRefused, EFFECT);
+    house.custody.refuses("main", Reason::CredentialRefused, EFFECT);
     house.sign_with(&house.aws.known.lockgate.secret);
-    house.outside.works();
+    house.custody.works();
     house.aws.stop().unwrap();
-    house.outside.refuses(Reason::CredentialUnreachable, EFFECT);
+    house.custody.refuses("main", Reason::CredentialUnreachable, EFFECT);
     house.aws.back().unwrap();
-    house.outside.works();
+    house.custody.works();
     let gone = json!({ "SecretId": "prod/staff", "ForceDeleteWithoutRecovery": true });
     house.aws.operate("secretsmanager", "delete_secret", &gone).unwrap();
-    house.outside.refuses(Reason::CredentialMissing, EFFECT);
+    house.custody.refuses("main", Reason::CredentialMissing, EFFECT);
     let secret = house.aws.known.lockgate.secret.clone();
-    house.outside.nowhere(&[FIRST, SECOND, CHILD, BESIDE, &secret]);
+    house.custody.nowhere(&[FIRST, SECOND, CHILD, BESIDE, &secret]);
 }
 
 #[test]
 fn keys_that_kms_wraps_open_what_they_sealed() {
     let mut house = House::start(true, Some("kms:alias/lockgate"));
     house.seal();
-    house.outside.run();
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
+    house.custody.serve();
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
 
     // The key is rotated while the gateway runs, and the old one goes.
     let first = house.key();
-    house.run(&["vault", "rotate"], 0);
-    house.run(&["vault", "forget", &first, "--yes"], 0);
+    house.custody.run(&["vault", "rotate"], 0);
+    house.custody.run(&["vault", "forget", &first, "--yes"], 0);
     assert_ne!(house.key(), first);
-    house.outside.works();
+    house.custody.works();
 
     // Without KMS nothing opens, and the words say so; with it, everything does again.
     house.aws.stop().unwrap();
-    let (_, text) = house.outside.room.gateway.command(&["vault", "status"]).unwrap();
+    let (_, text) = house.custody.room.gateway.command(&["vault", "status"]).unwrap();
     let named = "the vault's keys at `kms:alias/lockgate` can't be had";
     assert!(text.contains(named), "{text}");
-    house.outside.room.gateway.kill().unwrap();
-    house.outside.room.gateway.run().unwrap();
-    while house.outside.room.gateway.ready().is_err() {
+    house.custody.room.gateway.kill().unwrap();
+    house.custody.room.gateway.run().unwrap();
+    while house.custody.room.gateway.ready().is_err() {
         std::thread::sleep(Duration::from_millis(50));
     }
-    house.outside.refuses(Reason::CredentialUnreachable, EFFECT);
-    let ready = house.outside.room.gateway.ready().unwrap().1;
+    house.custody.refuses("main", Reason::CredentialUnreachable, EFFECT);
+    let ready = house.custody.room.gateway.ready().unwrap().1;
     assert!(ready.contains(named), "{ready}");
     house.aws.back().unwrap();
-    house.outside.works();
+    house.custody.works();
 
     house.aws.allow(&["kms:Encrypt"]).unwrap();
-    let (code, text) = house.outside.room.gateway.command(&["vault", "status"]).unwrap();
+    let (code, text) = house.custody.room.gateway.command(&["vault", "status"]).unwrap();
     assert!(code != 0 && text.contains("AWS refuses it"), "{code}: {text}");
     house.aws.allow(&["kms:Encrypt", "kms:Decrypt", READS]).unwrap();
     let secret = house.aws.known.lockgate.secret.clone();
-    house.outside.nowhere(&[FIRST, CHILD, &secret]);
+    house.custody.nowhere(&[FIRST, CHILD, &secret]);
 }
 
 /// Without keys of its own, the gateway asks as whom its machine is for AWS.
@@ -113,25 +113,25 @@ fn a_machine_has_an_identity_of_its_own() {
         let key = &house.aws.known.lockgate;
         (key.access.clone(), key.secret.clone())
     };
-    let gateway = &mut house.outside.room.gateway;
+    let gateway = &mut house.custody.room.gateway;
     gateway.variable("AWS_ACCESS_KEY_ID", Path::new(&access));
     gateway.variable("AWS_SECRET_ACCESS_KEY", Path::new(&secret));
-    house.outside.run();
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
-    house.outside.nowhere(&[FIRST, CHILD, &secret]);
+    house.custody.serve();
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
+    house.custody.nowhere(&[FIRST, CHILD, &secret]);
 
     // A pod has a token of its cluster instead, and the rights of a role.
     let mut house = House::start(false, None);
     let arn = house.role();
     let token = house.keys.path().join("token");
     fs::write(&token, "canary-account.eyJhbGciOiJSUzI1NiJ9.x").unwrap();
-    let gateway = &mut house.outside.room.gateway;
+    let gateway = &mut house.custody.room.gateway;
     gateway.variable("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
     gateway.variable("AWS_ROLE_ARN", Path::new(&arn));
     gateway.variable("AWS_ENDPOINT_URL_STS", Path::new(&house.aws.known.url));
-    house.outside.run();
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
-    house.outside.nowhere(&[FIRST, CHILD, "canary-account.eyJhbGciOiJSUzI1NiJ9.x"]);
+    house.custody.serve();
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
+    house.custody.nowhere(&[FIRST, CHILD, "canary-account.eyJhbGciOiJSUzI1NiJ9.x"]);
 }
 
 impl House {
@@ -165,8 +165,8 @@ impl House {
             vault["keys"] = json!(place);
             main = "sealed:main-token";
         }
-        let outside = Outside::prepare(main, "aws-sm:prod/child#token", &vault);
-        Self { outside, aws, keys }
+        let custody = Custody::outside(main, "aws-sm:prod/child#token", &vault);
+        Self { custody, aws, keys }
     }
 
     /// A role that may read secrets.
@@ -195,20 +195,13 @@ impl House {
         let file = self.keys.path().join("value");
         fs::write(&file, FIRST).unwrap();
         let file = file.display().to_string();
-        self.run(&["secret", "set", "main-token", "--from-file", &file], 0);
-    }
-
-    fn run(&mut self, arguments: &[&str], expected: i32) -> String {
-        let (code, text) = self.outside.room.gateway.command(arguments).unwrap();
-        assert_eq!(code, expected, "{arguments:?}: {text}");
-        self.outside.told.extend_from_slice(text.as_bytes());
-        text
+        self.custody.run(&["secret", "set", "main-token", "--from-file", &file], 0);
     }
 
     /// The id of the only key.
     fn key(&mut self) -> String {
         let report: Value =
-            serde_json::from_str(&self.run(&["vault", "status", "--json"], 0)).unwrap();
+            serde_json::from_str(&self.custody.run(&["vault", "status", "--json"], 0)).unwrap();
         let keys = report["keys"].as_array().unwrap();
         assert!(keys.len() == 1 && report["to_rewrap"] == json!(0), "{report}");
         keys[0]["id"].as_str().unwrap().to_owned()

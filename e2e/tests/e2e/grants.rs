@@ -109,23 +109,18 @@ impl House {
         prepare::debian()?;
         let origin = format!("http://{api}");
         let (issuer, values) = (Issuer::start_for(Some(origin.clone()))?, tempfile::tempdir()?);
-        let file = |name: &str, text: &str| -> anyhow::Result<String> {
-            let path = values.path().join(name);
-            std::fs::write(&path, text)?;
-            Ok(format!("file:{}", path.display()))
-        };
-        let pages = values.path().join("pages");
-        std::fs::write(&pages, "pages-secret")?;
         let mut credential = shop.credential.clone();
         if credential.get("issuer").is_some() {
-            credential["client_secret"] = json!(file("client", SECRET)?);
+            let client = values.path().join("client");
+            std::fs::write(&client, SECRET)?;
+            credential["client_secret"] = json!(format!("file:{}", client.display()));
         }
         let mut settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
                 "upstream": { "http": { "url": shop.upstream.url(), "allow_private": true,
                     "credential": credential } } }],
-            "admin_api": admin_api(api, &pages),
+            "admin_api": admin_api(api, values.path())?,
         });
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();

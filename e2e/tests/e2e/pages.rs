@@ -48,13 +48,11 @@ impl House {
         let origin = format!("http://{api}");
         let issuer = Issuer::start_for(Some(origin.clone()))?;
         let folder = tempfile::tempdir()?;
-        let secret = folder.path().join("secret");
-        std::fs::write(&secret, "pages-secret")?;
         let mut settings = json!({
             "issuers": [{ "name": "idp", "issuer": issuer.url(), "allow_private": true }],
             "connections": [{ "name": "main", "issuers": ["idp"], "pins": "on_first_use",
                 "upstream": { "http": { "url": upstream.url(), "allow_private": true } } }],
-            "admin_api": admin_api(api, &secret),
+            "admin_api": admin_api(api, folder.path())?,
             "approvals": { "hold_max_ms": 200, "url": format!("{origin}/approvals") },
         });
         change(&mut settings)?;

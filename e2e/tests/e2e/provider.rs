@@ -15,15 +15,16 @@ use lockgate_model::Reason;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::outside::{EFFECT, Outside};
+use crate::custody::{Custody, EFFECT};
 
 const FIRST: &str = "canary-kept-5be8d02c7f41a963";
 const SECOND: &str = "canary-kept-9a3c61f0d8e2b754";
 const CHILD: &str = "canary-kept-c07f2be4915ad836";
 /// A field beside a wanted one.
 const BESIDE: &str = "canary-kept-41d7ea0b6c92f583";
+
 struct House {
-    outside: Outside,
+    custody: Custody,
     bao: Bao,
     /// What is logged in with.
     login: TempDir,
@@ -34,15 +35,15 @@ fn credentials_that_a_server_keeps_reach_the_upstream_and_nothing_else() {
     let mut house = House::start(
         |folder| json!({ "app_role": { "role_id": ROLE_ID, "secret_id": format!("file:{folder}") } }),
     );
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
-    assert_eq!(house.outside.ask("child").status, 200);
-    house.outside.waits("the child's log", |outside| {
-        outside.room.gateway.log().contains("my secret is ***")
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
+    assert_eq!(house.custody.ask("child").status, 200);
+    house.custody.waits("the child's log", |custody| {
+        custody.room.gateway.log().contains("my secret is ***")
     });
 
     house.bao.put("staff", "token", SECOND);
     let begun = Instant::now();
-    house.outside.waits("the new value", |outside| outside.heard().as_deref() == Some(SECOND));
+    house.custody.waits("the new value", |custody| custody.heard().as_deref() == Some(SECOND));
     say(&format!("outside: a new value after {} ms", begun.elapsed().as_millis()));
 
     house.refused_by_name();
@@ -51,9 +52,9 @@ fn credentials_that_a_server_keeps_reach_the_upstream_and_nothing_else() {
     let logins = house.bao.logins();
     assert_eq!(logins, 2);
     house.bao.revoke();
-    house.outside.waits("a login anew", |_| house.bao.logins() == logins + 1);
-    house.outside.works();
-    house.outside.nowhere(&[FIRST, SECOND, CHILD, BESIDE, SECRET_ID, TOKEN]);
+    house.custody.waits("a login anew", |_| house.bao.logins() == logins + 1);
+    house.custody.works();
+    house.custody.nowhere(&[FIRST, SECOND, CHILD, BESIDE, SECRET_ID, TOKEN]);
 }
 
 #[test]
@@ -66,12 +67,12 @@ fn sessions_are_renewed_ahead_of_their_end_and_made_anew_after_it() {
         (known.lease_s, known.lease_max_s) = (6, 14);
     }
     house.bao.revoke();
-    house.outside.waits("a login anew", |_| house.bao.logins() == 2);
-    house.outside.works();
+    house.custody.waits("a login anew", |_| house.bao.logins() == 2);
+    house.custody.works();
     house.bao.known().calls.clear();
     let (begun, mut calls) = (Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(20) {
-        assert_eq!(house.outside.ask("main").status, 200, "after {:?}", begun.elapsed());
+        assert_eq!(house.custody.ask("main").status, 200, "after {:?}", begun.elapsed());
         calls += 1;
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -82,9 +83,9 @@ fn sessions_are_renewed_ahead_of_their_end_and_made_anew_after_it() {
     assert!(renewed >= 2 && (1..=3).contains(&again), "{heard:?}");
     // Who may log in no more is refused when the session has ended.
     house.login("somebody else's");
-    house.outside.refuses(Reason::CredentialRefused, Duration::from_secs(20));
+    house.custody.refuses("main", Reason::CredentialRefused, Duration::from_secs(20));
     house.login(ACCOUNT);
-    house.outside.works();
+    house.custody.works();
 }
 
 /// Whoever asks a server that does not answer is told so in seconds, however many they are.
@@ -92,13 +93,13 @@ fn sessions_are_renewed_ahead_of_their_end_and_made_anew_after_it() {
 fn nobody_waits_one_by_one_behind_a_silent_server() {
     let mut house = House::start(|folder| json!({ "token": format!("file:{folder}") }));
     house.bao.known().silent = true;
-    house.outside.refuses(Reason::CredentialUnreachable, EFFECT);
+    house.custody.refuses("main", Reason::CredentialUnreachable, EFFECT);
     // Until that nobody answered is known no more.
     std::thread::sleep(Duration::from_millis(1_500));
     let begun = Instant::now();
     let calls: Vec<_> = (0..20)
         .map(|_| {
-            let caller = house.outside.caller("main");
+            let caller = house.custody.caller("main");
             std::thread::spawn(move || caller.send(&caller.call("echo", json!({}))).unwrap().status)
         })
         .collect();
@@ -108,18 +109,18 @@ fn nobody_waits_one_by_one_behind_a_silent_server() {
     assert!(answers.iter().all(|status| *status == 503), "{answers:?}");
     assert!(took < EFFECT, "{took:?}");
     house.bao.known().silent = false;
-    house.outside.works();
+    house.custody.works();
 }
 
 #[test]
 fn a_token_is_read_again_where_it_was_ended() {
     let mut house = House::start(|folder| json!({ "token": format!("file:{folder}") }));
-    assert_eq!(house.outside.heard(), Some(FIRST.to_owned()));
+    assert_eq!(house.custody.heard(), Some(FIRST.to_owned()));
     house.bao.revoke();
-    house.outside.refuses(Reason::CredentialRefused, EFFECT);
+    house.custody.refuses("main", Reason::CredentialRefused, EFFECT);
     let token = house.bao.token().unwrap();
     house.login(&token);
-    house.outside.works();
+    house.custody.works();
 }
 
 impl House {
@@ -143,9 +144,9 @@ impl House {
         let vault = json!({ "server": { "url": bao.url(), "allow_private": true,
             "namespace": NAMESPACE, "login": login, "mounts": { "secret": 2, "legacy": 1 } } });
         let (main, child) = ("vault:secret/staff#token", "vault:legacy/child#token");
-        let mut outside = Outside::prepare(main, child, &vault);
-        outside.run();
-        Self { outside, bao, login: folder }
+        let mut custody = Custody::outside(main, child, &vault);
+        custody.serve();
+        Self { custody, bao, login: folder }
     }
 
     /// From now on this is logged in with.
@@ -155,34 +156,34 @@ impl House {
 
     fn refused_by_name(&mut self) {
         self.bao.known().denied.push("secret/data/staff".into());
-        self.outside.refuses(Reason::CredentialRefused, EFFECT);
+        self.custody.refuses("main", Reason::CredentialRefused, EFFECT);
         self.bao.known().denied.clear();
         self.bao.put("staff", "another", "x");
-        self.outside.refuses(Reason::CredentialMissing, EFFECT);
+        self.custody.refuses("main", Reason::CredentialMissing, EFFECT);
         self.bao.put("staff", "token", "");
-        self.outside.refuses(Reason::CredentialMissing, EFFECT);
+        self.custody.refuses("main", Reason::CredentialMissing, EFFECT);
         self.bao.known().versions.get_mut("staff").unwrap().push(None);
-        self.outside.refuses(Reason::CredentialMissing, EFFECT);
+        self.custody.refuses("main", Reason::CredentialMissing, EFFECT);
         self.bao.known().versions.remove("staff");
-        self.outside.refuses(Reason::CredentialMissing, EFFECT);
+        self.custody.refuses("main", Reason::CredentialMissing, EFFECT);
         self.bao.put("staff", "token", SECOND);
-        self.outside.works();
+        self.custody.works();
     }
 
     /// Gone, sealed, or redirecting: a refusal, and then it goes on.
     fn away(&mut self) {
         self.bao.stop();
-        self.outside.refuses(Reason::CredentialUnreachable, EFFECT);
-        let (_, ready) = self.outside.room.gateway.ready().unwrap();
+        self.custody.refuses("main", Reason::CredentialUnreachable, EFFECT);
+        let (_, ready) = self.custody.room.gateway.ready().unwrap();
         assert!(ready.contains("vault:secret/staff#token"), "{ready}");
-        self.outside.told.extend_from_slice(ready.as_bytes());
+        self.custody.told.extend_from_slice(ready.as_bytes());
         self.bao.back().unwrap();
-        self.outside.works();
+        self.custody.works();
         for status in [503, 307, 429] {
             self.bao.known().instead = Some(status);
-            self.outside.refuses(Reason::CredentialUnreachable, EFFECT);
+            self.custody.refuses("main", Reason::CredentialUnreachable, EFFECT);
             self.bao.known().instead = None;
-            self.outside.works();
+            self.custody.works();
         }
     }
 }

@@ -205,7 +205,7 @@ pub(crate) fn left(gateway: &mut Gateway, places: &mut Vec<(String, Vec<u8>)>) {
 }
 
 /// Reads every file below `folder`.
-fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
+pub(crate) fn files(folder: &Path, places: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

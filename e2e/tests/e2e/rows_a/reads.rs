@@ -6,6 +6,7 @@ use lockgate_e2e::mcp::{Caller, LEGACY};
 use serde_json::{Value, json};
 
 use super::{Class, answer, id_in};
+use crate::secrets::{Search, files, search};
 
 /// Added to the policies of the rows.
 pub(super) const HELD: &str = r#"
@@ -37,12 +38,10 @@ impl Class {
             ensure!(shown.contains("file:///srv/held/"), "{shown}");
             ensure!(!shown.contains(ONE) && !shown.contains(OTHER), "{shown}");
         }
-        for entry in std::fs::read_dir(self.room.gateway.data())? {
-            let path = entry?.path();
-            let bytes = if path.is_file() { std::fs::read(&path)? } else { Vec::new() };
-            let found = bytes.windows(ONE.len()).any(|part| part == ONE.as_bytes());
-            ensure!(!found, "a credential in {}", path.display());
-        }
+        let mut places = Vec::new();
+        files(&self.room.gateway.data(), &mut places);
+        let Search { hits, .. } = search([("the credential", ONE)], &places);
+        ensure!(hits.is_empty(), "{hits:?}");
         self.approve(&asked, "ann")?;
         let body = r#"{"reason":"no"}"#;
         self.api("POST", &format!("/approvals/{other}/reject"), "ann", body)?;

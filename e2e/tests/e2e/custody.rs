@@ -1,5 +1,5 @@
-//! A room whose connections' credentials somebody outside keeps: how they are called, what refusals there
-//! must be, and where no credential may stand.
+//! A room whose connections' credentials the gateway has in custody, or somebody outside: how they are called,
+//! what refusals there must be, and where no credential may stand.
 
 use std::time::{Duration, Instant};
 
@@ -20,25 +20,30 @@ use crate::secrets::{Search, left, search, told};
 pub(crate) const EFFECT: Duration = Duration::from_secs(7);
 
 /// The room, and everything that it told.
-pub(crate) struct Outside {
+pub(crate) struct Custody {
     pub(crate) room: Room,
     pub(crate) told: Vec<u8>,
 }
 
-impl Outside {
+impl Custody {
     /// With `main`, whose server takes the credential in `x-api-key`, and `child`, which takes it in its
     /// environment; no gateway runs yet.
-    pub(crate) fn prepare(main: &str, child: &str, vault: &Value) -> Self {
+    pub(crate) fn outside(main: &str, child: &str, vault: &Value) -> Self {
         let (issuer, upstream) = (MintIssuer::start().unwrap(), Upstream::start().unwrap());
         let mut one = connection("main", &upstream.url());
         one["upstream"]["http"]["headers"] = json!({ "X-Api-Key": main });
-        let other = json!({
-            "name": "child", "issuers": ["idp"], "pins": "on_first_use",
-            "upstream": { "stdio": { "command": tools::beside("stdio-fixture").unwrap(),
-                "args": ["secrets"], "env": { "CHILD_SECRET": child } } },
-        });
+        Self::prepare(issuer, upstream, vec![one, child_with(child)], vault)
+    }
+
+    /// With these connections, to this upstream; no gateway runs yet.
+    pub(crate) fn prepare(
+        issuer: MintIssuer,
+        upstream: Upstream,
+        connections: Vec<Value>,
+        vault: &Value,
+    ) -> Self {
         let settings = json!({ "issuers": [issuer_settings("idp", &issuer)],
-            "connections": [one, other], "vault": vault });
+            "connections": connections, "vault": vault });
         let plan = Plan { settings, policies: POLICIES.to_owned(), file_max: None };
         let gateway = Gateway::prepare(&plan).unwrap();
         let records = gateway.records();
@@ -46,13 +51,21 @@ impl Outside {
         Self { room, told: Vec::new() }
     }
 
-    /// Runs the gateway until both connections serve.
-    pub(crate) fn run(&mut self) {
+    /// Runs the gateway until every connection serves.
+    pub(crate) fn serve(&mut self) {
         self.room.gateway.run().unwrap();
         self.room.gateway.wait_ready().unwrap();
-        for name in ["main", "child"] {
-            wait_for_tools(&self.caller(name)).unwrap();
+        for one in self.room.settings["connections"].as_array().unwrap() {
+            wait_for_tools(&self.caller(one["name"].as_str().unwrap())).unwrap();
         }
+    }
+
+    /// A command of the gateway's, which must end so; what it said.
+    pub(crate) fn run(&mut self, arguments: &[&str], expected: i32) -> String {
+        let (code, text) = self.room.gateway.command(arguments).unwrap();
+        assert_eq!(code, expected, "{arguments:?}: {text}");
+        self.told.extend_from_slice(text.as_bytes());
+        text
     }
 
     pub(crate) fn caller(&self, connection: &str) -> Caller {
@@ -88,15 +101,15 @@ impl Outside {
     }
 
     pub(crate) fn works(&mut self) {
-        self.waits("it works again", |outside| outside.ask("main").status == 200);
+        self.waits("it works again", |custody| custody.ask("main").status == 200);
     }
 
     /// Within this time, calls are refused for this reason, with 503, and the server hears nothing.
-    pub(crate) fn refuses(&mut self, reason: Reason, within: Duration) {
+    pub(crate) fn refuses(&mut self, connection: &str, reason: Reason, within: Duration) {
         let begun = Instant::now();
         loop {
             self.room.forget().unwrap();
-            let reply = self.ask("main");
+            let reply = self.ask(connection);
             let ends = self.room.records.fresh().unwrap();
             let ended = ends.iter().any(
                 |event| matches!(event, Event::Outcome(outcome) if outcome.reason == Some(reason)),
@@ -107,7 +120,11 @@ impl Outside {
                 return;
             }
             let text = reply.text();
-            assert!(begun.elapsed() < within, "{reason:?}: {} {text} {ends:?}", reply.status);
+            assert!(
+                begun.elapsed() < within,
+                "{connection}, {reason:?}: {} {text} {ends:?}",
+                reply.status
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -124,4 +141,13 @@ impl Outside {
         say(&format!("outside: {forms} forms, {count} places of {bytes} bytes: {found} hits"));
         assert_eq!(hits, Vec::<String>::new());
     }
+}
+
+/// The connection `child`, whose program takes this credential in its environment.
+pub(crate) fn child_with(credential: &str) -> Value {
+    json!({
+        "name": "child", "issuers": ["idp"], "pins": "on_first_use",
+        "upstream": { "stdio": { "command": tools::beside("stdio-fixture").unwrap(),
+            "args": ["secrets"], "env": { "CHILD_SECRET": credential } } },
+    })
 }
