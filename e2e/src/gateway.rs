@@ -4,9 +4,13 @@
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -327,12 +331,26 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(crate::target().join("debug/lockgate"))
 }
 
-/// A loopback address that was free a moment ago.
+/// Where addresses are given from: below what systems give to sockets that name no port, so that no
+/// connection of another test takes one before its server listens there.
+const PORTS: Range<u32> = 12_000..32_000;
+
+/// A loopback address that was free a moment ago; no other test of this process is given it.
 ///
 /// # Errors
-/// Whatever the socket says.
+/// Where none is free.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time begin at different ones.
+    let first = std::process::id().wrapping_mul(64);
+    for _ in PORTS {
+        let nth = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + nth % (PORTS.end - PORTS.start);
+        if let Ok(free) = TcpListener::bind(("127.0.0.1", u16::try_from(port)?)) {
+            return Ok(free.local_addr()?);
+        }
+    }
+    bail!("no port is free")
 }
 
 fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
