@@ -43,6 +43,7 @@ impl Lot {
 
 fn main() {
     let detectors = Detectors::standard();
+    texts(&detectors);
     if is_left_out("scan") {
         return messages(&detectors);
     }
@@ -79,6 +80,51 @@ fn main() {
     }
     messages(&detectors);
     worst(&detectors);
+}
+
+/// A name, a key, and texts that differ.
+type Kind<'k> = (&'k str, &'k str, &'k dyn Fn(u64) -> String);
+
+/// What one text costs, from message to masked message, beside one that is left at a glance.
+fn texts(detectors: &Detectors) {
+    let (settings, reveal, key) =
+        (MaskSettings::default(), Reveal::nothing(), MaskKey::new([7; 32]));
+    let masker = Masker { paths: false, ..Masker::new(detectors, &settings, &key, &reveal) };
+    let kinds: [Kind<'_>; 13] = [
+        ("left", "title", &|n| format!("Fix the size of widget {} in the main view", n % 5000)),
+        ("mail", "email", &|n| format!("user{}@example.com", n % 99_999)),
+        ("note", "note", &|n| {
+            format!("Call +1 415 555 {:04} about card 4111 1111 1111 1111", n % 10_000)
+        }),
+        ("password", "password", &|n| format!("hunter{}", n % 9999)),
+        ("ssn", "ssn", &|n| format!("{:03}-{:02}-{:04}", 100 + n % 500, 1 + n % 98, 1 + n % 9998)),
+        ("prose", "note", &|n| format!("Call about card {} of the list = 4 @ night", n % 10_000)),
+        ("host id", "id", &|a| format!("{}-{}-{}", a % 9973, a % 89, a % 99_991)),
+        ("host a", "a", &|a| format!("4111 1111 {:04} {:04} 1.2.{}.", a % 9999, a % 7919, a % 256)),
+        ("host b", "b", &|a| format!("AKIA{:X} sk-{:x} @x{} a@ ://", a, a >> 8, a % 77)),
+        ("host c", "c", &|a| format!("eyJ{:x}.eyJ password: the token={} key", a, a % 10)),
+        ("host d", "d", &|a| format!("%4{} &#x4{}; =3{} {:032X}", a % 10, a % 9, a % 8, a)),
+        ("host e", "e", &|a| format!("UGFzcyB0aGUg{:x}c2FsdCBwbGVhc2U", a)),
+        ("empty", "e", &|_| String::new()),
+    ];
+    for (name, key, text) in kinds {
+        if is_left_out(&format!("texts {name}")) {
+            continue;
+        }
+        let mut lot = Lot(23);
+        let items: Vec<String> =
+            (0..20_000).map(|_| format!("{{\"{key}\":\"{}\"}}", text(lot.draw()))).collect();
+        let message = format!("[{}]", items.join(","));
+        let hits = mask_json(&masker, message.as_bytes()).map_or(0, |it| it.reports.len());
+        let seconds =
+            best(|| mask_json(&masker, message.as_bytes()).map_or(0, |it| it.reports.len()));
+        println!(
+            "{name:<10} {:>5} bytes {hits:>6} hits: {:>7.1} ns, {:>5.0} MB/s",
+            message.len() / 20_000,
+            seconds * 1e9 / 20_000.0,
+            message.len() as f64 / seconds / 1e6
+        );
+    }
 }
 
 /// Whole messages of three sizes, and streams of them, from bytes to masked bytes.

@@ -56,6 +56,11 @@ impl Class {
         self.0.as_str()
     }
 
+    /// Whether the program knows it: such a name is short, and letters, digits, `.` and `_`.
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(self.0.0, Held::Known(_))
+    }
+
     /// Whether it is `other` or stands below it: `pii.email` is in `pii`.
     pub fn is_in(&self, other: &str) -> bool {
         self.name().strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

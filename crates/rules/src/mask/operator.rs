@@ -87,7 +87,7 @@ pub(super) fn label(class: &Class, more: &str) -> String {
     let name = class.name();
     let mut label = String::with_capacity(name.len() + more.len() + 2);
     label.push('[');
-    if name.len() <= LABEL_MAX && name.bytes().all(|byte| plain(char::from(byte))) {
+    if class.is_known() || name.len() <= LABEL_MAX && name.chars().all(plain) {
         label.push_str(name);
     } else {
         label.extend(name.chars().filter(|c| plain(*c)).take(LABEL_MAX));

@@ -234,8 +234,9 @@ fn taken(text: &str, plain: &str) -> u32 {
 fn reports(hits: Vec<Hit>) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::with_capacity(hits.len());
     for Hit { span, class, score, detector, masked, path, .. } in hits {
-        let same = |report: &&Report| report.class == class && report.span == span;
-        if !reports.iter().rev().take(8).any(|report| same(&report)) {
+        // Hits with the same span follow each other.
+        let mut same = reports.iter().rev().take_while(|report| report.span == span);
+        if !same.any(|report| report.class == class) {
             reports.push(Report { class, path, span, score, detector, masked });
         }
     }

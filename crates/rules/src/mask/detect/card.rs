@@ -8,7 +8,7 @@ use super::{
     concepts as c,
     date::number,
     ids::luhn,
-    number::{Window, layout},
+    number::{Sieve, Window, layout},
     page::{Page, What, what},
 };
 
@@ -27,6 +27,9 @@ struct Range {
     /// Lengths that count beside a word of cards.
     beside: u32,
 }
+
+/// Most digits that a range names.
+const WIDTH_MAX: usize = 6;
 
 const fn lengths(low: u32, high: u32) -> u32 {
     let mut set = 0;
@@ -101,6 +104,15 @@ const LAYOUTS: &[u128] = &[
     layout("4-6"),
 ];
 
+/// The same, for a look at a glance.
+const SIEVE: Sieve = {
+    let (mut sieve, mut rest) = (Sieve::NOTHING, LAYOUTS);
+    while let Some((layout, others)) = rest.split_first() {
+        (sieve, rest) = (sieve.with(*layout), others);
+    }
+    sieve
+};
+
 /// Takes the window if it is a card's number. One that stands in a word must count by itself.
 pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>, glued: bool) -> bool {
     let digits = window.digits;
@@ -132,7 +144,8 @@ fn is_grouped(window: &Window<'_>) -> bool {
     }
     let spelled = window.layout.to_be_bytes();
     let dashed = spelled.map(|byte| if matches!(byte, b' ' | b'.') { b'-' } else { byte });
-    window.is_even() && LAYOUTS.contains(&u128::from_be_bytes(dashed))
+    let layout = u128::from_be_bytes(dashed);
+    window.is_even() && SIEVE.may_hold(layout) && LAYOUTS.contains(&layout)
 }
 
 /// Whether `GB29 ` stands before: an account number whose check failed has no card in it.
@@ -145,9 +158,13 @@ fn is_rest_of_iban(page: &Page<'_>, start: usize) -> bool {
 /// Whether some brand has such a number, and whether that says enough by itself.
 fn issuer(digits: &[u8]) -> Option<bool> {
     let length = 1u32 << digits.len();
+    let begin = number(digits.get(..WIDTH_MAX).unwrap_or_default());
+    // By their width.
+    let begins = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1].map(|rest| begin / rest);
     let fits = |range: &&Range| {
-        let begin = number(digits.get(..range.width).unwrap_or_default());
-        (range.low..=range.high).contains(&begin) && (range.sure | range.beside) & length != 0
+        let begin = begins.get(range.width);
+        (range.sure | range.beside) & length != 0
+            && begin.is_some_and(|begin| (range.low..=range.high).contains(begin))
     };
     RANGES.iter().filter(fits).map(|range| range.sure & length != 0).max()
 }

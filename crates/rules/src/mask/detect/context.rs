@@ -15,6 +15,7 @@ use super::{
     form::Form,
     keys::{KEYS, STOPS, TAILS, VENDORS, WORDS},
 };
+use crate::mask::bits::{self, BLOCK, Block};
 
 /// So much of a key's end is read, in bytes.
 const KEY_MAX_BYTES: usize = 48;
@@ -23,7 +24,7 @@ const KEY_WORDS_MAX: usize = 8;
 /// A phrase of the vocabulary has no more words.
 const PHRASE_WORDS_MAX: usize = 5;
 /// So far before a value its words are looked for, in bytes.
-const BEFORE_MAX_BYTES: usize = 64;
+const BEFORE_MAX_BYTES: usize = BLOCK;
 /// So far behind a value its words are looked for, in bytes.
 const BEHIND_MAX_BYTES: usize = 40;
 /// So far before a value a word must stand that names it by itself, in bytes.
@@ -387,14 +388,21 @@ fn is_wordy(byte: u8) -> bool {
     byte >= 0x80 || kind(byte) & (LETTER | DIGIT) != 0
 }
 
+/// The words in a window, of which only the first [`BLOCK`] bytes are read.
+fn words(window: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let block = Block::of(window, window.len().min(BLOCK));
+    let wordy = block.letters() | block.range(b'0', b'9') | block.range(0x80, 0xff);
+    bits::runs(wordy).map(|(start, end)| bytes::part(window, start as usize, end as usize))
+}
+
 fn concepts_in(window: &[u8]) -> u128 {
+    if window.is_empty() {
+        return 0;
+    }
     let vocabulary = &*VOCABULARY;
     let mut concepts = 0;
     let mut lower = [0u8; WORD_MAX_BYTES];
-    for word in window.split(|byte| !is_wordy(*byte)) {
-        if word.len() < 2 {
-            continue;
-        }
+    for word in words(window).filter(|word| word.len() > 1) {
         if !word.is_ascii() {
             let word = str::from_utf8(word).unwrap_or_default().to_lowercase();
             concepts |= vocabulary.word(word.as_bytes()).map_or(0, |entry| entry.concepts);

@@ -101,6 +101,19 @@ const NOTHING: [&str; 82] = [
     "list",
 ];
 
+/// Which letters those of each length begin with, as a set of bits.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const NOTHING_BEGINS: [u32; NOTHING_MAX_BYTES + 1] = {
+    let (mut sets, mut rest) = ([0; NOTHING_MAX_BYTES + 1], NOTHING.as_slice());
+    while let Some((word, others)) = rest.split_first() {
+        sets[word.len()] |= 1 << (word.as_bytes()[0] & 31);
+        rest = others;
+    }
+    sets
+};
+/// The longest of [`NOTHING`], in bytes.
+const NOTHING_MAX_BYTES: usize = 13;
+
 /// Words of sentences about passwords.
 const SAID: [&str; 26] = [
     "must",
@@ -176,7 +189,7 @@ pub(super) fn fits(form: Form, value: &str) -> Option<u8> {
     if value.is_empty() || value.len() > VALUE_MAX_BYTES || is_placeholder(value) {
         return None;
     }
-    let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let digits = || plain.iter().filter(|byte| byte.is_ascii_digit()).count();
     match form {
         Form::Password => is_password(value).then_some(90),
         Form::Secret => is_secret(value).then_some(88),
@@ -187,19 +200,23 @@ pub(super) fn fits(form: Form, value: &str) -> Option<u8> {
         }
         Form::Name => is_name(value).then_some(88),
         Form::Person => (is_name(value) && begins_with_given_name(value)).then_some(75),
-        Form::Address => is_address(value, digits).then_some(85),
+        Form::Address => is_address(value, digits()).then_some(85),
         Form::Digits(least, most) => {
+            let digits = digits();
             let fits = plain.len() == digits && (least.into()..=most.into()).contains(&digits);
             fits.then_some(88)
         }
         Form::Code(least, most) => is_code(plain, least, most).then_some(85),
-        Form::Date => (date::is_day(plain) || digits == 4 && plain.len() == 4).then_some(88),
-        Form::Expiry => is_expiry(plain, digits).then_some(80),
-        Form::Phone => is_phone(plain, digits).then_some(85),
-        Form::Mail => (value.contains('@') && !value.contains(char::is_whitespace)).then_some(85),
+        Form::Date => (date::is_day(plain) || plain.len() == 4 && digits() == 4).then_some(88),
+        Form::Expiry => is_expiry(plain, digits()).then_some(80),
+        Form::Phone => is_phone(plain, digits()).then_some(85),
+        Form::Mail => {
+            let spaced = plain.iter().any(u8::is_ascii_whitespace);
+            (plain.contains(&b'@') && !spaced).then_some(85)
+        }
         Form::Handle => is_handle(plain).then_some(60),
         Form::Coordinate => is_coordinate(value).then_some(70),
-        Form::Amount => (digits >= 3 && plain.len() <= 20).then_some(65),
+        Form::Amount => (digits() >= 3 && plain.len() <= 20).then_some(65),
         Form::Free => (value.len() <= LINE_MAX_BYTES && plain.iter().any(u8::is_ascii_alphabetic))
             .then_some(70),
     }
@@ -229,23 +246,30 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         || value.starts_with('[') && value.ends_with(']')
         || value.starts_with('{') && value.ends_with('}')
         || value.starts_with('%') && value.ends_with('%') && value.len() > 2;
-    marked
-        || template
-        || NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word))
-        || is_advice(value)
+    marked || template || is_nothing(value) || is_advice(value)
+}
+
+fn is_nothing(value: &str) -> bool {
+    let begins = NOTHING_BEGINS.get(value.len()).copied().unwrap_or_default();
+    let first = bytes::at(value.as_bytes(), 0) & 31;
+    begins >> first & 1 != 0 && NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// `your-api-key-here`, `REPLACE_ME`.
 fn is_advice(value: &str) -> bool {
-    if value.len() > 40 {
+    let first = bytes::at(value.as_bytes(), 0);
+    if value.len() > 40 || !b"ymriep<".contains(&first.to_ascii_lowercase()) {
         return false;
     }
-    let lower = value.to_ascii_lowercase();
-    let asks = ["your", "my-", "my_", "replace", "insert", "enter", "put", "<"].iter();
-    let asks = asks.clone().any(|start| lower.starts_with(start));
-    asks && ["key", "token", "secret", "password", "here", "me"]
-        .iter()
-        .any(|end| lower.ends_with(end))
+    let alike =
+        |part: Option<&str>, word: &str| part.is_some_and(|it| it.eq_ignore_ascii_case(word));
+    let begins = |word: &&str| alike(value.get(..word.len()), word);
+    let ends = |word: &&str| {
+        let from = value.len().checked_sub(word.len());
+        alike(from.and_then(|from| value.get(from..)), word)
+    };
+    ["your", "my-", "my_", "replace", "insert", "enter", "put", "<"].iter().any(begins)
+        && ["key", "token", "secret", "password", "here", "me"].iter().any(ends)
 }
 
 fn is_password(value: &str) -> bool {

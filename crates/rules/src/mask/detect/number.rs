@@ -19,8 +19,12 @@ const GROUPS_MAX: usize = 16;
 const AGAIN: usize = 5;
 /// Longest day and month before a year, in bytes.
 const DAY_MAX_BYTES: usize = 24;
-/// No identity number has fewer digits.
+/// Most digits of a day.
+const DAY_DIGITS_MAX: usize = 8;
+/// No identity number, card or phone has fewer digits.
 const DIGITS_MIN: usize = 6;
+/// Nor more.
+const LONGEST: usize = 19;
 
 /// Digits in groups.
 pub(super) struct Number {
@@ -152,7 +156,7 @@ impl Number {
         let digits = self.digits.get(usize::from(head.first)..tail.reach())?;
         // Four short groups may be an address.
         let short = digits.len() < DIGITS_MIN || digits.len() * 2 < groups.len() * 3;
-        if short && groups.len() != 4 {
+        if short && groups.len() != 4 || digits.len() > LONGEST {
             return None;
         }
         let place = |group: &Group| self.start + usize::from(group.offset);
@@ -216,6 +220,32 @@ pub(super) const fn layout(text: &str) -> u128 {
     packed
 }
 
+/// Which hashes of layouts occur in a table: most groups of digits are laid out like none of it.
+#[derive(Clone, Copy)]
+pub(super) struct Sieve(u64);
+
+impl Sieve {
+    pub(super) const NOTHING: Self = Self(0);
+
+    pub(super) const fn with(self, layout: u128) -> Self {
+        Self(self.0 | Self::bit(layout))
+    }
+
+    /// Both of them.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) const fn may_hold(self, layout: u128) -> bool {
+        self.0 & Self::bit(layout) != 0
+    }
+
+    const fn bit(layout: u128) -> u64 {
+        let folded = (layout >> 64) as u64 ^ layout as u64;
+        1 << (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+    }
+}
+
 /// How many bytes part two groups here: one of ` -./()`, or a bracket with a space.
 fn gap_width(text: &[u8], end: usize) -> usize {
     let digit = |place: usize| at(text, place).is_ascii_digit();
@@ -255,16 +285,10 @@ pub(super) fn look(page: &mut Page<'_>, start: usize) -> usize {
         end = end.max(glued(page, &number, start));
         return end;
     }
-    let last_of_all = number.count.saturating_sub(1);
-    if !number.cut
-        && number
-            .window(0, last_of_all)
-            .is_some_and(|whole| whole.groups > 1 && ids::is_grouped(&whole))
-    {
+    let whole = if number.cut { None } else { number.window(0, number.count.saturating_sub(1)) };
+    if let Some(whole) = whole.filter(|whole| whole.groups > 1 && ids::is_grouped(whole)) {
         // Grouped as one number, so that its parts are none.
-        if let Some(whole) = number.window(0, last_of_all) {
-            judge(page, whole);
-        }
+        judge(page, whole);
         return end;
     }
     let mut first = 0;
@@ -366,7 +390,7 @@ fn judge(page: &mut Page<'_>, mut window: Window<'_>) -> bool {
     if window.groups == 4 && window.is_even() && net::address_v4(page, &mut window) {
         return true;
     }
-    if !(DIGITS_MIN..=19).contains(&digits) {
+    if digits < DIGITS_MIN || is_nothing(page, &window) {
         return false;
     }
     ids::insurance(page, &window)
@@ -376,9 +400,19 @@ fn judge(page: &mut Page<'_>, mut window: Window<'_>) -> bool {
         || phone::national(page, &mut window)
 }
 
+/// Whether its groups are those of no number, and no word tells of one.
+fn is_nothing(page: &Page<'_>, window: &Window<'_>) -> bool {
+    const LAYOUTS: Sieve = ids::LAYOUTS.and(phone::LAYOUTS);
+    // Cards, days and numbers that only a word names are parted by one and the same byte, or not at all.
+    !window.even
+        && !LAYOUTS.may_hold(window.layout)
+        && !page.probe
+        && window.concepts(page) & !super::concepts::OTHER == 0
+}
+
 /// A day beside a word of birth.
 fn birth(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
-    let even = window.groups == 3 && window.is_even();
+    let even = window.groups == 3 && window.is_even() && window.digits.len() <= DAY_DIGITS_MAX;
     let day = even && date::is_day(page.part(window.start, window.end));
     if day && window.concepts(page) & super::concepts::BIRTH != 0 {
         page.take(window.start, window.end, super::page::what("pii.birth_date", "birth"), 85);

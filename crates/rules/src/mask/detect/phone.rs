@@ -6,7 +6,7 @@
 use super::{
     bytes::{self, DIGIT, LETTER},
     concepts as c,
-    number::{Number, Window, layout},
+    number::{Number, Sieve, Window, layout},
     page::{Page, What, what},
 };
 
@@ -92,20 +92,14 @@ const HOMES: &[Home] = &[
     (layout("5/6"), &[&[0]], 45),
 ];
 
-/// Which hashes of layouts occur in [`HOMES`]: most groups of digits are laid out like none of them.
-const SIEVE: u64 = {
-    let (mut sieve, mut rest) = (0, HOMES);
+/// The layouts of [`HOMES`].
+pub(super) const LAYOUTS: Sieve = {
+    let (mut sieve, mut rest) = (Sieve::NOTHING, HOMES);
     while let Some(((layout, ..), others)) = rest.split_first() {
-        sieve |= sieve_bit(*layout);
-        rest = others;
+        (sieve, rest) = (sieve.with(*layout), others);
     }
     sieve
 };
-
-const fn sieve_bit(layout: u128) -> u64 {
-    let folded = (layout >> 64) as u64 ^ layout as u64;
-    1 << (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
-}
 
 /// An area code of North America begins so.
 const NANP: &[&[u8]] = &[&[2], &[3], &[4], &[5], &[6], &[7], &[8], &[9]];
@@ -164,7 +158,7 @@ fn is_code(code: u32, width: usize) -> bool {
 
 /// Takes a number without a country code: as its country groups it, or beside a word of phones.
 pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
-    let homes = if SIEVE & sieve_bit(window.layout) == 0 { &[] } else { HOMES };
+    let homes = if LAYOUTS.may_hold(window.layout) { HOMES } else { &[] };
     let home =
         homes.iter().filter(|(layout, ..)| *layout == window.layout).find(|(layout, begins, _)| {
             let begin =

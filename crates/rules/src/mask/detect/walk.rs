@@ -214,7 +214,7 @@ fn mixed(page: &mut Page<'_>, start: usize, end: usize, kinds: u8) -> usize {
     let named =
         kinds & UPPER != 0 || page.hint.concepts != 0 || is_numbered(bytes::part(text, from, to));
     let lettered = (7..=22).contains(&length) && kinds & UNDER == 0 && named;
-    if found || lettered && ids::lettered::look(page, from, to) {
+    if found || lettered && ids::lettered::look(page, (from, to), kinds) {
         return end;
     }
     if length >= NUMBER_MIN_BYTES { numbers_within(page, start, end) } else { end }

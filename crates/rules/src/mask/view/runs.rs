@@ -166,9 +166,9 @@ pub(in crate::mask) fn short_whole(text: &str) -> Vec<View> {
     if !is_short(text.len()) || !text.bytes().all(|byte| is_member(byte) || byte == b'=') {
         return Vec::new();
     }
-    let hex =
-        text.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| octets_of_hex(text.as_bytes()));
-    let decoded = decode_whole(text).into_iter().chain(hex);
+    let bytes = text.as_bytes();
+    let hex = bytes.iter().all(u8::is_ascii_hexdigit).then(|| octets_of_hex(bytes));
+    let decoded = without_padding(bytes).map(octets).into_iter().chain(hex);
     let texts = decoded.filter_map(|bytes| String::from_utf8(bytes).ok());
     let printable = texts.filter(|text| !text.chars().any(char::is_control));
     printable.map(|decoded| View::of_unit(decoded, text.len())).collect()
@@ -177,10 +177,15 @@ pub(in crate::mask) fn short_whole(text: &str) -> Vec<View> {
 /// The bytes of a text that is base64 from end to end; `None` where it is not.
 pub(in crate::mask) fn decode_whole(text: &str) -> Option<Vec<u8>> {
     let run: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    without_padding(&run).map(octets)
+}
+
+/// What stands before the padding, where all of it is base64.
+fn without_padding(run: &[u8]) -> Option<&[u8]> {
     let padding = run.iter().rev().take_while(|byte| **byte == b'=').count();
     let run = run.get(..run.len() - padding)?;
     let whole = padding <= 2 && run.len() % 4 != 1 && run.iter().all(|byte| sextet(*byte) < 64);
-    whole.then(|| octets(run))
+    whole.then_some(run)
 }
 
 /// How many characters after a run fill up its last group.
@@ -259,7 +264,8 @@ fn octets(run: &[u8]) -> Vec<u8> {
     let (groups, rest) = run.as_chunks::<4>();
     for group in groups {
         let word = group.iter().fold(0, |word, byte| word << 6 | u32::from(sextet(*byte)));
-        out.extend(word.to_be_bytes().iter().skip(1));
+        let [_, octets @ ..] = word.to_be_bytes();
+        out.extend_from_slice(&octets);
     }
     let word = rest.iter().fold(0, |word, byte| word << 6 | u32::from(sextet(*byte)));
     match rest.len() {

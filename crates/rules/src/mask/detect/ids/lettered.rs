@@ -3,103 +3,31 @@
 //! Read from one word: without its dots and dashes, in capitals.
 
 use super::{
-    MaxByScore as _, beside, scored,
+    MaxByScore as _, beside,
+    letters::{fits, fitting},
+    scored,
     sums::{luhn, mod_11_10, sum, value},
     world::{cl_check, cn_check, cn_form},
 };
 use crate::mask::detect::{
-    bytes::{DIGIT, LETTER, kind},
+    bytes::{DASH, DIGIT, DOT, LETTER, kind},
     concepts as c,
     date::is_month_day,
     page::{Page, What, what},
 };
 
 /// Longest of them, in characters.
-const LENGTH_MAX: usize = 20;
+pub(super) const LENGTH_MAX: usize = 20;
 /// Shortest of them.
 const LENGTH_MIN: usize = 8;
 
-/// A kind of number with letters.
-struct Row {
-    /// `A` a letter, `9` a digit, `X` either; every other character itself. One with a dash is met only with
-    /// that dash, the others with or without.
-    pattern: &'static [u8],
-    dashed: bool,
-    check: fn(&[u8]) -> bool,
-    what: What,
-    concepts: u128,
-    /// Its score with no word around.
-    alone: u8,
-}
-
-const fn row(
-    pattern: &'static str,
-    class: &'static str,
-    detector: &'static str,
-    check: fn(&[u8]) -> bool,
-    concepts: u128,
-    alone: u8,
-) -> Row {
-    let (pattern, mut dashed, mut rest) = (pattern.as_bytes(), false, pattern.as_bytes());
-    while let Some((first, others)) = rest.split_first() {
-        dashed |= *first == b'-';
-        rest = others;
-    }
-    Row { pattern, dashed, check, what: what(class, detector), concepts, alone }
-}
-
-fn any(_: &[u8]) -> bool {
-    true
-}
-
-const ROWS: &[Row] = &[
-    row("AA999999A", "pii.national_id.uk", "uk_nino", uk_nino, c::UK, 45),
-    row("AAAAA999999AA9AA", "pii.driver_license", "uk_driver", uk_driver, c::DRIVER | c::UK, 80),
-    row("99999999A", "pii.national_id.es", "es_nif", es_nif, c::ES, 45),
-    row("9999999A", "pii.national_id.es", "es_nif_short", es_nif_short, c::ES, 30),
-    row("99999999-A", "pii.national_id.es", "es_nif_dashed", es_nif, c::ES, 75),
-    row("A9999999A", "pii.national_id.es", "es_nie", es_nie, c::ES, 92),
-    row("A9999999X", "pii.tax.es", "es_cif", es_cif, c::ES, 45),
-    row("AAAAAAXXAXXAXXXA", "pii.national_id.it", "it_fiscal_code", it_fiscal_code, c::IT, 97),
-    row("AAAA999999AAAAAAX9", "pii.national_id.mx", "mx_curp", mx_curp, c::MX, 95),
-    row("AAAA999999XXX", "pii.tax.mx", "mx_rfc", mx_rfc, c::MX, 75),
-    row("AAAAA9999A", "pii.tax.in", "in_pan", in_pan, c::IN, 45),
-    row("99AAAAA9999AXAX", "pii.tax.in", "in_gstin", in_gstin, c::IN, 92),
-    row("9999999A", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
-    row("9999999AA", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
-    row("999999X999X", "pii.national_id.fi", "fi_hetu", fi_hetu, c::FI, 92),
-    row("999999-999X", "pii.national_id.fi", "fi_hetu_dashed", fi_hetu_dashed, c::FI, 92),
-    row("A9999999A", "pii.national_id.sg", "sg_nric", sg_nric, c::SG, 88),
-    row("A999999999", "pii.national_id.tw", "tw_person", tw_person, c::TW, 45),
-    row("99999999999999999X", "pii.national_id.cn", "cn_resident", cn_resident, c::CN, 95),
-    row("999999A99999999", "pii.national_id.fr", "fr_nir_corsica", fr_corsica, c::FR, 90),
-    row("99999999A999", "pii.national_id.de", "de_pension", de_pension, c::DE, 85),
-    row("A999999999", "phi.health_id.de", "de_health", de_health, c::DE | c::HEALTH, 45),
-    row("AXXXXXXXX", "pii.national_id.de", "de_card_short", de_card_short, c::AUSWEIS, 20),
-    row("AXXXXXXXX9", "pii.national_id.de", "de_card", de_card, c::DE | c::PASSPORT, 45),
-    row("9AX9AX9AA99", "phi.health_id.us", "us_mbi", us_mbi, c::MEDICARE, 85),
-    row("AAA9999999", "pii.national_id.in", "in_voter", any, c::VOTER, 15),
-    row("99999999A", "pii.tax.sg", "sg_uen", sg_uen_business, c::SG, 30),
-    row("999999999A", "pii.tax.sg", "sg_uen", sg_uen_company, c::SG, 30),
-    row("AA9999999", "phi.health_id.us", "us_dea", us_dea, c::DEA, 45),
-    row("CHE999999999", "pii.tax.ch", "ch_uid", ch_uid, c::CH, 90),
-    row("AAA999999", "pii.national_id.pl", "pl_card", pl_card, c::PL, 45),
-    row("99999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
-    row("9999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
-    row("DE999999999", "pii.tax.de", "de_vat", de_vat, c::DE, 85),
-    row("ATU99999999", "pii.tax.at", "at_vat", at_vat, c::AT, 85),
-    row("BE9999999999", "pii.tax.be", "be_vat", be_vat, c::BE, 88),
-    row("FR99999999999", "pii.tax.fr", "fr_vat", fr_vat, c::FR, 88),
-    row("IT99999999999", "pii.tax.it", "it_vat", it_vat, c::IT, 82),
-    row("NL999999999B99", "pii.tax.nl", "nl_vat", any, c::NL, 82),
-    row("PL9999999999", "pii.tax.pl", "pl_vat", pl_vat, c::PL, 82),
-    row("ESX9999999X", "pii.tax.es", "es_vat", es_vat, c::ES, 85),
-    row("SE999999999901", "pii.tax.se", "se_vat", se_vat, c::SE, 82),
-    row("GB999999999", "pii.tax.uk", "gb_vat", gb_vat, c::UK, 80),
-];
-
 /// Takes the word `start..end` if it is such a number. Lower case counts only beside a word.
-pub(in crate::mask::detect) fn look(page: &mut Page<'_>, start: usize, end: usize) -> bool {
+/// `kinds` tells what it is made of.
+pub(in crate::mask::detect) fn look(
+    page: &mut Page<'_>,
+    (start, end): (usize, usize),
+    kinds: u8,
+) -> bool {
     let word = page.part(start, end);
     let mut buffer = [0; LENGTH_MAX];
     let mut length = 0;
@@ -110,13 +38,14 @@ pub(in crate::mask::detect) fn look(page: &mut Page<'_>, start: usize, end: usiz
         lower |= byte.is_ascii_lowercase();
         length += 1;
     }
-    if length < LENGTH_MIN || word.len() > length + 5 || !is_dotted_by_thousands(word) {
+    let dotted = kinds & DOT == 0 || is_dotted_by_thousands(word);
+    if length < LENGTH_MIN || word.len() > length + 5 || !dotted {
         return false;
     }
     let Some(plain) = buffer.get(..length) else { return false };
     let mut best: Option<(u8, What)> = vehicle(page, plain, (start, end), lower);
-    let dashed = word.windows(3).any(is_dashed);
-    for row in ROWS.iter().filter(|row| row.fits(word, plain) && (row.check)(plain)) {
+    let dashed = kinds & DASH != 0 && word.windows(3).any(is_dashed);
+    for row in fitting(word, plain) {
         let sure = !lower && (!dashed || row.dashed);
         let shape = if sure { row.alone } else { row.alone.min(45) };
         let around = page.concepts(start, end);
@@ -135,12 +64,6 @@ pub(in crate::mask::detect) fn look(page: &mut Page<'_>, start: usize, end: usiz
     true
 }
 
-impl Row {
-    fn fits(&self, word: &[u8], plain: &[u8]) -> bool {
-        fits(self.pattern, if self.dashed { word } else { plain })
-    }
-}
-
 /// A dash that parts digits: most numbers with letters have none there.
 fn is_dashed(three: &[u8]) -> bool {
     matches!(three, [one, b'-', other] if one.is_ascii_digit() && other.is_ascii_digit())
@@ -152,23 +75,14 @@ fn is_dotted_by_thousands(word: &[u8]) -> bool {
     word.split(|byte| *byte == b'.').skip(1).all(three)
 }
 
-fn fits(pattern: &[u8], plain: &[u8]) -> bool {
-    let one = |(wanted, byte): (&u8, &u8)| match wanted {
-        b'A' => byte.is_ascii_uppercase(),
-        b'9' => byte.is_ascii_digit(),
-        b'X' => true,
-        exact => exact == byte,
-    };
-    pattern.len() == plain.len() && pattern.iter().zip(plain).all(one)
-}
-
 /// A passport or licence that only a word beside it names.
 fn document(page: &Page<'_>, plain: &[u8], (start, end): (usize, usize)) -> Option<(u8, What)> {
-    let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
-    if digits < 4 || plain.len() > 16 {
+    let around = page.concepts(start, end);
+    let named = around & (c::PASSPORT | c::DRIVER) != 0;
+    let counted = || plain.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4;
+    if !named || plain.len() > 16 || !counted() {
         return None;
     }
-    let around = page.concepts(start, end);
     if around & c::PASSPORT != 0 && plain.len() <= 10 {
         return Some((75, what("pii.passport", "passport")));
     }
@@ -183,10 +97,10 @@ fn vehicle(
     lower: bool,
 ) -> Option<(u8, What)> {
     let allowed = |byte: &u8| !matches!(byte, b'I' | b'O' | b'Q');
-    let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let digits = || plain.iter().filter(|byte| byte.is_ascii_digit()).count();
     if plain.len() != 17
         || end - start != 17
-        || !(3..=14).contains(&digits)
+        || !(3..=14).contains(&digits())
         || !plain.iter().all(allowed)
     {
         return None;
@@ -250,27 +164,27 @@ pub(super) fn is_insurance([first, second, last]: [u8; 3]) -> bool {
         && matches!(last, b'A'..=b'D')
 }
 
-fn uk_nino(p: &[u8]) -> bool {
+pub(super) fn uk_nino(p: &[u8]) -> bool {
     is_insurance([byte(p, 0), byte(p, 1), byte(p, 8)])
 }
 
-fn uk_driver(p: &[u8]) -> bool {
+pub(super) fn uk_driver(p: &[u8]) -> bool {
     let (month, day) = (number(p, 6, 8) % 50, number(p, 8, 10));
     (1..=12).contains(&month) && (1..=31).contains(&day)
 }
 
 const ES_LETTERS: &[u8] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
-fn es_nif(p: &[u8]) -> bool {
+pub(super) fn es_nif(p: &[u8]) -> bool {
     letter_of(ES_LETTERS, number(p, 0, 8) % 23) == byte(p, 8)
 }
 
 /// One with seven digits, as those of old people are written without their zero.
-fn es_nif_short(p: &[u8]) -> bool {
+pub(super) fn es_nif_short(p: &[u8]) -> bool {
     letter_of(ES_LETTERS, number(p, 0, 7) % 23) == byte(p, 7)
 }
 
-fn es_nie(p: &[u8]) -> bool {
+pub(super) fn es_nie(p: &[u8]) -> bool {
     let front = match byte(p, 0) {
         b'X' => 0,
         b'Y' => 10_000_000,
@@ -280,7 +194,7 @@ fn es_nie(p: &[u8]) -> bool {
     letter_of(ES_LETTERS, (front + number(p, 1, 8)) % 23) == byte(p, 8)
 }
 
-fn es_cif(p: &[u8]) -> bool {
+pub(super) fn es_cif(p: &[u8]) -> bool {
     let digits = digits(p, 1, 8);
     let odd = digits
         .iter()
@@ -294,7 +208,7 @@ fn es_cif(p: &[u8]) -> bool {
         && (last == letter_of(b"JABCDEFGHI", check) || last == letter_of(b"0123456789", check))
 }
 
-fn es_vat(p: &[u8]) -> bool {
+pub(super) fn es_vat(p: &[u8]) -> bool {
     let rest = p.get(2..).unwrap_or_default();
     fits(b"99999999A", rest) && es_nif(rest)
         || fits(b"A9999999X", rest) && (es_cif(rest) || es_nie(rest))
@@ -302,7 +216,7 @@ fn es_vat(p: &[u8]) -> bool {
 
 /// Odd and even places have tables of their own; digits may be written as letters where two people
 /// would have the same code.
-fn it_fiscal_code(p: &[u8]) -> bool {
+pub(super) fn it_fiscal_code(p: &[u8]) -> bool {
     const ODD: [u32; 26] = [
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,
@@ -336,7 +250,7 @@ fn day_of(p: &[u8], from: usize) -> bool {
     is_month_day(part(from + 2), part(from + 4))
 }
 
-fn mx_curp(p: &[u8]) -> bool {
+pub(super) fn mx_curp(p: &[u8]) -> bool {
     const ORDER: &[u8] = "0123456789ABCDEFGHIJKLMN?OPQRSTUVWXYZ".as_bytes();
     let sum: usize = p
         .iter()
@@ -350,7 +264,7 @@ fn mx_curp(p: &[u8]) -> bool {
     day_of(p, 4) && b"HMX".contains(&byte(p, 10)) && usize::from(byte(p, 17) - b'0') == check
 }
 
-fn mx_rfc(p: &[u8]) -> bool {
+pub(super) fn mx_rfc(p: &[u8]) -> bool {
     const ORDER: &[u8] = b"0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ *";
     let sum: usize = p
         .iter()
@@ -368,11 +282,11 @@ fn mx_rfc(p: &[u8]) -> bool {
     day_of(p, 4) && check == byte(p, 12)
 }
 
-fn in_pan(p: &[u8]) -> bool {
+pub(super) fn in_pan(p: &[u8]) -> bool {
     b"ABCFGHLJPTK".contains(&byte(p, 3)) && number(p, 5, 9) > 0
 }
 
-fn in_gstin(p: &[u8]) -> bool {
+pub(super) fn in_gstin(p: &[u8]) -> bool {
     let sum: u32 = p
         .iter()
         .take(14)
@@ -387,7 +301,7 @@ fn in_gstin(p: &[u8]) -> bool {
         && (36 - sum % 36) % 36 == base36(byte(p, 14))
 }
 
-fn ie_pps(p: &[u8]) -> bool {
+pub(super) fn ie_pps(p: &[u8]) -> bool {
     let second = match byte(p, 8) {
         0 | b'W' => 0,
         letter => u32::from(letter - b'A' + 1),
@@ -403,7 +317,7 @@ fn fi_day(p: &[u8]) -> bool {
     is_month_day(part(2), part(0))
 }
 
-fn fi_hetu(p: &[u8]) -> bool {
+pub(super) fn fi_hetu(p: &[u8]) -> bool {
     let whole = number(p, 0, 6) * 1000 + number(p, 7, 10);
     fi_day(p)
         && b"ABCDEFUVWXY".contains(&byte(p, 6))
@@ -411,13 +325,13 @@ fn fi_hetu(p: &[u8]) -> bool {
 }
 
 /// With the dash of the last century, which is not in `p`; a digit at its end is caught as a letter is.
-fn fi_hetu_dashed(p: &[u8]) -> bool {
+pub(super) fn fi_hetu_dashed(p: &[u8]) -> bool {
     fi_day(p)
         && !byte(p, 9).is_ascii_digit()
         && letter_of(FI_LETTERS, number(p, 0, 9) % 31) == byte(p, 9)
 }
 
-fn sg_nric(p: &[u8]) -> bool {
+pub(super) fn sg_nric(p: &[u8]) -> bool {
     let first = byte(p, 0);
     let offset = match first {
         b'T' | b'G' => 4,
@@ -436,18 +350,18 @@ fn sg_nric(p: &[u8]) -> bool {
 }
 
 /// Unique Entity Number of a business.
-fn sg_uen_business(p: &[u8]) -> bool {
+pub(super) fn sg_uen_business(p: &[u8]) -> bool {
     let rest = sum(&digits(p, 0, 8), &[10, 4, 9, 3, 8, 2, 7, 1]) % 11;
     letter_of(b"XMKECAWLJDB", rest.into()) == byte(p, 8)
 }
 
 /// The same of a company.
-fn sg_uen_company(p: &[u8]) -> bool {
+pub(super) fn sg_uen_company(p: &[u8]) -> bool {
     let rest = sum(&digits(p, 0, 9), &[10, 8, 6, 4, 9, 7, 5, 3, 1]) % 11;
     letter_of(b"ZKCMDNERGWH", rest.into()) == byte(p, 9)
 }
 
-fn tw_person(p: &[u8]) -> bool {
+pub(super) fn tw_person(p: &[u8]) -> bool {
     const ORDER: &[u8] = b"ABCDEFGHJKLMNPQRSTUVXYWZIO";
     let Some(place) = ORDER.iter().position(|one| *one == byte(p, 0)) else { return false };
     let place = place as u32 + 10;
@@ -455,12 +369,12 @@ fn tw_person(p: &[u8]) -> bool {
     matches!(byte(p, 1), b'1' | b'2' | b'8' | b'9') && sum.is_multiple_of(10)
 }
 
-fn cn_resident(p: &[u8]) -> bool {
+pub(super) fn cn_resident(p: &[u8]) -> bool {
     let body = digits(p, 0, 17);
     byte(p, 17) == b'X' && cn_form(&body) && cn_check(&body) == 10
 }
 
-fn fr_corsica(p: &[u8]) -> bool {
+pub(super) fn fr_corsica(p: &[u8]) -> bool {
     let offset = match byte(p, 6) {
         b'A' => 1_000_000,
         b'B' => 2_000_000,
@@ -471,7 +385,7 @@ fn fr_corsica(p: &[u8]) -> bool {
 }
 
 /// Rentenversicherungsnummer: an area, a day, a letter, and weights with sums of digits.
-fn de_pension(p: &[u8]) -> bool {
+pub(super) fn de_pension(p: &[u8]) -> bool {
     let mut plain = digits(p, 0, 8);
     let letter = byte(p, 8) - b'A' + 1;
     plain.extend([letter / 10, letter % 10]);
@@ -486,7 +400,7 @@ fn de_pension(p: &[u8]) -> bool {
 }
 
 /// Krankenversichertennummer: weights 1 and 2 over the letter's two digits and the rest.
-fn de_health(p: &[u8]) -> bool {
+pub(super) fn de_health(p: &[u8]) -> bool {
     let letter = byte(p, 0) - b'A' + 1;
     let mut plain = vec![letter / 10, letter % 10];
     plain.extend(digits(p, 1, 9));
@@ -498,7 +412,7 @@ fn de_health(p: &[u8]) -> bool {
 }
 
 /// Identity card or passport of Germany (ICAO 9303: weights 7-3-1).
-fn de_card(p: &[u8]) -> bool {
+pub(super) fn de_card(p: &[u8]) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
     let weights = [7, 3, 1].iter().cycle();
     let sum: u32 = p.iter().take(9).zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum();
@@ -506,45 +420,45 @@ fn de_card(p: &[u8]) -> bool {
 }
 
 /// The same without its check digit, as it is printed on the card.
-fn de_card_short(p: &[u8]) -> bool {
+pub(super) fn de_card_short(p: &[u8]) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
     p.iter().all(allowed) && p.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
 }
 
 /// Medicare Beneficiary Identifier: letters that could be read as digits never occur.
-fn us_mbi(p: &[u8]) -> bool {
+pub(super) fn us_mbi(p: &[u8]) -> bool {
     let letter = |byte: &u8| !b"SLOIBZ".contains(byte);
     byte(p, 0) != b'0' && p.iter().filter(|byte| byte.is_ascii_uppercase()).all(letter)
 }
 
-fn us_dea(p: &[u8]) -> bool {
+pub(super) fn us_dea(p: &[u8]) -> bool {
     let digits = digits(p, 2, 9);
     let sum = sum(&digits, &[1, 2, 1, 2, 1, 2]);
     b"ABCDEFGHJKLMPRSTUX".contains(&byte(p, 0))
         && sum % 10 == u32::from(digits.last().copied().unwrap_or(10))
 }
 
-fn ch_uid(p: &[u8]) -> bool {
+pub(super) fn ch_uid(p: &[u8]) -> bool {
     let digits = digits(p, 3, 12);
     let check = (11 - sum(&digits, &[5, 4, 3, 2, 7, 6, 5, 4]) % 11) % 11;
     digits.last().is_some_and(|last| u32::from(*last) == check)
 }
 
-fn pl_card(p: &[u8]) -> bool {
+pub(super) fn pl_card(p: &[u8]) -> bool {
     let weights = [7, 3, 1, 0, 7, 3, 1, 7, 3];
     let sum: u32 = p.iter().zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum();
     sum % 10 == u32::from(byte(p, 3) - b'0')
 }
 
-fn cl_rut_k(p: &[u8]) -> bool {
+pub(super) fn cl_rut_k(p: &[u8]) -> bool {
     cl_check(&digits(p, 0, p.len() - 1)) == 10
 }
 
-fn de_vat(p: &[u8]) -> bool {
+pub(super) fn de_vat(p: &[u8]) -> bool {
     byte(p, 2) != b'0' && mod_11_10(&digits(p, 2, 11))
 }
 
-fn at_vat(p: &[u8]) -> bool {
+pub(super) fn at_vat(p: &[u8]) -> bool {
     let digits = digits(p, 3, 11);
     let quer = |digit: &u8, weight: u32| {
         let product = u32::from(*digit) * weight;
@@ -560,28 +474,28 @@ fn at_vat(p: &[u8]) -> bool {
     digits.last().is_some_and(|last| u32::from(*last) == check)
 }
 
-fn be_vat(p: &[u8]) -> bool {
+pub(super) fn be_vat(p: &[u8]) -> bool {
     super::europe::be_vat(&digits(p, 2, 12))
 }
 
-fn fr_vat(p: &[u8]) -> bool {
+pub(super) fn fr_vat(p: &[u8]) -> bool {
     let siren = digits(p, 4, 13);
     luhn(&siren) && (12 + 3 * (number(p, 4, 13) % 97)) % 97 == number(p, 2, 4)
 }
 
-fn it_vat(p: &[u8]) -> bool {
+pub(super) fn it_vat(p: &[u8]) -> bool {
     luhn(&digits(p, 2, 13))
 }
 
-fn pl_vat(p: &[u8]) -> bool {
+pub(super) fn pl_vat(p: &[u8]) -> bool {
     super::europe::pl_nip(&digits(p, 2, 12))
 }
 
-fn se_vat(p: &[u8]) -> bool {
+pub(super) fn se_vat(p: &[u8]) -> bool {
     luhn(&digits(p, 2, 12))
 }
 
-fn gb_vat(p: &[u8]) -> bool {
+pub(super) fn gb_vat(p: &[u8]) -> bool {
     let digits = digits(p, 2, 11);
     let sum =
         sum(&digits, &[8, 7, 6, 5, 4, 3, 2]) + u32::try_from(number(p, 9, 11)).unwrap_or_default();

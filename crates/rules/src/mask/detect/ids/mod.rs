@@ -6,14 +6,16 @@
 //! | [`rows`] | the table of numbers made of digits |
 //! | [`europe`], [`world`] | their checks |
 //! | [`sums`] | formulas that several of them share |
-//! | [`lettered`] | numbers with letters |
+//! | [`lettered`], [`letters`] | numbers with letters, and their table |
 
 mod europe;
 pub(super) mod lettered;
+mod letters;
 mod rows;
 mod sums;
 mod world;
 
+pub(super) use rows::LAYOUTS;
 pub(super) use sums::{luhn, verhoeff};
 
 use super::{
@@ -25,21 +27,21 @@ use super::{
 /// Takes the window if it is such a number, as the most certain one that it can be.
 pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
     let mut best: Option<(u8, What)> = None;
-    let grouped = is_grouped(window);
-    let rows =
-        if window.is_bare() || grouped || window.is_even() { window.digits.len() } else { 0 };
-    for row in rows::of(rows) {
+    // Of digits in groups of no country only a word tells.
+    let told = |around: u128| window.is_even() && (page.probe || around & !c::OTHER != 0);
+    let around = window.concepts(page);
+    let known = window.is_bare() || is_grouped(window) || told(around);
+    let person = !window.is_bare() && around & c::PERSON != 0;
+    for row in rows::of(if known { window.digits.len() } else { 0 }) {
         let shape = match (window.is_bare(), row.layouts.contains(&window.layout)) {
             (true, _) => row.bare,
             (false, true) if window.is_part => row.alone.min(45),
             (false, true) => row.alone,
             (false, false) => 0,
         };
-        if shape == 0 && !window.is_even() {
+        if shape == 0 && !told(around & row.concepts) {
             continue;
         }
-        let around = window.concepts(page);
-        let person = !window.is_bare() && around & c::PERSON != 0;
         let score = scored(shape, row.concepts, row.what.class, around).max(beside(shape, person));
         // The check is what costs.
         let better = best.is_none_or(|(most, _)| score > most);
@@ -59,32 +61,30 @@ pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
 /// Whether its digits are grouped as those of one such number are.
 pub(super) fn is_grouped(window: &Window<'_>) -> bool {
     !window.is_bare()
+        && LAYOUTS.may_hold(window.layout)
         && rows::of(window.digits.len()).any(|row| row.layouts.contains(&window.layout))
 }
 
 /// The score of a number of this shape under these words.
 pub(super) fn scored(shape: u8, own: u128, class: &str, around: u128) -> u8 {
-    let general = if class.starts_with("pii.tax") {
-        c::TAX
-    } else if class.starts_with("phi.") {
-        c::HEALTH
-    } else if class.starts_with("pii.national_id") {
-        c::NATIONAL
-    } else {
-        0
-    };
     if around & own != 0 {
         92
     } else if around & c::OWN != 0 {
         // Another country's number is named there.
         if shape < 90 { shape.saturating_sub(40) } else { shape }
-    } else if around & general != 0 && shape >= 20 {
+    } else if shape >= 20 && is_general(class, around) {
         shape.max(80)
     } else if around & c::OTHER != 0 && shape < 80 {
         shape.saturating_sub(25)
     } else {
         shape
     }
+}
+
+/// Whether a word names numbers of this kind, of any country.
+fn is_general(class: &str, around: u128) -> bool {
+    let is = |concept: u128, kind: &str| around & concept != 0 && class.starts_with(kind);
+    is(c::TAX, "pii.tax") || is(c::HEALTH, "phi.") || is(c::NATIONAL, "pii.national_id")
 }
 
 /// The score of a number of a known form that says too little by itself, beside a word of persons.

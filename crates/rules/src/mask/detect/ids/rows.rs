@@ -8,7 +8,7 @@
 use super::{europe as e, world as w};
 use crate::mask::detect::{
     concepts as c,
-    number::layout,
+    number::{Sieve, layout},
     page::{What, what},
 };
 
@@ -73,6 +73,25 @@ pub(super) fn of(digits: usize) -> impl Iterator<Item = &'static Row> {
     };
     part.iter().filter(move |row| row.digits == digits)
 }
+
+/// The layouts of all of them.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(in crate::mask::detect) const LAYOUTS: Sieve = {
+    let (mut sieve, mut tables) = (Sieve::NOTHING, [SHORT, TEN, ELEVEN, LONG].as_slice());
+    while let Some((rows, others)) = tables.split_first() {
+        let mut rows = *rows;
+        while let Some((row, rest)) = rows.split_first() {
+            let mut at = 0;
+            while at < LAYOUTS_MAX {
+                sieve = sieve.with(row.layouts[at]);
+                at += 1;
+            }
+            rows = rest;
+        }
+        tables = others;
+    }
+    sieve
+};
 
 const SHORT: &[Row] = &[
     row(9, id("pii.national_id.us", "us_ssn"), w::us_ssn, c::US, &["3-2-4"], (70, 15)),

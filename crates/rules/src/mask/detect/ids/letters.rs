@@ -1,0 +1,167 @@
+//! The table of numbers with letters: how they are written, what checks them, and how much each says by
+//! itself.
+
+use super::lettered::{
+    LENGTH_MAX, at_vat, be_vat, ch_uid, cl_rut_k, cn_resident, de_card, de_card_short, de_health,
+    de_pension, de_vat, es_cif, es_nie, es_nif, es_nif_short, es_vat, fi_hetu, fi_hetu_dashed,
+    fr_corsica, fr_vat, gb_vat, ie_pps, in_gstin, in_pan, it_fiscal_code, it_vat, mx_curp, mx_rfc,
+    pl_card, pl_vat, se_vat, sg_nric, sg_uen_business, sg_uen_company, tw_person, uk_driver,
+    uk_nino, us_dea, us_mbi,
+};
+use crate::mask::{
+    bits::{self, Block},
+    detect::{
+        concepts as c,
+        page::{What, what},
+    },
+};
+
+/// A kind of number with letters.
+pub(super) struct Row {
+    /// `A` a letter, `9` a digit, `X` either; every other character itself. One with a dash is met only with
+    /// that dash, the others with or without.
+    pattern: &'static [u8],
+    /// What it asks for, for a look at a glance.
+    shape: Shape,
+    pub(super) dashed: bool,
+    check: fn(&[u8]) -> bool,
+    pub(super) what: What,
+    pub(super) concepts: u128,
+    /// Its score with no word around.
+    pub(super) alone: u8,
+}
+
+/// Where letters and digits stand, as bits: the first character is the lowest. Of at most 32 characters.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    letters: u32,
+    digits: u32,
+}
+
+impl Shape {
+    /// Of a word.
+    fn of(word: &[u8]) -> Self {
+        let block = Block::of(word, word.len());
+        let low = |bits: u64| (bits & u64::from(u32::MAX)) as u32;
+        Self { letters: low(block.letters()), digits: low(block.range(b'0', b'9')) }
+    }
+
+    /// What a pattern asks for.
+    const fn asked(mut pattern: &[u8]) -> Self {
+        let mut shape = Self { letters: 0, digits: 0 };
+        while let Some((last, others)) = pattern.split_last() {
+            let letter = last.is_ascii_alphabetic() && *last != b'X';
+            shape.letters = shape.letters << 1 | letter as u32;
+            shape.digits = shape.digits << 1 | last.is_ascii_digit() as u32;
+            pattern = others;
+        }
+        shape
+    }
+
+    const fn has(self, asked: Self) -> bool {
+        self.letters & asked.letters == asked.letters && self.digits & asked.digits == asked.digits
+    }
+}
+
+const fn row(
+    pattern: &'static str,
+    class: &'static str,
+    detector: &'static str,
+    check: fn(&[u8]) -> bool,
+    concepts: u128,
+    alone: u8,
+) -> Row {
+    let (pattern, mut dashed, mut rest) = (pattern.as_bytes(), false, pattern.as_bytes());
+    while let Some((first, others)) = rest.split_first() {
+        dashed |= *first == b'-';
+        rest = others;
+    }
+    let (shape, what) = (Shape::asked(pattern), what(class, detector));
+    Row { pattern, shape, dashed, check, what, concepts, alone }
+}
+
+fn any(_: &[u8]) -> bool {
+    true
+}
+
+const ROWS: &[Row] = &[
+    row("AA999999A", "pii.national_id.uk", "uk_nino", uk_nino, c::UK, 45),
+    row("AAAAA999999AA9AA", "pii.driver_license", "uk_driver", uk_driver, c::DRIVER | c::UK, 80),
+    row("99999999A", "pii.national_id.es", "es_nif", es_nif, c::ES, 45),
+    row("9999999A", "pii.national_id.es", "es_nif_short", es_nif_short, c::ES, 30),
+    row("99999999-A", "pii.national_id.es", "es_nif_dashed", es_nif, c::ES, 75),
+    row("A9999999A", "pii.national_id.es", "es_nie", es_nie, c::ES, 92),
+    row("A9999999X", "pii.tax.es", "es_cif", es_cif, c::ES, 45),
+    row("AAAAAAXXAXXAXXXA", "pii.national_id.it", "it_fiscal_code", it_fiscal_code, c::IT, 97),
+    row("AAAA999999AAAAAAX9", "pii.national_id.mx", "mx_curp", mx_curp, c::MX, 95),
+    row("AAAA999999XXX", "pii.tax.mx", "mx_rfc", mx_rfc, c::MX, 75),
+    row("AAAAA9999A", "pii.tax.in", "in_pan", in_pan, c::IN, 45),
+    row("99AAAAA9999AXAX", "pii.tax.in", "in_gstin", in_gstin, c::IN, 92),
+    row("9999999A", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
+    row("9999999AA", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
+    row("999999X999X", "pii.national_id.fi", "fi_hetu", fi_hetu, c::FI, 92),
+    row("999999-999X", "pii.national_id.fi", "fi_hetu_dashed", fi_hetu_dashed, c::FI, 92),
+    row("A9999999A", "pii.national_id.sg", "sg_nric", sg_nric, c::SG, 88),
+    row("A999999999", "pii.national_id.tw", "tw_person", tw_person, c::TW, 45),
+    row("99999999999999999X", "pii.national_id.cn", "cn_resident", cn_resident, c::CN, 95),
+    row("999999A99999999", "pii.national_id.fr", "fr_nir_corsica", fr_corsica, c::FR, 90),
+    row("99999999A999", "pii.national_id.de", "de_pension", de_pension, c::DE, 85),
+    row("A999999999", "phi.health_id.de", "de_health", de_health, c::DE | c::HEALTH, 45),
+    row("AXXXXXXXX", "pii.national_id.de", "de_card_short", de_card_short, c::AUSWEIS, 20),
+    row("AXXXXXXXX9", "pii.national_id.de", "de_card", de_card, c::DE | c::PASSPORT, 45),
+    row("9AX9AX9AA99", "phi.health_id.us", "us_mbi", us_mbi, c::MEDICARE, 85),
+    row("AAA9999999", "pii.national_id.in", "in_voter", any, c::VOTER, 15),
+    row("99999999A", "pii.tax.sg", "sg_uen", sg_uen_business, c::SG, 30),
+    row("999999999A", "pii.tax.sg", "sg_uen", sg_uen_company, c::SG, 30),
+    row("AA9999999", "phi.health_id.us", "us_dea", us_dea, c::DEA, 45),
+    row("CHE999999999", "pii.tax.ch", "ch_uid", ch_uid, c::CH, 90),
+    row("AAA999999", "pii.national_id.pl", "pl_card", pl_card, c::PL, 45),
+    row("99999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
+    row("9999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
+    row("DE999999999", "pii.tax.de", "de_vat", de_vat, c::DE, 85),
+    row("ATU99999999", "pii.tax.at", "at_vat", at_vat, c::AT, 85),
+    row("BE9999999999", "pii.tax.be", "be_vat", be_vat, c::BE, 88),
+    row("FR99999999999", "pii.tax.fr", "fr_vat", fr_vat, c::FR, 88),
+    row("IT99999999999", "pii.tax.it", "it_vat", it_vat, c::IT, 82),
+    row("NL999999999B99", "pii.tax.nl", "nl_vat", any, c::NL, 82),
+    row("PL9999999999", "pii.tax.pl", "pl_vat", pl_vat, c::PL, 82),
+    row("ESX9999999X", "pii.tax.es", "es_vat", es_vat, c::ES, 85),
+    row("SE999999999901", "pii.tax.se", "se_vat", se_vat, c::SE, 82),
+    row("GB999999999", "pii.tax.uk", "gb_vat", gb_vat, c::UK, 80),
+];
+
+/// Which rows are so long, as a set of bits, by the length of their pattern.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const OF_LENGTH: [u64; LENGTH_MAX + 1] = {
+    let (mut sets, mut rest, mut bit) = ([0; LENGTH_MAX + 1], ROWS, 1);
+    while let Some((row, others)) = rest.split_first() {
+        sets[row.pattern.len()] |= bit;
+        (rest, bit) = (others, bit << 1);
+    }
+    sets
+};
+
+/// The rows that a word may be by its letters and digits, and whose check it passes: `plain` is what is left
+/// of it without its dashes and dots.
+pub(super) fn fitting(word: &[u8], plain: &[u8]) -> impl Iterator<Item = &'static Row> {
+    let of_length = |text: &[u8]| OF_LENGTH.get(text.len()).copied().unwrap_or_default();
+    let set = of_length(word) | of_length(plain);
+    let shape = |text: &[u8]| if set == 0 { Shape::default() } else { Shape::of(text) };
+    let (whole, bare) = (shape(word), shape(plain));
+    let rows = bits::each(set).filter_map(|at| ROWS.get(at as usize));
+    rows.filter(move |row| {
+        let (shape, text) = if row.dashed { (whole, word) } else { (bare, plain) };
+        shape.has(row.shape) && fits(row.pattern, text) && (row.check)(plain)
+    })
+}
+
+/// Whether every character is one that the pattern asks for.
+pub(super) fn fits(pattern: &[u8], plain: &[u8]) -> bool {
+    let one = |(wanted, byte): (&u8, &u8)| match wanted {
+        b'A' => byte.is_ascii_uppercase(),
+        b'9' => byte.is_ascii_digit(),
+        b'X' => true,
+        exact => exact == byte,
+    };
+    pattern.len() == plain.len() && pattern.iter().zip(plain).all(one)
+}
