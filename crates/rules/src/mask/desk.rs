@@ -263,8 +263,9 @@ impl<'m> Desk<'m> {
         self.masker.detectors.scan_under(Text { text, key }, hint, &mut findings);
         self.masker.known.scan(text, &mut findings);
         for finding in findings.drain(..) {
-            let hit = self.hit(text, &finding, scope);
-            self.hits.extend(hit);
+            if let Some(hit) = self.hit(text, &finding, scope) {
+                self.hits.push(hit);
+            }
         }
         self.findings = findings;
     }

@@ -43,6 +43,8 @@ pub(super) struct Neighbours {
 pub(super) struct Piece {
     span: Span,
     escaped: bool,
+    /// Whether all of it is masked.
+    hidden: bool,
     kind: Kind,
     /// Which strings belong together; 0 for one that has no neighbour yet.
     group: u32,
@@ -80,7 +82,8 @@ impl Neighbours {
     pub(super) fn follow(&mut self, text: &str, quoted: Quoted, place: impl FnOnce() -> String) {
         let Some(mut all) = self.across.take() else { return };
         let (place, Quoted { span, escaped }) = (place(), quoted);
-        let mut piece = Piece { span, escaped, kind: Kind::Block, group: 0, index: 0 };
+        let mut piece =
+            Piece { span, escaped, hidden: false, kind: Kind::Block, group: 0, index: 0 };
         // What is the same in both, such as a name, is no piece of a text.
         let raw = |piece: &Piece| piece.span.of(text);
         if let Some(before) = all.remove(&place).filter(|before| raw(before) != raw(&piece)) {
@@ -102,8 +105,15 @@ impl Neighbours {
         piece
     }
 
-    /// Takes the string that the frames lead to; `block` where it is short and has no escape.
-    pub(super) fn add(&mut self, frames: &mut [Frame], quoted: Quoted, block: Option<&Block>) {
+    /// Takes the string that the frames lead to; `block` where it is short and has no escape, and `hidden`
+    /// where all of it is masked.
+    pub(super) fn add(
+        &mut self,
+        frames: &mut [Frame],
+        quoted: Quoted,
+        block: Option<&Block>,
+        hidden: bool,
+    ) {
         let Some(last) = frames.last() else { return };
         let kind = match last.role() {
             _ if !last.object => Kind::Item,
@@ -120,7 +130,7 @@ impl Neighbours {
             return;
         }
         let Quoted { span, escaped } = quoted;
-        let mut piece = Piece { span, escaped, kind, group: 0, index: holder.index };
+        let mut piece = Piece { span, escaped, hidden, kind, group: 0, index: holder.index };
         if let Some(before) = before.filter(|it| it.kind == kind && it.index + 1 >= piece.index) {
             piece = self.link(before, piece);
         }
@@ -151,7 +161,8 @@ pub(super) fn join(
 ) -> Result<(), MaskFault> {
     let mut pieces: Vec<&Piece> = neighbours.pieces.iter().collect();
     pieces.sort_by_key(|piece| piece.group);
-    for group in pieces.chunk_by(|a, b| a.group == b.group) {
+    let groups = pieces.chunk_by(|a, b| a.group == b.group);
+    for group in groups.filter(|group| !group.iter().all(|piece| piece.hidden)) {
         let mut run = Run::default();
         for (nth, piece) in group.iter().enumerate() {
             let raw = piece.span.of(text);

@@ -4,6 +4,8 @@
 //! `{"name": …, "value": …}`, by that name. Never recurses over objects and arrays. JSON within a string
 //! is walked by another walk, at most [`super::LEVELS_MAX`] deep.
 
+use std::ops::Range;
+
 use memchr::memchr3;
 
 use super::{
@@ -199,6 +201,7 @@ impl<'s> Walk<'s> {
     fn string(&mut self, desk: &mut Desk<'_>, quoted: Quoted) -> Result<(), MaskFault> {
         let own = self.frames.last().filter(|frame| frame.object);
         let role = own.map_or(Role::None, Frame::role);
+        let before = desk.hits.len();
         let block = self.block(quoted);
         let quiet = block.as_ref().is_some_and(|block| {
             !role.is_blob() && self.is_quiet(desk, quoted, block, self.namer().tells(self.scope))
@@ -218,10 +221,21 @@ impl<'s> Walk<'s> {
             }
         }
         self.beside(desk, quoted, role)?;
-        self.neighbours.add(&mut self.frames, quoted, block.as_ref());
+        let hidden = self.is_hidden(desk, quoted, before);
+        self.neighbours.add(&mut self.frames, quoted, block.as_ref(), hidden);
         let trail = Trail { text: self.text, frames: &self.frames, up: self.scope.trail };
         self.neighbours.follow(self.text, quoted, || trail.path());
         Ok(())
+    }
+
+    /// Whether one of the hits from `first` on masks the whole string.
+    fn is_hidden(&self, desk: &Desk<'_>, quoted: Quoted, first: usize) -> bool {
+        let hits = desk.hits.get(first..).unwrap_or_default();
+        if hits.is_empty() {
+            return false;
+        }
+        let Range { start, end } = self.scope.lens.source(quoted.span.range());
+        hits.iter().any(|hit| hit.masked && hit.span.start <= start && end <= hit.span.end)
     }
 
     fn number(&mut self, desk: &mut Desk<'_>, span: Span) {

@@ -172,8 +172,19 @@ fn values_cut_over_neighbours_are_masked_in_all_parts() {
 
 #[test]
 fn fields_that_together_are_a_value_are_masked() {
-    let masked = Kit::new().masked(r#"{"first":"41111111","rest":"11111111","note":"x"}"#);
-    assert!(!leaks(&masked, CARD), "K2 {masked}");
+    let kit = Kit::new();
+    for message in [
+        r#"{"first":"41111111","rest":"11111111","note":"x"}"#,
+        // One half alone is masked by its name: the other one is not known without it.
+        r#"{"password":"41111111","rest":"11111111"}"#,
+        r#"{"rest":"41111111","password":"11111111"}"#,
+    ] {
+        let masked = kit.masked(message);
+        assert!(!leaks(&masked, CARD) && !masked.contains("1111"), "K2 {masked}");
+    }
+    // What is masked already stays under its own name.
+    let masked = kit.masked(r#"{"password":"41111111","passwd":"11111111"}"#);
+    assert_eq!(masked, r#"{"password":"[secret.password]","passwd":"[secret.password]"}"#);
 }
 
 #[test]
