@@ -24,7 +24,7 @@ const DAY_DIGITS_MAX: usize = 8;
 /// No identity number, card or phone has fewer digits.
 const DIGITS_MIN: usize = 6;
 /// Nor more.
-const LONGEST: usize = 19;
+const DIGITS_MOST: usize = 19;
 
 /// Digits in groups.
 pub(super) struct Number {
@@ -156,7 +156,7 @@ impl Number {
         let digits = self.digits.get(usize::from(head.first)..tail.reach())?;
         // Four short groups may be an address.
         let short = digits.len() < DIGITS_MIN || digits.len() * 2 < groups.len() * 3;
-        if short && groups.len() != 4 || digits.len() > LONGEST {
+        if short && groups.len() != 4 || digits.len() > DIGITS_MOST {
             return None;
         }
         let place = |group: &Group| self.start + usize::from(group.offset);

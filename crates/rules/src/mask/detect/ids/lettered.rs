@@ -4,22 +4,169 @@
 
 use super::{
     MaxByScore as _, beside,
-    letters::{fits, fitting},
+    checks::{
+        at_vat, be_vat, ch_uid, cl_rut_k, cn_resident, de_card, de_card_short, de_health,
+        de_pension, de_vat, es_cif, es_nie, es_nif, es_nif_short, es_vat, fi_hetu, fi_hetu_dashed,
+        fits, fr_corsica, fr_vat, gb_vat, ie_pps, in_gstin, in_pan, it_fiscal_code, it_vat,
+        mx_curp, mx_rfc, pl_card, pl_vat, se_vat, sg_nric, sg_uen_business, sg_uen_company,
+        tw_person, uk_driver, uk_nino, us_dea, us_mbi,
+    },
     scored,
-    sums::{luhn, mod_11_10, sum, value},
-    world::{cl_check, cn_check, cn_form},
+    sums::sum,
 };
-use crate::mask::detect::{
-    bytes::{DASH, DIGIT, DOT, LETTER, kind},
-    concepts as c,
-    date::is_month_day,
-    page::{Page, What, what},
+use crate::mask::{
+    bits::{self, Block},
+    detect::{
+        bytes::{DASH, DIGIT, DOT, LETTER, kind},
+        concepts as c,
+        page::{Page, What, what},
+    },
 };
 
 /// Longest of them, in characters.
-pub(super) const LENGTH_MAX: usize = 20;
+const LENGTH_MAX: usize = 20;
 /// Shortest of them.
 const LENGTH_MIN: usize = 8;
+
+/// A kind of number with letters.
+struct Row {
+    /// `A` a letter, `9` a digit, `X` either; every other character itself. One with a dash is met only with
+    /// that dash, the others with or without.
+    pattern: &'static [u8],
+    /// What it asks for, for a look at a glance.
+    shape: Shape,
+    dashed: bool,
+    check: fn(&[u8]) -> bool,
+    what: What,
+    concepts: u128,
+    /// Its score with no word around.
+    alone: u8,
+}
+
+/// Where letters and digits stand, as bits: the first character is the lowest. Of at most 32 characters.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    letters: u32,
+    digits: u32,
+}
+
+impl Shape {
+    /// Of a word.
+    fn of(word: &[u8]) -> Self {
+        let block = Block::of(word, word.len());
+        let low = |bits: u64| (bits & u64::from(u32::MAX)) as u32;
+        Self { letters: low(block.letters()), digits: low(block.range(b'0', b'9')) }
+    }
+
+    /// What a pattern asks for.
+    const fn asked(mut pattern: &[u8]) -> Self {
+        let mut shape = Self { letters: 0, digits: 0 };
+        while let Some((last, others)) = pattern.split_last() {
+            let letter = last.is_ascii_alphabetic() && *last != b'X';
+            shape.letters = shape.letters << 1 | letter as u32;
+            shape.digits = shape.digits << 1 | last.is_ascii_digit() as u32;
+            pattern = others;
+        }
+        shape
+    }
+
+    const fn has(self, asked: Self) -> bool {
+        self.letters & asked.letters == asked.letters && self.digits & asked.digits == asked.digits
+    }
+}
+
+const fn row(
+    pattern: &'static str,
+    class: &'static str,
+    detector: &'static str,
+    check: fn(&[u8]) -> bool,
+    concepts: u128,
+    alone: u8,
+) -> Row {
+    let (pattern, mut dashed, mut rest) = (pattern.as_bytes(), false, pattern.as_bytes());
+    while let Some((first, others)) = rest.split_first() {
+        dashed |= *first == b'-';
+        rest = others;
+    }
+    let (shape, what) = (Shape::asked(pattern), what(class, detector));
+    Row { pattern, shape, dashed, check, what, concepts, alone }
+}
+
+fn any(_: &[u8]) -> bool {
+    true
+}
+
+const ROWS: &[Row] = &[
+    row("AA999999A", "pii.national_id.uk", "uk_nino", uk_nino, c::UK, 45),
+    row("AAAAA999999AA9AA", "pii.driver_license", "uk_driver", uk_driver, c::DRIVER | c::UK, 80),
+    row("99999999A", "pii.national_id.es", "es_nif", es_nif, c::ES, 45),
+    row("9999999A", "pii.national_id.es", "es_nif_short", es_nif_short, c::ES, 30),
+    row("99999999-A", "pii.national_id.es", "es_nif_dashed", es_nif, c::ES, 75),
+    row("A9999999A", "pii.national_id.es", "es_nie", es_nie, c::ES, 92),
+    row("A9999999X", "pii.tax.es", "es_cif", es_cif, c::ES, 45),
+    row("AAAAAAXXAXXAXXXA", "pii.national_id.it", "it_fiscal_code", it_fiscal_code, c::IT, 97),
+    row("AAAA999999AAAAAAX9", "pii.national_id.mx", "mx_curp", mx_curp, c::MX, 95),
+    row("AAAA999999XXX", "pii.tax.mx", "mx_rfc", mx_rfc, c::MX, 75),
+    row("AAAAA9999A", "pii.tax.in", "in_pan", in_pan, c::IN, 45),
+    row("99AAAAA9999AXAX", "pii.tax.in", "in_gstin", in_gstin, c::IN, 92),
+    row("9999999A", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
+    row("9999999AA", "pii.national_id.ie", "ie_pps", ie_pps, c::IE, 45),
+    row("999999X999X", "pii.national_id.fi", "fi_hetu", fi_hetu, c::FI, 92),
+    row("999999-999X", "pii.national_id.fi", "fi_hetu_dashed", fi_hetu_dashed, c::FI, 92),
+    row("A9999999A", "pii.national_id.sg", "sg_nric", sg_nric, c::SG, 88),
+    row("A999999999", "pii.national_id.tw", "tw_person", tw_person, c::TW, 45),
+    row("99999999999999999X", "pii.national_id.cn", "cn_resident", cn_resident, c::CN, 95),
+    row("999999A99999999", "pii.national_id.fr", "fr_nir_corsica", fr_corsica, c::FR, 90),
+    row("99999999A999", "pii.national_id.de", "de_pension", de_pension, c::DE, 85),
+    row("A999999999", "phi.health_id.de", "de_health", de_health, c::DE | c::HEALTH, 45),
+    row("AXXXXXXXX", "pii.national_id.de", "de_card_short", de_card_short, c::AUSWEIS, 20),
+    row("AXXXXXXXX9", "pii.national_id.de", "de_card", de_card, c::DE | c::PASSPORT, 45),
+    row("9AX9AX9AA99", "phi.health_id.us", "us_mbi", us_mbi, c::MEDICARE, 85),
+    row("AAA9999999", "pii.national_id.in", "in_voter", any, c::VOTER, 15),
+    row("99999999A", "pii.tax.sg", "sg_uen", sg_uen_business, c::SG, 30),
+    row("999999999A", "pii.tax.sg", "sg_uen", sg_uen_company, c::SG, 30),
+    row("AA9999999", "phi.health_id.us", "us_dea", us_dea, c::DEA, 45),
+    row("CHE999999999", "pii.tax.ch", "ch_uid", ch_uid, c::CH, 90),
+    row("AAA999999", "pii.national_id.pl", "pl_card", pl_card, c::PL, 45),
+    row("99999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
+    row("9999999K", "pii.national_id.cl", "cl_rut_k", cl_rut_k, c::CL, 75),
+    row("DE999999999", "pii.tax.de", "de_vat", de_vat, c::DE, 85),
+    row("ATU99999999", "pii.tax.at", "at_vat", at_vat, c::AT, 85),
+    row("BE9999999999", "pii.tax.be", "be_vat", be_vat, c::BE, 88),
+    row("FR99999999999", "pii.tax.fr", "fr_vat", fr_vat, c::FR, 88),
+    row("IT99999999999", "pii.tax.it", "it_vat", it_vat, c::IT, 82),
+    row("NL999999999B99", "pii.tax.nl", "nl_vat", any, c::NL, 82),
+    row("PL9999999999", "pii.tax.pl", "pl_vat", pl_vat, c::PL, 82),
+    row("ESX9999999X", "pii.tax.es", "es_vat", es_vat, c::ES, 85),
+    row("SE999999999901", "pii.tax.se", "se_vat", se_vat, c::SE, 82),
+    row("GB999999999", "pii.tax.uk", "gb_vat", gb_vat, c::UK, 80),
+];
+
+/// Which rows are so long, as a set of bits, by the length of their pattern.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const OF_LENGTH: [u64; LENGTH_MAX + 1] = {
+    assert!(ROWS.len() <= 64, "a set has no room for more rows");
+    let (mut sets, mut rest, mut bit) = ([0; LENGTH_MAX + 1], ROWS, 1);
+    while let Some((row, others)) = rest.split_first() {
+        sets[row.pattern.len()] |= bit;
+        (rest, bit) = (others, bit << 1);
+    }
+    sets
+};
+
+/// The rows that a word may be by its letters and digits, and whose check it passes: `plain` is what is left
+/// of it without its dashes and dots.
+fn fitting(word: &[u8], plain: &[u8]) -> impl Iterator<Item = &'static Row> {
+    let of_length = |text: &[u8]| OF_LENGTH.get(text.len()).copied().unwrap_or_default();
+    let set = of_length(word) | of_length(plain);
+    let shape = |text: &[u8]| if set == 0 { Shape::default() } else { Shape::of(text) };
+    let (whole, bare) = (shape(word), shape(plain));
+    let rows = bits::each(set).filter_map(|at| ROWS.get(at as usize));
+    rows.filter(move |row| {
+        let (shape, text) = if row.dashed { (whole, word) } else { (bare, plain) };
+        shape.has(row.shape) && fits(row.pattern, text) && (row.check)(plain)
+    })
+}
 
 /// Takes the word `start..end` if it is such a number. Lower case counts only beside a word.
 /// `kinds` tells what it is made of.
@@ -124,380 +271,4 @@ fn vehicle(
         (false, true) if counted && !lower => Some((55, what("pii.vehicle", "vin"))),
         _ => None,
     }
-}
-
-/// The digits of a part.
-fn digits(plain: &[u8], start: usize, end: usize) -> Vec<u8> {
-    let part = plain.get(start..end).unwrap_or_default();
-    part.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0').collect()
-}
-
-fn number(plain: &[u8], start: usize, end: usize) -> u64 {
-    let digits = digits(plain, start, end);
-    value(&digits, 0, digits.len())
-}
-
-fn byte(plain: &[u8], at: usize) -> u8 {
-    plain.get(at).copied().unwrap_or_default()
-}
-
-/// The value of a letter or digit in base 36.
-fn base36(byte: u8) -> u32 {
-    match byte {
-        b'0'..=b'9' => (byte - b'0').into(),
-        _ => u32::from(byte.wrapping_sub(b'A')) + 10,
-    }
-}
-
-fn letter_of(table: &[u8], at: u64) -> u8 {
-    usize::try_from(at).ok().and_then(|at| table.get(at)).copied().unwrap_or_default()
-}
-
-/// Whether these can be the two first letters and the last of a National Insurance number.
-pub(super) fn is_insurance([first, second, last]: [u8; 3]) -> bool {
-    let never = [b"BG", b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ"];
-    first.is_ascii_uppercase()
-        && second.is_ascii_uppercase()
-        && !b"DFIQUV".contains(&first)
-        && !b"DFIQUVO".contains(&second)
-        && !never.contains(&&[first, second])
-        && matches!(last, b'A'..=b'D')
-}
-
-pub(super) fn uk_nino(p: &[u8]) -> bool {
-    is_insurance([byte(p, 0), byte(p, 1), byte(p, 8)])
-}
-
-pub(super) fn uk_driver(p: &[u8]) -> bool {
-    let (month, day) = (number(p, 6, 8) % 50, number(p, 8, 10));
-    (1..=12).contains(&month) && (1..=31).contains(&day)
-}
-
-const ES_LETTERS: &[u8] = b"TRWAGMYFPDXBNJZSQVHLCKE";
-
-pub(super) fn es_nif(p: &[u8]) -> bool {
-    letter_of(ES_LETTERS, number(p, 0, 8) % 23) == byte(p, 8)
-}
-
-/// One with seven digits, as those of old people are written without their zero.
-pub(super) fn es_nif_short(p: &[u8]) -> bool {
-    letter_of(ES_LETTERS, number(p, 0, 7) % 23) == byte(p, 7)
-}
-
-pub(super) fn es_nie(p: &[u8]) -> bool {
-    let front = match byte(p, 0) {
-        b'X' => 0,
-        b'Y' => 10_000_000,
-        b'Z' => 20_000_000,
-        _ => return false,
-    };
-    letter_of(ES_LETTERS, (front + number(p, 1, 8)) % 23) == byte(p, 8)
-}
-
-pub(super) fn es_cif(p: &[u8]) -> bool {
-    let digits = digits(p, 1, 8);
-    let odd = digits
-        .iter()
-        .step_by(2)
-        .map(|digit| u64::from(digit * 2 / 10 + digit * 2 % 10))
-        .sum::<u64>();
-    let even = digits.iter().skip(1).step_by(2).map(|digit| u64::from(*digit)).sum::<u64>();
-    let check = (10 - (odd + even) % 10) % 10;
-    let last = byte(p, 8);
-    b"ABCDEFGHJNPQRSUVW".contains(&byte(p, 0))
-        && (last == letter_of(b"JABCDEFGHI", check) || last == letter_of(b"0123456789", check))
-}
-
-pub(super) fn es_vat(p: &[u8]) -> bool {
-    let rest = p.get(2..).unwrap_or_default();
-    fits(b"99999999A", rest) && es_nif(rest)
-        || fits(b"A9999999X", rest) && (es_cif(rest) || es_nie(rest))
-}
-
-/// Odd and even places have tables of their own; digits may be written as letters where two people
-/// would have the same code.
-pub(super) fn it_fiscal_code(p: &[u8]) -> bool {
-    const ODD: [u32; 26] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
-        23,
-    ];
-    let place = |byte: u8| match byte {
-        b'0'..=b'9' => usize::from(byte - b'0'),
-        _ => usize::from(byte - b'A'),
-    };
-    let numeric = [6, 7, 9, 10, 12, 13, 14];
-    let digits_fit = numeric.iter().all(|at| {
-        let one = byte(p, *at);
-        one.is_ascii_digit() || b"LMNPQRSTUV".contains(&one)
-    });
-    let sum: u32 = p
-        .iter()
-        .take(15)
-        .enumerate()
-        .map(|(at, byte)| {
-            if at % 2 == 0 {
-                ODD.get(place(*byte)).copied().unwrap_or_default()
-            } else {
-                place(*byte) as u32
-            }
-        })
-        .sum();
-    digits_fit && b"ABCDEHLMPRST".contains(&byte(p, 8)) && u32::from(byte(p, 15) - b'A') == sum % 26
-}
-
-fn day_of(p: &[u8], from: usize) -> bool {
-    let part = |start: usize| u32::try_from(number(p, start, start + 2)).unwrap_or_default();
-    is_month_day(part(from + 2), part(from + 4))
-}
-
-pub(super) fn mx_curp(p: &[u8]) -> bool {
-    const ORDER: &[u8] = "0123456789ABCDEFGHIJKLMN?OPQRSTUVWXYZ".as_bytes();
-    let sum: usize = p
-        .iter()
-        .take(17)
-        .enumerate()
-        .filter_map(|(at, byte)| {
-            ORDER.iter().position(|one| one == byte).map(|value| value * (18 - at))
-        })
-        .sum();
-    let check = (10 - sum % 10) % 10;
-    day_of(p, 4) && b"HMX".contains(&byte(p, 10)) && usize::from(byte(p, 17) - b'0') == check
-}
-
-pub(super) fn mx_rfc(p: &[u8]) -> bool {
-    const ORDER: &[u8] = b"0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ *";
-    let sum: usize = p
-        .iter()
-        .take(12)
-        .enumerate()
-        .filter_map(|(at, byte)| {
-            ORDER.iter().position(|one| one == byte).map(|value| value * (13 - at))
-        })
-        .sum();
-    let check = match 11 - sum % 11 {
-        11 => b'0',
-        10 => b'A',
-        check => b'0' + u8::try_from(check).unwrap_or_default(),
-    };
-    day_of(p, 4) && check == byte(p, 12)
-}
-
-pub(super) fn in_pan(p: &[u8]) -> bool {
-    b"ABCFGHLJPTK".contains(&byte(p, 3)) && number(p, 5, 9) > 0
-}
-
-pub(super) fn in_gstin(p: &[u8]) -> bool {
-    let sum: u32 = p
-        .iter()
-        .take(14)
-        .enumerate()
-        .map(|(at, byte)| {
-            let product = base36(*byte) * if at % 2 == 0 { 1 } else { 2 };
-            product / 36 + product % 36
-        })
-        .sum();
-    byte(p, 13) == b'Z'
-        && (1..=38).contains(&number(p, 0, 2))
-        && (36 - sum % 36) % 36 == base36(byte(p, 14))
-}
-
-pub(super) fn ie_pps(p: &[u8]) -> bool {
-    let second = match byte(p, 8) {
-        0 | b'W' => 0,
-        letter => u32::from(letter - b'A' + 1),
-    };
-    let sum = sum(&digits(p, 0, 7), &[8, 7, 6, 5, 4, 3, 2]) + second * 9;
-    letter_of(b"WABCDEFGHIJKLMNOPQRSTUV", u64::from(sum % 23)) == byte(p, 7)
-}
-
-const FI_LETTERS: &[u8] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
-
-fn fi_day(p: &[u8]) -> bool {
-    let part = |start: usize| u32::try_from(number(p, start, start + 2)).unwrap_or_default();
-    is_month_day(part(2), part(0))
-}
-
-pub(super) fn fi_hetu(p: &[u8]) -> bool {
-    let whole = number(p, 0, 6) * 1000 + number(p, 7, 10);
-    fi_day(p)
-        && b"ABCDEFUVWXY".contains(&byte(p, 6))
-        && letter_of(FI_LETTERS, whole % 31) == byte(p, 10)
-}
-
-/// With the dash of the last century, which is not in `p`; a digit at its end is caught as a letter is.
-pub(super) fn fi_hetu_dashed(p: &[u8]) -> bool {
-    fi_day(p)
-        && !byte(p, 9).is_ascii_digit()
-        && letter_of(FI_LETTERS, number(p, 0, 9) % 31) == byte(p, 9)
-}
-
-pub(super) fn sg_nric(p: &[u8]) -> bool {
-    let first = byte(p, 0);
-    let offset = match first {
-        b'T' | b'G' => 4,
-        b'M' => 3,
-        _ => 0,
-    };
-    let rest = u64::from((sum(&digits(p, 1, 8), &[2, 7, 6, 5, 4, 3, 2]) + offset) % 11);
-    let table: &[u8] = match first {
-        b'S' | b'T' => b"JZIHGFEDCBA",
-        b'F' | b'G' => b"XWUTRQPNMLK",
-        b'M' => b"KLJNPQRTUWX",
-        _ => return false,
-    };
-    let rest = if first == b'M' { 10 - rest } else { rest };
-    letter_of(table, rest) == byte(p, 8)
-}
-
-/// Unique Entity Number of a business.
-pub(super) fn sg_uen_business(p: &[u8]) -> bool {
-    let rest = sum(&digits(p, 0, 8), &[10, 4, 9, 3, 8, 2, 7, 1]) % 11;
-    letter_of(b"XMKECAWLJDB", rest.into()) == byte(p, 8)
-}
-
-/// The same of a company.
-pub(super) fn sg_uen_company(p: &[u8]) -> bool {
-    let rest = sum(&digits(p, 0, 9), &[10, 8, 6, 4, 9, 7, 5, 3, 1]) % 11;
-    letter_of(b"ZKCMDNERGWH", rest.into()) == byte(p, 9)
-}
-
-pub(super) fn tw_person(p: &[u8]) -> bool {
-    const ORDER: &[u8] = b"ABCDEFGHJKLMNPQRSTUVXYWZIO";
-    let Some(place) = ORDER.iter().position(|one| *one == byte(p, 0)) else { return false };
-    let place = place as u32 + 10;
-    let sum = place / 10 + place % 10 * 9 + sum(&digits(p, 1, 10), &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
-    matches!(byte(p, 1), b'1' | b'2' | b'8' | b'9') && sum.is_multiple_of(10)
-}
-
-pub(super) fn cn_resident(p: &[u8]) -> bool {
-    let body = digits(p, 0, 17);
-    byte(p, 17) == b'X' && cn_form(&body) && cn_check(&body) == 10
-}
-
-pub(super) fn fr_corsica(p: &[u8]) -> bool {
-    let offset = match byte(p, 6) {
-        b'A' => 1_000_000,
-        b'B' => 2_000_000,
-        _ => return false,
-    };
-    let body = (number(p, 0, 6) * 10_000_000 + number(p, 7, 13)).checked_sub(offset);
-    byte(p, 5) == b'2' && body.is_some_and(|body| 97 - body % 97 == number(p, 13, 15))
-}
-
-/// Rentenversicherungsnummer: an area, a day, a letter, and weights with sums of digits.
-pub(super) fn de_pension(p: &[u8]) -> bool {
-    let mut plain = digits(p, 0, 8);
-    let letter = byte(p, 8) - b'A' + 1;
-    plain.extend([letter / 10, letter % 10]);
-    plain.extend(digits(p, 9, 11));
-    let weights = [2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1];
-    let quer = |product: u32| product / 10 + product % 10;
-    let sum: u32 =
-        plain.iter().zip(weights).map(|(digit, weight)| quer(u32::from(*digit) * weight)).sum();
-    let (day, month) = (number(p, 2, 4), number(p, 4, 6));
-    let dated = (1..=31).contains(&day) || (51..=81).contains(&day);
-    dated && (1..=12).contains(&month) && sum % 10 == u32::from(byte(p, 11) - b'0')
-}
-
-/// Krankenversichertennummer: weights 1 and 2 over the letter's two digits and the rest.
-pub(super) fn de_health(p: &[u8]) -> bool {
-    let letter = byte(p, 0) - b'A' + 1;
-    let mut plain = vec![letter / 10, letter % 10];
-    plain.extend(digits(p, 1, 9));
-    let quer = |product: u32| product / 10 + product % 10;
-    let weights = [1, 2].iter().cycle();
-    let sum: u32 =
-        plain.iter().zip(weights).map(|(digit, weight)| quer(u32::from(*digit) * weight)).sum();
-    sum % 10 == u32::from(byte(p, 9) - b'0')
-}
-
-/// Identity card or passport of Germany (ICAO 9303: weights 7-3-1).
-pub(super) fn de_card(p: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
-    let weights = [7, 3, 1].iter().cycle();
-    let sum: u32 = p.iter().take(9).zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum();
-    p.iter().take(9).all(allowed) && sum % 10 == base36(byte(p, 9))
-}
-
-/// The same without its check digit, as it is printed on the card.
-pub(super) fn de_card_short(p: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
-    p.iter().all(allowed) && p.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
-}
-
-/// Medicare Beneficiary Identifier: letters that could be read as digits never occur.
-pub(super) fn us_mbi(p: &[u8]) -> bool {
-    let letter = |byte: &u8| !b"SLOIBZ".contains(byte);
-    byte(p, 0) != b'0' && p.iter().filter(|byte| byte.is_ascii_uppercase()).all(letter)
-}
-
-pub(super) fn us_dea(p: &[u8]) -> bool {
-    let digits = digits(p, 2, 9);
-    let sum = sum(&digits, &[1, 2, 1, 2, 1, 2]);
-    b"ABCDEFGHJKLMPRSTUX".contains(&byte(p, 0))
-        && sum % 10 == u32::from(digits.last().copied().unwrap_or(10))
-}
-
-pub(super) fn ch_uid(p: &[u8]) -> bool {
-    let digits = digits(p, 3, 12);
-    let check = (11 - sum(&digits, &[5, 4, 3, 2, 7, 6, 5, 4]) % 11) % 11;
-    digits.last().is_some_and(|last| u32::from(*last) == check)
-}
-
-pub(super) fn pl_card(p: &[u8]) -> bool {
-    let weights = [7, 3, 1, 0, 7, 3, 1, 7, 3];
-    let sum: u32 = p.iter().zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum();
-    sum % 10 == u32::from(byte(p, 3) - b'0')
-}
-
-pub(super) fn cl_rut_k(p: &[u8]) -> bool {
-    cl_check(&digits(p, 0, p.len() - 1)) == 10
-}
-
-pub(super) fn de_vat(p: &[u8]) -> bool {
-    byte(p, 2) != b'0' && mod_11_10(&digits(p, 2, 11))
-}
-
-pub(super) fn at_vat(p: &[u8]) -> bool {
-    let digits = digits(p, 3, 11);
-    let quer = |digit: &u8, weight: u32| {
-        let product = u32::from(*digit) * weight;
-        product / 10 + product % 10
-    };
-    let sum: u32 = digits
-        .iter()
-        .take(7)
-        .zip([1, 2, 1, 2, 1, 2, 1])
-        .map(|(digit, weight)| quer(digit, weight))
-        .sum();
-    let check = (10 - (sum + 4) % 10) % 10;
-    digits.last().is_some_and(|last| u32::from(*last) == check)
-}
-
-pub(super) fn be_vat(p: &[u8]) -> bool {
-    super::europe::be_vat(&digits(p, 2, 12))
-}
-
-pub(super) fn fr_vat(p: &[u8]) -> bool {
-    let siren = digits(p, 4, 13);
-    luhn(&siren) && (12 + 3 * (number(p, 4, 13) % 97)) % 97 == number(p, 2, 4)
-}
-
-pub(super) fn it_vat(p: &[u8]) -> bool {
-    luhn(&digits(p, 2, 13))
-}
-
-pub(super) fn pl_vat(p: &[u8]) -> bool {
-    super::europe::pl_nip(&digits(p, 2, 12))
-}
-
-pub(super) fn se_vat(p: &[u8]) -> bool {
-    luhn(&digits(p, 2, 12))
-}
-
-pub(super) fn gb_vat(p: &[u8]) -> bool {
-    let digits = digits(p, 2, 11);
-    let sum =
-        sum(&digits, &[8, 7, 6, 5, 4, 3, 2]) + u32::try_from(number(p, 9, 11)).unwrap_or_default();
-    sum.is_multiple_of(97) || (sum + 55).is_multiple_of(97)
 }

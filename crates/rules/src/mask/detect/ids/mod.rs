@@ -6,11 +6,11 @@
 //! | [`rows`] | the table of numbers made of digits |
 //! | [`europe`], [`world`] | their checks |
 //! | [`sums`] | formulas that several of them share |
-//! | [`lettered`], [`letters`] | numbers with letters, and their table |
+//! | [`lettered`], [`checks`] | numbers with letters, and their checks |
 
+mod checks;
 mod europe;
 pub(super) mod lettered;
-mod letters;
 mod rows;
 mod sums;
 mod world;
@@ -133,7 +133,7 @@ pub(super) fn insurance(page: &mut Page<'_>, window: &Window<'_>) -> bool {
     let apart = page.at(start + 2) == page.at(end - 2) && matches!(page.at(end - 2), b' ' | b'-');
     let alone =
         !page.before(start).is_ascii_alphanumeric() && !page.at(end).is_ascii_alphanumeric();
-    let fits = grouped && apart && alone && lettered::is_insurance(letters);
+    let fits = grouped && apart && alone && checks::is_insurance(letters);
     if fits {
         page.take(start, end, what("pii.national_id.uk", "uk_nino_spaced"), 72);
     }
