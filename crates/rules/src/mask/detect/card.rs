@@ -105,13 +105,7 @@ const LAYOUTS: &[u128] = &[
 ];
 
 /// The same, for a look at a glance.
-const SIEVE: Sieve = {
-    let (mut sieve, mut rest) = (Sieve::NOTHING, LAYOUTS);
-    while let Some((layout, others)) = rest.split_first() {
-        (sieve, rest) = (sieve.with(*layout), others);
-    }
-    sieve
-};
+const SIEVE: Sieve = Sieve::of(LAYOUTS);
 
 /// Takes the window if it is a card's number. One that stands in a word must count by itself.
 pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>, glued: bool) -> bool {

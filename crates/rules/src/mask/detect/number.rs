@@ -227,6 +227,14 @@ pub(super) struct Sieve(u64);
 impl Sieve {
     pub(super) const NOTHING: Self = Self(0);
 
+    pub(super) const fn of(mut layouts: &[u128]) -> Self {
+        let mut sieve = Self::NOTHING;
+        while let Some((layout, others)) = layouts.split_first() {
+            (sieve, layouts) = (sieve.with(*layout), others);
+        }
+        sieve
+    }
+
     pub(super) const fn with(self, layout: u128) -> Self {
         Self(self.0 | Self::bit(layout))
     }

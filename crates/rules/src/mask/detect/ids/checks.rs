@@ -142,31 +142,21 @@ fn day_of(p: &[u8], from: usize) -> bool {
     is_month_day(part(from + 2), part(from + 4))
 }
 
+/// The places of the first `count` characters in `order`, the first of them the heaviest.
+fn ranked(p: &[u8], order: &[u8], count: usize) -> usize {
+    let place = |byte: &u8| order.iter().position(|one| one == byte).unwrap_or_default();
+    p.iter().take(count).zip((2..=count + 1).rev()).map(|(byte, weight)| place(byte) * weight).sum()
+}
+
 pub(super) fn mx_curp(p: &[u8]) -> bool {
     const ORDER: &[u8] = "0123456789ABCDEFGHIJKLMN?OPQRSTUVWXYZ".as_bytes();
-    let sum: usize = p
-        .iter()
-        .take(17)
-        .enumerate()
-        .filter_map(|(at, byte)| {
-            ORDER.iter().position(|one| one == byte).map(|value| value * (18 - at))
-        })
-        .sum();
-    let check = (10 - sum % 10) % 10;
+    let check = (10 - ranked(p, ORDER, 17) % 10) % 10;
     day_of(p, 4) && b"HMX".contains(&byte(p, 10)) && usize::from(byte(p, 17) - b'0') == check
 }
 
 pub(super) fn mx_rfc(p: &[u8]) -> bool {
     const ORDER: &[u8] = b"0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ *";
-    let sum: usize = p
-        .iter()
-        .take(12)
-        .enumerate()
-        .filter_map(|(at, byte)| {
-            ORDER.iter().position(|one| one == byte).map(|value| value * (13 - at))
-        })
-        .sum();
-    let check = match 11 - sum % 11 {
+    let check = match 11 - ranked(p, ORDER, 12) % 11 {
         11 => b'0',
         10 => b'A',
         check => b'0' + u8::try_from(check).unwrap_or_default(),

@@ -75,18 +75,12 @@ pub(super) fn of(digits: usize) -> impl Iterator<Item = &'static Row> {
 }
 
 /// The layouts of all of them.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 pub(in crate::mask::detect) const LAYOUTS: Sieve = {
     let (mut sieve, mut tables) = (Sieve::NOTHING, [SHORT, TEN, ELEVEN, LONG].as_slice());
     while let Some((rows, others)) = tables.split_first() {
         let mut rows = *rows;
         while let Some((row, rest)) = rows.split_first() {
-            let mut at = 0;
-            while at < LAYOUTS_MAX {
-                sieve = sieve.with(row.layouts[at]);
-                at += 1;
-            }
-            rows = rest;
+            (sieve, rows) = (sieve.and(Sieve::of(&row.layouts)), rest);
         }
         tables = others;
     }
