@@ -34,11 +34,7 @@ fn an_aborted_gateway_leaves_no_core() {
     }
     let serve = format!("exec {} serve --config lockgate.yaml", binary().unwrap().display());
     let mut child = dumping(&serve, folder);
-    let begun = Instant::now();
-    while gateway.ready().is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "not ready");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("the gateway", || gateway.ready().is_ok());
     let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(limit.split_whitespace().filter(|word| *word == "0").count(), 2, "{limit}");
@@ -53,8 +49,8 @@ fn an_aborted_gateway_leaves_no_core() {
     let folder = tempfile::tempdir().unwrap();
     given(folder.path());
     let mut twin = dumping("exec sleep 60", folder.path());
-    named(&twin);
-    assert!(looks_into(twin.id()), "not even the twin can be looked into");
+    became(&twin, b"sleep\0");
+    wait_for("it to be looked into", || looks_into(twin.id()));
     let ended = abort(&mut twin);
     assert!(ended.core_dumped(), "the twin was not dumped: {ended}");
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
@@ -90,12 +86,17 @@ fn dumping(script: &str, folder: &Path) -> Child {
     as_user(&mut command).spawn().unwrap()
 }
 
-/// Waits until it is the program that the shell becomes.
-fn named(child: &Child) {
-    let name = format!("/proc/{}/comm", child.id());
+/// Waits until it is the program that the shell becomes. A process has its new name and no memory yet
+/// for a moment, and that of who started it before it is a shell: only its arguments tell.
+fn became(child: &Child, begins: &[u8]) {
+    let arguments = format!("/proc/{}/cmdline", child.id());
+    wait_for("the shell to end", || fs::read(&arguments).unwrap().starts_with(begins));
+}
+
+fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
-    while fs::read_to_string(&name).unwrap().trim() == "sh" {
-        assert!(begun.elapsed() < Duration::from_secs(10), "still a shell");
+    while !is() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
