@@ -25,12 +25,10 @@ pub(in crate::mask) enum Token {
     Word,
 }
 
-/// A stretch of a text of at most [`super::super::TEXT_MAX`] bytes: small, because there is one in every token.
+/// A stretch of a text of at most [`super::super::TEXT_MAX`] bytes: its end above its start in one word, because
+/// there is one in every token, and what is written in halves is slow to read as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::mask) struct Span {
-    start: u32,
-    end: u32,
-}
+pub(in crate::mask) struct Span(u64);
 
 /// What stands between two quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +42,28 @@ pub(in crate::mask) struct Quoted {
 impl Span {
     #[inline]
     fn new(start: usize, end: usize) -> Self {
-        let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: short(start), end: short(end) }
+        let short = |at: usize| u64::from(u32::try_from(at).unwrap_or(u32::MAX));
+        Self(short(end) << 32 | short(start))
     }
 
     #[inline]
     pub(in crate::mask) const fn start(self) -> usize {
-        self.start as usize
+        self.0 as u32 as usize
+    }
+
+    #[inline]
+    const fn end(self) -> usize {
+        (self.0 >> 32) as usize
     }
 
     #[inline]
     pub(in crate::mask) const fn length(self) -> usize {
-        self.end.saturating_sub(self.start) as usize
+        self.end().saturating_sub(self.start())
     }
 
     #[inline]
     pub(in crate::mask) const fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
+        self.start()..self.end()
     }
 
     /// What stands there.
