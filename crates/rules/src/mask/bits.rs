@@ -23,7 +23,9 @@ impl Block {
     pub(super) fn of(text: &[u8], length: usize) -> Self {
         let mut copy = [0; BLOCK];
         let bytes = text.first_chunk::<BLOCK>().unwrap_or_else(|| {
-            copy.iter_mut().zip(text).for_each(|(place, byte)| *place = *byte);
+            if let Some(place) = copy.get_mut(..text.len()) {
+                place.copy_from_slice(text);
+            }
             &copy
         });
         let mut parts = [u8x16::default(); 4];
@@ -138,6 +140,17 @@ pub(super) const fn in_runs_of_12(bits: u64) -> u64 {
     let four = two | two << 2;
     let eight = four | four << 4;
     eight | four << 8
+}
+
+/// The bits that stand in runs of at least seven.
+#[inline]
+pub(super) const fn in_runs_of_7(bits: u64) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let first = four & four >> 3;
+    let two = first | first << 1;
+    let four = two | two << 2;
+    four | four << 3
 }
 
 /// Each bit.

@@ -171,8 +171,14 @@ impl Marked {
     #[inline]
     fn are_words_short(&self) -> bool {
         let telling = self.digits | self.dashes | self.dots | self.underscores;
+        let wordy = self.letters | telling;
+        let begins = wordy & !(wordy << 1);
+        let account = self.letters & self.letters >> 1 & self.digits >> 2 & self.digits >> 3;
+        if bits::in_runs_of_7(wordy) & telling == 0 && begins & (self.dashes | account) == 0 {
+            return true;
+        }
         // Words of letters alone are passed by.
-        bits::runs(self.letters | telling).all(|(start, end)| {
+        bits::runs(wordy).all(|(start, end)| {
             let word = bits::between(start, end);
             word & telling == 0 || self.is_word_short(word, start, end - start)
         })
@@ -198,6 +204,11 @@ impl Marked {
     #[inline]
     fn has_numbers(&self, text: &[u8]) -> bool {
         let gaps = self.spaces | self.dashes | self.dots | self.slashes | self.quotes;
+        let begins = self.digits & !(self.digits << 1);
+        let years = begins & self.spaces << 1 & self.digits >> 3;
+        if years == 0 && self.digits.count_ones() < DIGITS_MIN && begins.count_ones() < GROUPS_MIN {
+            return false;
+        }
         let (mut last, mut digits, mut groups) = (0, 0, 0);
         bits::runs(self.digits).any(|(start, end)| {
             let gap = bits::between(last, start);

@@ -161,13 +161,15 @@ impl<'s> Walk<'s> {
 
     fn key(&mut self, desk: &mut Desk<'_>, quoted: Quoted) -> Result<(), MaskFault> {
         let raw = quoted.span.of(self.text);
-        let known = self.clean.get(slot(raw)).copied().unwrap_or_default();
-        let key = if !raw.is_empty() && known.span.of(self.text) == raw {
-            let unescaped = quoted.escaped.then(|| View::of_json(raw).text.into());
-            let Clean { hint, tells, role, .. } = known;
-            Key { span: quoted.span, unescaped, hidden: false, hint, tells, role }
-        } else {
-            self.new_key(desk, quoted, slot(raw))?
+        let is_known = |known: &&Clean| !raw.is_empty() && known.span.of(self.text) == raw;
+        let [first, second] = slots(raw);
+        let known = self.clean.get(first).filter(is_known);
+        let key = match known.or_else(|| self.clean.get(second).filter(is_known)) {
+            Some(&Clean { hint, tells, role, .. }) => {
+                let unescaped = quoted.escaped.then(|| View::of_json(raw).text.into());
+                Key { span: quoted.span, unescaped, hidden: false, hint, tells, role }
+            }
+            None => self.new_key(desk, quoted)?,
         };
         if let Some(frame) = self.frames.last_mut() {
             frame.key = Some(key);
@@ -175,12 +177,7 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
-    fn new_key(
-        &mut self,
-        desk: &mut Desk<'_>,
-        quoted: Quoted,
-        slot: usize,
-    ) -> Result<Key, MaskFault> {
+    fn new_key(&mut self, desk: &mut Desk<'_>, quoted: Quoted) -> Result<Key, MaskFault> {
         let before = desk.hits.len();
         let place = Place::Key(self.frames.last().map_or(0, |frame| frame.id));
         // The path of a key ends with the member before it, and would mislead.
@@ -191,9 +188,12 @@ impl<'s> Walk<'s> {
         let key = Key::new(self.text, quoted);
         let (hint, tells) = desk.masker.detectors.hint(key.text(self.text));
         let key = Key { hidden, hint, tells, ..key };
-        if let Some(clean) = self.clean.get_mut(slot).filter(|_| !hidden) {
-            let Key { span, role, .. } = &key;
-            *clean = Clean { span: *span, hint, tells, role: *role };
+        if !hidden {
+            let Key { span, role, .. } = key;
+            let slots = slots(quoted.span.of(self.text));
+            if let Ok([first, second]) = self.clean.get_disjoint_mut(slots) {
+                *second = std::mem::replace(first, Clean { span, hint, tells, role });
+            }
         }
         Ok(key)
     }
@@ -388,6 +388,7 @@ impl<'s> Walk<'s> {
     }
 
     /// Whether the current value is one that is passed on unseen.
+    #[inline]
     fn is_handle(&self, desk: &Desk<'_>) -> bool {
         let fits = |(frame, part): (&Frame, &&str)| {
             if frame.object { frame.key(self.text) == Some(part) } else { *part == "*" }
@@ -404,13 +405,16 @@ pub(super) fn may_be_json(text: &str) -> bool {
     matches!(text.trim_ascii_start().as_bytes(), [b'{' | b'[' | b'"', _, ..])
 }
 
-/// Where a key is remembered.
-fn slot(key: &str) -> usize {
+/// The two places where a key may be remembered; a new one takes the first, and what stood there the second.
+#[inline]
+fn slots(key: &str) -> [usize; 2] {
     let bytes = key.as_bytes();
-    let ends = [bytes.first(), bytes.last(), bytes.get(bytes.len() / 2)];
-    let mixed =
-        ends.iter().flatten().fold(bytes.len(), |mixed, byte| mixed * 31 + usize::from(**byte));
-    mixed % CLEAN_KEYS
+    let ([first, ..], [.., last]) = (bytes, bytes) else { return [0, 1] };
+    let middle = bytes.get(bytes.len() / 2).unwrap_or(last);
+    let ends = [first, last, middle];
+    let mixed = ends.iter().fold(bytes.len(), |mixed, byte| mixed * 31 + usize::from(**byte));
+    let first = (mixed % CLEAN_KEYS) & !1;
+    [first, first + 1]
 }
 
 /// The digits of the whole number that `raw` stands for, where it is written with a fraction or an

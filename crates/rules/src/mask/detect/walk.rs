@@ -1,6 +1,8 @@
 //! The one pass over a text: words by what they are made of, and the marks between them that a detector
 //! waits for. Cheap refusals stand first, since most words of most texts are nobody's secret.
 
+use memchr::memchr;
+
 use super::{
     assign,
     bytes::{self, DASH, DIGIT, DOT, LETTER, TRIGGER, UNDER, UPPER, WORD, kind},
@@ -56,6 +58,9 @@ pub(super) fn walk(page: &mut Page<'_>, start: usize, end: usize) {
 /// Words behind which secrets are spoken. Without marks of their own, they are looked for by themselves.
 fn spoken(page: &mut Page<'_>, start: usize, end: usize) {
     let text = bytes::part(page.bytes(), 0, end);
+    if memchr(b' ', bytes::part(text, start, end)).is_none() {
+        return;
+    }
     for (at, block) in bits::blocks(bytes::part(text, start, end)) {
         let spaces = block.one(b' ');
         // Behind a space stands no word.
