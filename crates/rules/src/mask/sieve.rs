@@ -173,8 +173,9 @@ impl Marked {
         let telling = self.digits | self.dashes | self.dots | self.underscores;
         let wordy = self.letters | telling;
         let begins = wordy & !(wordy << 1);
-        let account = self.letters & self.letters >> 1 & self.digits >> 2 & self.digits >> 3;
-        if bits::in_runs_of_7(wordy) & telling == 0 && begins & (self.dashes | account) == 0 {
+        // The usual case at once: none that tells is of MIXED_MIN or more.
+        let special = begins & (self.dashes | self.accounts());
+        if bits::in_runs_of_7(wordy) & telling == 0 && special == 0 {
             return true;
         }
         // Words of letters alone are passed by.
@@ -195,9 +196,13 @@ impl Marked {
         if word & (self.letters | self.underscores) == 0 {
             return true;
         }
-        // `GB82`: the account goes on behind a gap.
-        let account = self.letters >> start & 3 == 3 && self.digits >> start & 12 == 12;
-        length < MIXED_MIN && !account
+        length < MIXED_MIN && self.accounts() >> start & 1 == 0
+    }
+
+    /// Where `GB82` may begin: the account goes on behind a gap.
+    #[inline]
+    const fn accounts(&self) -> u64 {
+        self.letters & self.letters >> 1 & self.digits >> 2 & self.digits >> 3
     }
 
     /// Whether digits, or groups of them side by side, may be a number.
