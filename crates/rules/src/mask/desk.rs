@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memrchr;
+
 use super::{
     Class, Finding, LEVELS_MAX, MaskFault, Masker, Operator, Text,
     bits::Block,
@@ -42,6 +44,8 @@ pub(super) struct Desk<'m> {
     own: bool,
     /// Whether anything that stands in place of a value depends on it.
     values: bool,
+    /// Whether tokens are issued.
+    tokens: bool,
     budget: usize,
     findings: Vec<Finding>,
 }
@@ -133,10 +137,12 @@ impl<'m> Desk<'m> {
     }
 
     fn new_within(masker: Masker<'m>, budget: usize) -> Self {
+        let mut operators = masker.settings.operators.values();
         let telling = |kind: &Operator| !matches!(kind, Operator::Label | Operator::Drop);
         Self {
             masker,
-            values: masker.settings.operators.values().any(telling),
+            values: operators.clone().any(telling),
+            tokens: operators.any(|kind| *kind == Operator::Token),
             hits: Vec::new(),
             issued: Vec::new(),
             bare: false,
@@ -318,10 +324,10 @@ impl<'m> Desk<'m> {
     /// Whether a finding is a label or another thing that stands for a value.
     fn is_ours(&self, text: &str, finding: &Finding, value: &str) -> bool {
         let from = text.floor_char_boundary(finding.start.saturating_sub(LABEL_REACH));
-        let before = text.get(from..=finding.start).unwrap_or_default();
+        let before = text.as_bytes().get(from..=finding.start).unwrap_or_default();
         let is_class =
             |name: &str| self.masker.settings.mask.iter().any(|root| Class::new(name).is_in(root));
-        let label = before.rfind('[').and_then(|open| {
+        let label = memrchr(b'[', before).and_then(|open| {
             let length = operator::label_length(text.get(from + open..)?, is_class)?;
             Some(from + open + length)
         });
@@ -342,6 +348,9 @@ impl<'m> Desk<'m> {
 
     /// Whether a finding is a token, or a part of one.
     fn is_token(&self, text: &str, finding: &Finding) -> bool {
+        if !self.tokens {
+            return false;
+        }
         let from = text.floor_char_boundary(finding.start.saturating_sub(LABEL_REACH));
         let to = text.ceil_char_boundary(finding.end.saturating_add(LABEL_REACH).min(text.len()));
         self.tokens(text.get(from..to).unwrap_or_default()).iter().any(|word| {
@@ -354,7 +363,7 @@ impl<'m> Desk<'m> {
 
     /// The tokens in `text`, where any are issued.
     pub(super) fn tokens(&self, text: &str) -> Vec<Word> {
-        if !self.masker.settings.operators.values().any(|kind| *kind == Operator::Token) {
+        if !self.tokens {
             return Vec::new();
         }
         let mut words = Seal::new(self.masker.key).words(text);

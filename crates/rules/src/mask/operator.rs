@@ -83,9 +83,15 @@ pub(super) fn replacement(kind: Operator, key: &MaskKey, class: &Class, value: &
 
 /// `[class]`, with something more before the bracket closes.
 pub(super) fn label(class: &Class, more: &str) -> String {
+    let mut label = String::with_capacity(class.name().len() + more.len() + 2);
+    put_label(class, more, &mut label);
+    label
+}
+
+/// Puts [`label`] at the end of `label`.
+pub(super) fn put_label(class: &Class, more: &str, label: &mut String) {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name = class.name();
-    let mut label = String::with_capacity(name.len() + more.len() + 2);
     label.push('[');
     if class.is_known() || name.len() <= LABEL_MAX && name.chars().all(plain) {
         label.push_str(name);
@@ -94,7 +100,6 @@ pub(super) fn label(class: &Class, more: &str) -> String {
     }
     label.push_str(more);
     label.push(']');
-    label
 }
 
 /// How long the label at the start of `text` is: `[pii.email]`, `[pii.email:0123456789ab]`,

@@ -84,7 +84,8 @@ pub(super) fn render<'t>(desk: Desk<'_>, text: &'t str) -> Masked<'t> {
     let mut keys = Keys { text, next: BTreeMap::new(), first: BTreeMap::new() };
     let mut issued = desk.issued;
     let mut done = 0;
-    let masked: Vec<&Hit> = hits.iter().filter(|hit| hit.masked).collect();
+    let mut masked = Vec::with_capacity(hits.len());
+    masked.extend(hits.iter().filter(|hit| hit.masked));
     // Most of it is copied.
     let mut out = String::with_capacity(if masked.is_empty() { 0 } else { text.len() });
     let mut rest = masked.as_slice();
@@ -99,9 +100,13 @@ pub(super) fn render<'t>(desk: Desk<'_>, text: &'t str) -> Masked<'t> {
         let (group, after) = rest.split_at(count);
         rest = after;
         out.push_str(text.get(done..span.start).unwrap_or_default());
-        let near = Near { text, before: &out, span: &span };
-        let instead = instead(&masker, &near, group, &mut keys, &mut issued);
-        out.push_str(&instead);
+        if let Some(class) = labelled(&masker, group) {
+            operator::put_label(class, "", &mut out);
+        } else {
+            let near = Near { text, before: &out, span: &span };
+            let instead = instead(&masker, &near, group, &mut keys, &mut issued);
+            out.push_str(&instead);
+        }
         done = span.end;
     }
     let bytes = if done == 0 && masked.is_empty() {
@@ -111,6 +116,14 @@ pub(super) fn render<'t>(desk: Desk<'_>, text: &'t str) -> Masked<'t> {
         Cow::Owned(out)
     };
     Masked { bytes: super::bytes_of(bytes), reports: reports(hits), issued }
+}
+
+/// The class whose label stands in place of a hit that overlaps no other one, as it is with most.
+fn labelled<'h>(masker: &Masker<'_>, group: &[&'h Hit]) -> Option<&'h Class> {
+    let [hit] = group else { return None };
+    let plain = hit.instead.is_none() && hit.place == Place::Text;
+    let label = plain && masker.settings.operator(&hit.class) == Operator::Label;
+    label.then_some(&hit.class)
 }
 
 /// What stands around hits: the message, what of it is put together, and where they are.

@@ -11,6 +11,7 @@ use super::{
     number::{Sieve, Window, layout},
     page::{Page, What, what},
 };
+use crate::mask::bits;
 
 const CARD: What = what("pci.card", "card");
 
@@ -80,6 +81,20 @@ const RANGES: &[Range] = &[
     range(5019, 5019, 4, 1 << 16, 0),
     range(636, 637, 3, 1 << 16, lengths(17, 19)),
 ];
+
+/// The ranges that begin with each digit, as sets of bits.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const BY_FIRST: [u32; 10] = {
+    assert!(RANGES.len() <= 32, "a set has no room for more ranges");
+    let (mut sets, mut rest, mut bit) = ([0; 10], RANGES, 1);
+    while let Some((range, others)) = rest.split_first() {
+        let unit = 10u32.pow(range.width as u32 - 1);
+        assert!(range.low / unit == range.high / unit, "a range has one first digit");
+        sets[(range.low / unit) as usize] |= bit;
+        (rest, bit) = (others, bit << 1);
+    }
+    sets
+};
 
 /// How cards are grouped; written with `-`, whatever even byte parts them.
 const LAYOUTS: &[u128] = &[
@@ -155,12 +170,15 @@ fn issuer(digits: &[u8]) -> Option<bool> {
     let begin = number(digits.get(..WIDTH_MAX).unwrap_or_default());
     // By their width.
     let begins = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1].map(|rest| begin / rest);
+    let set = digits.first().and_then(|first| BY_FIRST.get(usize::from(*first)));
+    let ranges = bits::each(set.copied().unwrap_or_default().into())
+        .filter_map(|at| RANGES.get(at as usize));
     let fits = |range: &&Range| {
         let begin = begins.get(range.width);
         (range.sure | range.beside) & length != 0
             && begin.is_some_and(|begin| (range.low..=range.high).contains(begin))
     };
-    RANGES.iter().filter(fits).map(|range| range.sure & length != 0).max()
+    ranges.filter(fits).map(|range| range.sure & length != 0).max()
 }
 
 #[cfg(test)]

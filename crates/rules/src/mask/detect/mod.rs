@@ -189,22 +189,20 @@ fn whole(page: &mut Page<'_>) {
 /// Puts findings from `first` on in order. Of those that overlap, the more certain one gives its name,
 /// and the longer one at the same score; what any of them covers stays covered.
 fn settle(found: &mut Vec<Finding>, first: usize) {
-    let mut fresh = found.split_off(first);
+    let fresh = found.get_mut(first..).unwrap_or_default();
     fresh.sort_by_key(|finding| (finding.start, usize::MAX - finding.end));
-    for next in fresh {
-        let Some(last) = found.get_mut(first..).and_then(|kept| kept.last_mut()) else {
-            found.push(next);
-            continue;
-        };
-        if next.start >= last.end {
-            found.push(next);
-            continue;
+    let rank = |one: &Finding| (one.score, one.end - one.start);
+    let mut at = 0;
+    found.dedup_by(|next, last| {
+        at += 1;
+        if at <= first || next.start >= last.end {
+            return false;
         }
         let (start, end) = (last.start, last.end.max(next.end));
-        let rank = |one: &Finding| (one.score, one.end - one.start);
-        if rank(&next) > rank(last) {
-            *last = next;
+        if rank(next) > rank(last) {
+            std::mem::swap(last, next);
         }
         (last.start, last.end) = (start, end);
-    }
+        true
+    });
 }

@@ -163,15 +163,31 @@ pub(in crate::mask) const fn is_short(length: usize) -> bool {
 /// What a text that is too short for [`runs`] stands for, where all of it is base64 or hexadecimal and
 /// stands for text: once it is named, a short one tells as much.
 pub(in crate::mask) fn short_whole(text: &str) -> Vec<View> {
-    if !is_short(text.len()) || !text.bytes().all(|byte| is_member(byte) || byte == b'=') {
+    let bytes = text.as_bytes();
+    if !is_short(bytes.len()) {
         return Vec::new();
     }
-    let bytes = text.as_bytes();
+    let block = Block::of(bytes, bytes.len());
+    if block.bits(|part| member(part) | part.simd_eq(u8x16::splat(b'='))) != block.all {
+        return Vec::new();
+    }
     let hex = bytes.iter().all(u8::is_ascii_hexdigit).then(|| octets_of_hex(bytes));
-    let decoded = without_padding(bytes).map(octets).into_iter().chain(hex);
+    let run = without_padding(bytes).filter(|run| may_begin_text(run));
+    let decoded = run.map(octets).into_iter().chain(hex);
     let texts = decoded.filter_map(|bytes| String::from_utf8(bytes).ok());
     let printable = texts.filter(|text| !text.chars().any(char::is_control));
     printable.map(|decoded| View::of_unit(decoded, text.len())).collect()
+}
+
+/// Whether base64 stands for the beginning of printable text in UTF-8, as its first two bytes tell.
+fn may_begin_text(run: &[u8]) -> bool {
+    let head = run.first_chunk::<3>().map(|head| head.map(sextet));
+    let Some([first, second, third]) = head else { return true };
+    match first << 2 | second >> 4 {
+        b' '..=b'~' => true,
+        0xC2..=0xF4 => (second << 4 | third >> 2) & 0xC0 == 0x80,
+        _ => false,
+    }
 }
 
 /// The bytes of a text that is base64 from end to end; `None` where it is not.

@@ -293,18 +293,30 @@ pub(super) fn de_health(p: &[u8]) -> bool {
     sum % 10 == u32::from(byte(p, 9) - b'0')
 }
 
+/// What a German card's number is made of: digits, and capitals that look like no digit.
+fn is_of_card(byte: &u8) -> bool {
+    const CAPITALS: u32 = {
+        let (mut set, mut rest) = (0, b"CFGHJKLMNPRTVWXYZ".as_slice());
+        while let Some((letter, others)) = rest.split_first() {
+            (set, rest) = (set | 1 << (*letter - b'A'), others);
+        }
+        set
+    };
+    byte.is_ascii_digit() || byte.is_ascii_uppercase() && CAPITALS >> (byte - b'A') & 1 != 0
+}
+
 /// Identity card or passport of Germany (ICAO 9303: weights 7-3-1).
 pub(super) fn de_card(p: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
     let weights = [7, 3, 1].iter().cycle();
-    let sum: u32 = p.iter().take(9).zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum();
-    p.iter().take(9).all(allowed) && sum % 10 == base36(byte(p, 9))
+    let sum = || -> u32 {
+        p.iter().take(9).zip(weights).map(|(byte, weight)| base36(*byte) * weight).sum()
+    };
+    p.iter().take(9).all(is_of_card) && sum() % 10 == base36(byte(p, 9))
 }
 
 /// The same without its check digit, as it is printed on the card.
 pub(super) fn de_card_short(p: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte);
-    p.iter().all(allowed) && p.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
+    p.iter().all(is_of_card) && p.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
 }
 
 /// Medicare Beneficiary Identifier: letters that could be read as digits never occur.

@@ -36,6 +36,8 @@ struct Row {
     /// What it asks for, for a look at a glance.
     shape: Shape,
     dashed: bool,
+    /// Whether it asks for letters or digits by name, which the shape does not tell.
+    named: bool,
     check: fn(&[u8]) -> bool,
     what: What,
     concepts: u128,
@@ -83,13 +85,15 @@ const fn row(
     concepts: u128,
     alone: u8,
 ) -> Row {
-    let (pattern, mut dashed, mut rest) = (pattern.as_bytes(), false, pattern.as_bytes());
+    let (pattern, mut rest) = (pattern.as_bytes(), pattern.as_bytes());
+    let (mut dashed, mut named) = (false, false);
     while let Some((first, others)) = rest.split_first() {
         dashed |= *first == b'-';
+        named |= !matches!(*first, b'A' | b'9' | b'X');
         rest = others;
     }
     let (shape, what) = (Shape::asked(pattern), what(class, detector));
-    Row { pattern, shape, dashed, check, what, concepts, alone }
+    Row { pattern, shape, dashed, named, check, what, concepts, alone }
 }
 
 fn any(_: &[u8]) -> bool {
@@ -160,11 +164,13 @@ fn fitting(word: &[u8], plain: &[u8]) -> impl Iterator<Item = &'static Row> {
     let of_length = |text: &[u8]| OF_LENGTH.get(text.len()).copied().unwrap_or_default();
     let set = of_length(word) | of_length(plain);
     let shape = |text: &[u8]| if set == 0 { Shape::default() } else { Shape::of(text) };
-    let (whole, bare) = (shape(word), shape(plain));
+    let bare = shape(plain);
+    let whole = if word.len() == plain.len() { bare } else { shape(word) };
     let rows = bits::each(set).filter_map(|at| ROWS.get(at as usize));
     rows.filter(move |row| {
         let (shape, text) = if row.dashed { (whole, word) } else { (bare, plain) };
-        shape.has(row.shape) && fits(row.pattern, text) && (row.check)(plain)
+        let laid_out = row.pattern.len() == text.len() && shape.has(row.shape);
+        laid_out && (!row.named || fits(row.pattern, text)) && (row.check)(plain)
     })
 }
 

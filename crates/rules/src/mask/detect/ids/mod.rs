@@ -33,7 +33,7 @@ pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
     let known = window.is_bare() || is_grouped(window) || told(around);
     let person = !window.is_bare() && around & c::PERSON != 0;
     for row in rows::of(if known { window.digits.len() } else { 0 }) {
-        let shape = match (window.is_bare(), row.layouts.contains(&window.layout)) {
+        let shape = match (window.is_bare(), row.is_grouped(window.layout)) {
             (true, _) => row.bare,
             (false, true) if window.is_part => row.alone.min(45),
             (false, true) => row.alone,
@@ -62,7 +62,7 @@ pub(super) fn look(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
 pub(super) fn is_grouped(window: &Window<'_>) -> bool {
     !window.is_bare()
         && LAYOUTS.may_hold(window.layout)
-        && rows::of(window.digits.len()).any(|row| row.layouts.contains(&window.layout))
+        && rows::of(window.digits.len()).any(|row| row.is_grouped(window.layout))
 }
 
 /// The score of a number of this shape under these words.

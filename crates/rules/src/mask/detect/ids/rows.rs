@@ -17,7 +17,9 @@ pub(super) struct Row {
     /// How many digits.
     pub(super) digits: usize,
     /// How its country groups them: lengths with what parts them; `A` is ten, `D` thirteen.
-    pub(super) layouts: [u128; LAYOUTS_MAX],
+    layouts: [u128; LAYOUTS_MAX],
+    /// The same, for a look at a glance.
+    sieve: Sieve,
     /// Its check.
     pub(super) check: fn(&[u8]) -> bool,
     /// What it is.
@@ -55,7 +57,15 @@ const fn row(
     scores: (u8, u8),
 ) -> Row {
     let layouts = packed(layouts);
-    Row { digits, layouts, check, what, concepts, alone: scores.0, bare: scores.1 }
+    let sieve = Sieve::of(&layouts);
+    Row { digits, layouts, sieve, check, what, concepts, alone: scores.0, bare: scores.1 }
+}
+
+impl Row {
+    /// Whether its country groups digits so.
+    pub(super) fn is_grouped(&self, layout: u128) -> bool {
+        self.sieve.may_hold(layout) && self.layouts.contains(&layout)
+    }
 }
 
 const fn id(class: &'static str, detector: &'static str) -> What {
@@ -80,7 +90,7 @@ pub(in crate::mask::detect) const LAYOUTS: Sieve = {
     while let Some((rows, others)) = tables.split_first() {
         let mut rows = *rows;
         while let Some((row, rest)) = rows.split_first() {
-            (sieve, rows) = (sieve.and(Sieve::of(&row.layouts)), rest);
+            (sieve, rows) = (sieve.and(row.sieve), rest);
         }
         tables = others;
     }
