@@ -228,13 +228,27 @@ fn take(page: &mut Page<'_>, whole: Whole, value: &Value, code: bool) -> Option<
         return None;
     }
     // Names of variables and types sound like keys; without quotes only a sure form counts.
-    if code && !value.quoted && !chosen {
+    if code && !value.quoted && !chosen || !value.quoted && is_other(page, whole.form, value, text)
+    {
         return None;
     }
     page.take(value.start, value.end, what(whole.class, "assignment"), score.saturating_sub(LESS));
     page.valued = value.end;
     // Others may know the value by a better name.
     None
+}
+
+/// Whether a value without quotes that nobody chose is rather code, or the second half of a name: `fullName:
+/// isSet(x)`, `username: creds.username`, `zip:amd64`.
+fn is_other(page: &Page<'_>, form: Form, value: &Value, text: &str) -> bool {
+    let glued = page.before(value.start) == b':';
+    page.at(value.end) == b'(' && !text.contains(' ')
+        || form == Form::Handle
+            && text.contains('.')
+            && is_own_name(page, value.start, text.as_bytes())
+        || matches!(form, Form::Code(..))
+            && glued
+            && text.starts_with(|one: char| one.is_ascii_lowercase())
 }
 
 /// A name that no list has, among what only persons have: `name: Ngozi Eze`, with a phone on the next line.

@@ -386,9 +386,10 @@ fn is_address(value: &str, digits: usize) -> bool {
     let technical = value.contains('@')
         || value.contains("://")
         || value.starts_with("0x")
-        || value.starts_with('/')
+        || value.starts_with(['/', '^', '~'])
         || value.contains(['{', '}', '&', '<', '>', '=', '[', ']', '_', '"'])
-        || value.contains("::");
+        || value.contains("::")
+        || value.contains(')') && !value.contains('(');
     let short = value.len() <= LINE_MAX_BYTES;
     // One word without a number is more often a place in memory, or a host, than a street.
     let parted = value.contains(' ') || value.chars().any(|one| one > '\u{7f}');

@@ -344,7 +344,7 @@ pub(super) const WORDS: &[(u128, &str)] = &[
     ),
     (
         c::OTHER | c::VERSION,
-        "version|versions|build|release|firmware|ver|upgrade|upgraded|rev|driver|patch",
+        "version|versions|build|release|firmware|ver|upgrade|upgraded|rev|driver|patch|section|sections|clause|§|§§",
     ),
     (c::US, "ssn|ssns|itin|socialsecurity|socialsecuritynumber"),
     (c::EIN, "ein|fein|employer"),

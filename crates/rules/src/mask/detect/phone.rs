@@ -5,12 +5,14 @@
 
 use super::{
     bytes::{self, DIGIT, LETTER},
-    concepts as c,
+    concepts as c, context,
     number::{Number, Sieve, Window, layout},
     page::{Page, What, what},
 };
 
 const PHONE: What = what("pii.phone", "phone");
+/// Longest word before a dash and a number that is read, in bytes.
+const NAME_MAX_BYTES: usize = 24;
 /// Most digits of an extension.
 const EXTENSION_MAX: usize = 6;
 
@@ -173,9 +175,7 @@ pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
         None => 0,
     };
     let length = window.digits.len();
-    // Object identifiers and versions have many groups with dots.
-    let numbered = window.groups > 4 && has(window.layout, b'.');
-    let likely = (7..=15).contains(&length) && window.groups <= 6 && !numbered;
+    let likely = (7..=15).contains(&length) && window.groups <= 6 && !is_other(page, window);
     if shape == 0 && !likely {
         return false;
     }
@@ -200,6 +200,36 @@ pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
     let end = window.end + extension(page.bytes(), window.end);
     page.take(start, end, PHONE, score);
     true
+}
+
+/// Whether a number that no country groups so is rather a version, a decimal, some years, or the end of a name
+/// such as `CVE-2026-9358`.
+fn is_other(page: &Page<'_>, window: &Window<'_>) -> bool {
+    let spelled = window.layout.to_be_bytes();
+    let dotted = has(window.layout, b'.');
+    // Object identifiers and versions have many groups with dots, or one of a single digit.
+    let short = spelled.windows(2).any(|two| two == b".1");
+    let numbered = dotted && (window.groups > 4 || short && window.groups > 2);
+    let decimal =
+        dotted && window.groups == 2 && spelled.iter().find(|byte| **byte != 0) == Some(&b'1');
+    let year = |digits: &[u8]| matches!(digits, [1, 9, ..] | [2, 0, ..]);
+    let years = window.layout == layout("4-4")
+        && window
+            .digits
+            .split_at_checked(4)
+            .is_some_and(|(one, other)| year(one) && year(other) && one <= other);
+    numbered || decimal || years || is_named(page, window.start)
+}
+
+/// Whether the number goes on a word of letters that names no phone.
+fn is_named(page: &Page<'_>, start: usize) -> bool {
+    let text = page.bytes();
+    if page.before(start) != b'-' {
+        return false;
+    }
+    let end = start - 1;
+    let word = bytes::run_back(text, end, NAME_MAX_BYTES, |byte| bytes::kind(byte) & LETTER != 0);
+    word > 0 && !context::names_phone(text, end - word)
 }
 
 /// How long the extension is that stands behind a number: `x123`, ` ext. 123`; 0 without one.

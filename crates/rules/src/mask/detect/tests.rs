@@ -47,6 +47,36 @@ fn custom_detectors_find_what_they_say() {
 }
 
 #[test]
+fn what_only_looks_like_a_value_beside_its_words_is_none() {
+    let detectors = Detectors::standard();
+    for (text, found) in [
+        ("to overflow the call stack (CVE-2026-9358)", &[][..]),
+        ("call us: tel-9358-2026", &["9358-2026"]),
+        ("phones of 2006-2022", &[]),
+        ("phone 6123-4567", &["6123-4567"]),
+        ("call of blob/94.0.4604.1/x", &[]),
+        ("phone 555.123.45.67", &["555.123.45.67"]),
+        ("the contact's phone is 1.2345678901", &[]),
+        ("see section 10.21.12.2", &[]),
+        ("RFC 5280 § 34.2.1.10", &[]),
+        ("host 10.21.12.2", &["10.21.12.2"]),
+        ("fn offset(&self, address: u64) -> Option<u64>", &[]),
+        ("fullName: isSet(object.fullName) ? 1 : 0", &[]),
+        ("fullName: Grace Hopper(CEO)", &["Grace Hopper"]),
+        ("{ username: creds.username, n: 1 }", &[]),
+        ("username: grace.hopper", &["grace.hopper"]),
+        ("install zip:amd64 <none> 3.0-13", &[]),
+        ("zip: SW1A 1AA", &["SW1A 1AA"]),
+        ("zip:90210", &["90210"]),
+    ] {
+        let values = values(&detectors, None, text);
+        let values: Vec<&str> = values.iter().map(|(_, text)| *text).collect();
+        assert_eq!(values, found, "{text}");
+    }
+    assert_eq!(values(&detectors, Some("proxy-addr"), "^2.0.8"), []);
+}
+
+#[test]
 fn what_is_off_allowed_or_unsure_is_no_finding() {
     let text = "alice@example.com, help@example.com, 10.1.2.3";
     for (settings_text, found) in [
