@@ -177,16 +177,20 @@ fn figures(name: &str, size: usize, messages: &[String], mask: &dyn Fn(&String) 
     let bytes: usize = messages.iter().map(String::len).sum();
     let hits: usize = messages.iter().map(mask).sum();
     let seconds = best(|| messages.iter().map(mask).sum());
-    let mut times: Vec<f64> = messages
-        .iter()
-        .map(|message| {
-            let start = Instant::now();
-            black_box(mask(message));
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    let p99 = times.get(times.len() * 99 / 100).copied().unwrap_or_default();
+    let p99 = || {
+        let mut times: Vec<f64> = messages
+            .iter()
+            .map(|message| {
+                let start = Instant::now();
+                black_box(mask(message));
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() * 99 / 100).copied().unwrap_or_default()
+    };
+    // In the calmest round.
+    let p99 = (0..ROUNDS).map(|_| p99()).fold(f64::MAX, f64::min);
     println!(
         "{name:<13} {:>5} KB {:>4} messages {hits:>6} hits: {:>6.0} MB/s, {:>8.1} us a message, p99 {:>8.1}{}",
         size / 1024,
