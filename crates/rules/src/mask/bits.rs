@@ -123,6 +123,12 @@ impl<'t, F: Fn(u8x16) -> u8x16> Finder<'t, F> {
     }
 }
 
+/// The first bits of all runs.
+#[inline]
+pub(super) const fn firsts(bits: u64) -> u64 {
+    bits & !(bits << 1)
+}
+
 /// The first bits of all runs of at least twelve.
 #[inline]
 pub(super) const fn runs_of_12(bits: u64) -> u64 {

@@ -172,7 +172,7 @@ impl Marked {
     fn are_words_short(&self) -> bool {
         let telling = self.digits | self.dashes | self.dots | self.underscores;
         let wordy = self.letters | telling;
-        let begins = wordy & !(wordy << 1);
+        let begins = bits::firsts(wordy);
         // The usual case at once: none that tells is of MIXED_MIN or more.
         let special = begins & (self.dashes | self.accounts());
         if bits::in_runs_of_7(wordy) & telling == 0 && special == 0 {
@@ -209,7 +209,7 @@ impl Marked {
     #[inline]
     fn has_numbers(&self, text: &[u8]) -> bool {
         let gaps = self.spaces | self.dashes | self.dots | self.slashes | self.quotes;
-        let begins = self.digits & !(self.digits << 1);
+        let begins = bits::firsts(self.digits);
         let years = begins & self.spaces << 1 & self.digits >> 3;
         if years == 0 && self.digits.count_ones() < DIGITS_MIN && begins.count_ones() < GROUPS_MIN {
             return false;

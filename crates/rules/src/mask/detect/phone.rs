@@ -175,7 +175,11 @@ pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
         None => 0,
     };
     let length = window.digits.len();
-    let likely = (7..=15).contains(&length) && window.groups <= 6 && !is_other(page, window);
+    // Object identifiers and versions have many groups with dots.
+    let many = window.groups > 4 && has(window.layout, b'.');
+    // What a key calls a phone is one, however it is written.
+    let other = || !page.probe && page.hint.concepts & c::PHONE == 0 && is_other(page, window);
+    let likely = (7..=15).contains(&length) && window.groups <= 6 && !many && !other();
     if shape == 0 && !likely {
         return false;
     }
@@ -207,9 +211,7 @@ pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
 fn is_other(page: &Page<'_>, window: &Window<'_>) -> bool {
     let spelled = window.layout.to_be_bytes();
     let dotted = has(window.layout, b'.');
-    // Object identifiers and versions have many groups with dots, or one of a single digit.
-    let short = spelled.windows(2).any(|two| two == b".1");
-    let numbered = dotted && (window.groups > 4 || short && window.groups > 2);
+    let numbered = dotted && window.groups > 2 && spelled.windows(2).any(|two| two == b".1");
     let decimal =
         dotted && window.groups == 2 && spelled.iter().find(|byte| **byte != 0) == Some(&b'1');
     let year = |digits: &[u8]| matches!(digits, [1, 9, ..] | [2, 0, ..]);

@@ -74,6 +74,8 @@ fn what_only_looks_like_a_value_beside_its_words_is_none() {
         assert_eq!(values, found, "{text}");
     }
     assert_eq!(values(&detectors, Some("proxy-addr"), "^2.0.8"), []);
+    let phone = ("pii.phone".to_owned(), "9358-2026");
+    assert_eq!(values(&detectors, Some("phone"), "DE-9358-2026"), [phone]);
 }
 
 #[test]

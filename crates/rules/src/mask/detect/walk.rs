@@ -64,7 +64,7 @@ fn spoken(page: &mut Page<'_>, start: usize, end: usize) {
     for (at, block) in bits::blocks(bytes::part(text, start, end)) {
         let spaces = block.one(b' ');
         // Behind a space stands no word.
-        let ends = bits::each(spaces & !(spaces << 1)).map(|space| start + at + space as usize);
+        let ends = bits::each(bits::firsts(spaces)).map(|space| start + at + space as usize);
         for to in ends.filter(|end| is_spoken(text, *end)) {
             let letters = |byte: u8| kind(byte) & (LETTER | DIGIT | UNDER) != 0;
             let from = to - bytes::run_back(text, to, SPOKEN_MAX_BYTES, letters);
