@@ -228,8 +228,7 @@ fn take(page: &mut Page<'_>, whole: Whole, value: &Value, code: bool) -> Option<
         return None;
     }
     // Names of variables and types sound like keys; without quotes only a sure form counts.
-    if code && !value.quoted && !chosen || !value.quoted && is_other(page, whole.form, value, text)
-    {
+    if !value.quoted && (code && !chosen || is_other(page, whole.form, value, text)) {
         return None;
     }
     page.take(value.start, value.end, what(whole.class, "assignment"), score.saturating_sub(LESS));
@@ -238,17 +237,14 @@ fn take(page: &mut Page<'_>, whole: Whole, value: &Value, code: bool) -> Option<
     None
 }
 
-/// Whether a value without quotes that nobody chose is rather code, or the second half of a name: `fullName:
+/// Whether a value without quotes is rather code, or the second half of a name: `fullName:
 /// isSet(x)`, `username: creds.username`, `zip:amd64`.
 fn is_other(page: &Page<'_>, form: Form, value: &Value, text: &str) -> bool {
-    let glued = page.before(value.start) == b':';
+    let own = || text.contains('.') && is_own_name(page, value.start, text.as_bytes());
+    let glued = || page.before(value.start) == b':' && kind(page.at(value.start)) == bytes::LOWER;
     page.at(value.end) == b'(' && !text.contains(' ')
-        || form == Form::Handle
-            && text.contains('.')
-            && is_own_name(page, value.start, text.as_bytes())
-        || matches!(form, Form::Code(..))
-            && glued
-            && text.starts_with(|one: char| one.is_ascii_lowercase())
+        || form == Form::Handle && own()
+        || matches!(form, Form::Code(..)) && glued()
 }
 
 /// A name that no list has, among what only persons have: `name: Ngozi Eze`, with a phone on the next line.

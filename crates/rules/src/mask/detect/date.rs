@@ -83,7 +83,7 @@ pub(super) fn is_spelled(text: &[u8]) -> bool {
     months == 1 && numbers == 2 && is_day(text)
 }
 
-fn is_year(year: u32) -> bool {
+pub(super) fn is_year(year: u32) -> bool {
     (1900..=2099).contains(&year)
 }
 

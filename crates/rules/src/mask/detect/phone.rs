@@ -5,7 +5,7 @@
 
 use super::{
     bytes::{self, DIGIT, LETTER},
-    concepts as c, context,
+    concepts as c, context, date,
     number::{Number, Sieve, Window, layout},
     page::{Page, What, what},
 };
@@ -209,17 +209,13 @@ pub(super) fn national(page: &mut Page<'_>, window: &mut Window<'_>) -> bool {
 /// Whether a number that no country groups so is rather a version, a decimal, some years, or the end of a name
 /// such as `CVE-2026-9358`.
 fn is_other(page: &Page<'_>, window: &Window<'_>) -> bool {
-    let spelled = window.layout.to_be_bytes();
     let dotted = has(window.layout, b'.');
-    let numbered = dotted && window.groups > 2 && spelled.windows(2).any(|two| two == b".1");
-    let decimal =
-        dotted && window.groups == 2 && spelled.iter().find(|byte| **byte != 0) == Some(&b'1');
-    let year = |digits: &[u8]| matches!(digits, [1, 9, ..] | [2, 0, ..]);
-    let years = window.layout == layout("4-4")
-        && window
-            .digits
-            .split_at_checked(4)
-            .is_some_and(|(one, other)| year(one) && year(other) && one <= other);
+    let single = || window.layout.to_be_bytes().windows(2).any(|two| two == b".1");
+    let numbered = dotted && window.groups > 2 && single();
+    let decimal = dotted && window.groups == 2 && first(window.layout) == Some(b'1');
+    let year = |digits: &[u8]| date::is_year(date::number(digits));
+    let (one, other) = window.digits.split_at_checked(4).unwrap_or_default();
+    let years = window.layout == layout("4-4") && year(one) && year(other) && one <= other;
     numbered || decimal || years || is_named(page, window.start)
 }
 
@@ -260,10 +256,14 @@ fn has(layout: u128, byte: u8) -> bool {
     layout.to_be_bytes().contains(&byte)
 }
 
+/// How many digits its first group has, as a layout says it.
+fn first(layout: u128) -> Option<u8> {
+    layout.to_be_bytes().into_iter().find(|byte| *byte != 0)
+}
+
 /// Exchanges of North America do not begin with 0 or 1; a number with an area code of 000 is none.
 fn is_dialled(digits: &[u8], layout: u128) -> bool {
-    let first = layout.to_be_bytes().into_iter().find(|byte| *byte != 0);
-    let begin = match (digits.len(), first) {
+    let begin = match (digits.len(), first(layout)) {
         (10, Some(b'3')) => 3,
         (11, Some(b'1')) => 4,
         _ => return digits.iter().any(|digit| Some(digit) != digits.first()),

@@ -295,14 +295,7 @@ pub(super) fn de_health(p: &[u8]) -> bool {
 
 /// What a German card's number is made of: digits, and capitals that look like no digit.
 fn is_of_card(byte: &u8) -> bool {
-    const CAPITALS: u32 = {
-        let (mut set, mut rest) = (0, b"CFGHJKLMNPRTVWXYZ".as_slice());
-        while let Some((letter, others)) = rest.split_first() {
-            (set, rest) = (set | 1 << (*letter - b'A'), others);
-        }
-        set
-    };
-    byte.is_ascii_digit() || byte.is_ascii_uppercase() && CAPITALS >> (byte - b'A') & 1 != 0
+    matches!(byte, b'0'..=b'9' | b'C' | b'F'..=b'H' | b'J'..=b'N' | b'P' | b'R' | b'T' | b'V'..=b'Z')
 }
 
 /// Identity card or passport of Germany (ICAO 9303: weights 7-3-1).
