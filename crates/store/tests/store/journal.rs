@@ -173,20 +173,22 @@ fn a_reader_follows_the_writer_over_segments() {
     let journal = open_small(folder.path());
     let mut reader = read(folder.path(), &keys(folder.path())).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for number in 1..=60 {
+    let mut last = 0;
+    // How much a segment holds until the writer closes it is a matter of time.
+    while segments(folder.path()).len() < 4 {
+        last += 1;
         assert!(reader.next().is_none());
         let position = append(&journal, "x").unwrap();
-        if number % 7 == 0 {
+        if last % 7 == 0 {
             runtime.block_on(journal.synced(position)).unwrap();
         }
-        assert_eq!(reader.next().unwrap().unwrap().seq, number);
+        assert_eq!(reader.next().unwrap().unwrap().seq, last);
     }
-    assert!(segments(folder.path()).len() > 3);
-    for from in [1, 30, 60] {
+    for from in [1, last / 2, last] {
         let first = read_from(folder.path(), &keys(folder.path()), from).unwrap().next();
         assert_eq!(first.unwrap().unwrap().seq, from);
     }
-    assert!(read_from(folder.path(), &keys(folder.path()), 61).unwrap().next().is_none());
+    assert!(read_from(folder.path(), &keys(folder.path()), last + 1).unwrap().next().is_none());
 }
 
 #[test]
