@@ -94,6 +94,10 @@ concepts! {
     VOTER = 94;
     LANR = 95;
     AUSWEIS = 96;
+    AE = 97;
+    SA = 98;
+    EG = 99;
+    PK = 100;
     /// Words that name a number only together: `social security`, `social insurance`, `tax file`.
     SOCIAL = 18;
     SECURITY = 19;

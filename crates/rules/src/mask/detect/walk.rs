@@ -218,6 +218,11 @@ fn mixed(page: &mut Page<'_>, start: usize, end: usize, kinds: u8) -> usize {
     };
     let named =
         kinds & UPPER != 0 || page.hint.concepts != 0 || is_numbered(bytes::part(text, from, to));
+    if page.at(to) == b'('
+        && let Some(reached) = ids::lettered::bracketed(page, from, to)
+    {
+        return reached;
+    }
     let lettered = (7..=22).contains(&length) && kinds & UNDER == 0 && named;
     if found || lettered && ids::lettered::look(page, (from, to), kinds) {
         return end;

@@ -231,6 +231,18 @@ pub(super) fn sg_nric(p: &[u8]) -> bool {
     letter_of(table, rest) == byte(p, 8)
 }
 
+/// Hong Kong's identity number: one letter or two, six digits, and what makes the weighted sum a multiple of
+/// eleven. A missing letter counts as 36.
+pub(super) fn hk_person(p: &[u8]) -> bool {
+    let mut places = [36; 9];
+    places.iter_mut().rev().zip(p.iter().rev()).for_each(|(place, one)| *place = base36(*one));
+    let weighted =
+        places.iter().zip([9, 8, 7, 6, 5, 4, 3, 2, 1]).map(|(value, weight)| value * weight);
+    p.len() <= places.len()
+        && matches!(byte(p, p.len() - 1), b'0'..=b'9' | b'A')
+        && weighted.sum::<u32>().is_multiple_of(11)
+}
+
 /// Unique Entity Number of a business.
 pub(super) fn sg_uen_business(p: &[u8]) -> bool {
     let rest = sum(&digits(p, 0, 8), &[10, 4, 9, 3, 8, 2, 7, 1]) % 11;

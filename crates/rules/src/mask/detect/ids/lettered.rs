@@ -7,8 +7,8 @@ use super::{
     checks::{
         at_vat, be_vat, ch_uid, cl_rut_k, cn_resident, de_card, de_card_short, de_health,
         de_pension, de_vat, es_cif, es_nie, es_nif, es_nif_short, es_vat, fi_hetu, fi_hetu_dashed,
-        fits, fr_corsica, fr_vat, gb_vat, ie_pps, in_gstin, in_pan, it_fiscal_code, it_vat,
-        mx_curp, mx_rfc, pl_card, pl_vat, se_vat, sg_nric, sg_uen_business, sg_uen_company,
+        fits, fr_corsica, fr_vat, gb_vat, hk_person, ie_pps, in_gstin, in_pan, it_fiscal_code,
+        it_vat, mx_curp, mx_rfc, pl_card, pl_vat, se_vat, sg_nric, sg_uen_business, sg_uen_company,
         tw_person, uk_driver, uk_nino, us_dea, us_mbi,
     },
     scored,
@@ -127,6 +127,7 @@ const ROWS: &[Row] = &[
     row("AXXXXXXXX9", "pii.national_id.de", "de_card", de_card, c::DE | c::PASSPORT, 45),
     row("9AX9AX9AA99", "phi.health_id.us", "us_mbi", us_mbi, c::MEDICARE, 85),
     row("AAA9999999", "pii.national_id.in", "in_voter", any, c::VOTER, 15),
+    row("A999999X", "pii.national_id.hk", "hk_person", hk_person, c::HK, 20),
     row("99999999A", "pii.tax.sg", "sg_uen", sg_uen_business, c::SG, 30),
     row("999999999A", "pii.tax.sg", "sg_uen", sg_uen_company, c::SG, 30),
     row("AA9999999", "phi.health_id.us", "us_dea", us_dea, c::DEA, 45),
@@ -215,6 +216,27 @@ pub(in crate::mask::detect) fn look(
     let Some((score, what)) = best.filter(|(score, _)| page.keeps(*score)) else { return false };
     page.take(start, end, what, score);
     true
+}
+
+/// Hong Kong's identity number as it is printed, `A123456(3)`, whose word is `start..end`. Takes it and
+/// tells where it ends.
+pub(in crate::mask::detect) fn bracketed(
+    page: &mut Page<'_>,
+    start: usize,
+    end: usize,
+) -> Option<usize> {
+    let check = page.at(end + 1);
+    if page.at(end) != b'(' || page.at(end + 2) != b')' {
+        return None;
+    }
+    let mut plain: Vec<u8> = page.part(start, end).to_ascii_uppercase();
+    plain.push(check.to_ascii_uppercase());
+    let formed = fits(b"A999999X", &plain) || fits(b"AA999999X", &plain);
+    let (reached, score) = (end + 3, if page.concepts(start, end) & c::HK != 0 { 95 } else { 85 });
+    (formed && hk_person(&plain)).then(|| {
+        page.take(start, reached, what("pii.national_id.hk", "hk_person"), score);
+        reached
+    })
 }
 
 /// A dash that parts digits: most numbers with letters have none there.

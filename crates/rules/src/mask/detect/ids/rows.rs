@@ -163,6 +163,7 @@ const TEN: &[Row] = &[
     row(10, id("pii.tax.ua", "ua_tax"), e::ua_tax, c::UA, &[], (40, 30)),
     row(10, id("pii.tax.co", "co_nit"), w::co_nit, c::CO, &["3.3.3-1"], (85, 30)),
     row(10, id("pii.national_id.ec", "ec_cedula"), w::ec_cedula, c::EC, &["9-1"], (45, 35)),
+    row(10, id("pii.national_id.sa", "sa_person"), w::sa_person, c::SA, &[], (40, 20)),
     row(
         10,
         id("phi.health_id.au", "au_medicare"),
@@ -301,6 +302,8 @@ const LONG: &[Row] = &[
         &["1-4-5-2-1", "1 4 5 2 1"],
         (95, 42),
     ),
+    row(13, id("pii.national_id.pk", "pk_person"), w::pk_person, c::PK, &["5-7-1"], (45, 10)),
+    row(14, id("pii.national_id.eg", "eg_person"), w::eg_person, c::EG, &[], (40, 25)),
     row(14, id("pii.tax.br", "br_cnpj"), w::br_cnpj, c::BR, &["2.3.3/4-2", "8/4-2"], (92, 45)),
     row(14, id("pii.tax.fr", "fr_siret"), super::sums::luhn, c::FR, &["3 3 3 5"], (60, 20)),
     row(
@@ -311,6 +314,7 @@ const LONG: &[Row] = &[
         &["1 2 2 2 3 3 2", "D 2", "1-2-2-2-3-3-2", "1 2 2 2 6 2"],
         (95, 60),
     ),
+    row(15, id("pii.national_id.ae", "ae_person"), w::ae_person, c::AE, &["3-4-7-1"], (95, 75)),
     row(15, id("pii.tax.id", "id_npwp"), w::id_npwp, c::ID, &["2.3.3.1-3.3"], (92, 30)),
     row(
         15,
@@ -345,6 +349,7 @@ mod tests {
             ("us_npi", "1245319599"),
             ("us_aba", "021000021"),
             ("ca_sin", "130692544"),
+            ("ca_sin", "046454286"),
             ("br_cpf", "39053344705"),
             ("br_cnpj", "16727230000197"),
             ("de_tax_id", "36574261809"),

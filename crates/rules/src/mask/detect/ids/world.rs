@@ -44,9 +44,10 @@ pub(super) fn us_npi(d: &[u8]) -> bool {
     matches!(at(d, 0), 1 | 2) && luhn(&whole)
 }
 
-/// Social Insurance Number.
+/// Social Insurance Number. None that begins with a zero is given to a person; forms and manuals show such
+/// ones, which nobody wants to tell from others.
 pub(super) fn ca_sin(d: &[u8]) -> bool {
-    !matches!(at(d, 0), 0 | 8) && !is_one_digit(d) && luhn(d)
+    at(d, 0) != 8 && !is_one_digit(d) && luhn(d)
 }
 
 /// The check digit of Brazilian numbers for a weighted sum.
@@ -141,6 +142,28 @@ pub(super) fn do_cedula(d: &[u8]) -> bool {
 /// South Africa's identity number: a day, a status, Luhn's formula.
 pub(super) fn za_person(d: &[u8]) -> bool {
     begins_with_day(d) && at(d, 10) <= 2 && luhn(d)
+}
+
+/// Emirates ID: the country's number, a year of birth, and Luhn's formula.
+pub(super) fn ae_person(d: &[u8]) -> bool {
+    value(d, 0, 3) == 784 && (1900..2100).contains(&value(d, 3, 7)) && luhn(d)
+}
+
+/// Saudi Arabian identity or residence number: 1 for citizens, 2 for others, and Luhn's formula.
+pub(super) fn sa_person(d: &[u8]) -> bool {
+    matches!(at(d, 0), 1 | 2) && !is_one_digit(d) && luhn(d)
+}
+
+/// Egyptian identity number: the century, a day, and a governorate. How its check digit is made is not
+/// published.
+pub(super) fn eg_person(d: &[u8]) -> bool {
+    let day = d.get(1..).is_some_and(begins_with_day);
+    matches!(at(d, 0), 2 | 3) && day && matches!(value(d, 7, 9), 1..=35 | 88)
+}
+
+/// Pakistani identity number: it has no check digit; the first one is a province's.
+pub(super) fn pk_person(d: &[u8]) -> bool {
+    matches!(at(d, 0), 1..=8) && !is_one_digit(d)
 }
 
 /// Resident registration number: a day, and a check digit for those born before October 2020.
