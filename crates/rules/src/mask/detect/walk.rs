@@ -210,6 +210,9 @@ fn mixed(page: &mut Page<'_>, start: usize, end: usize, kinds: u8) -> usize {
     }
     let (from, to, kinds) = bare(text, start, end, kinds);
     let length = to - from;
+    if let Some(reached) = ids::lettered::bracketed(page, from, to) {
+        return reached;
+    }
     let found = match length {
         14 if kinds & DOT != 0 => net::mac_dotted(page, from, to),
         17 if kinds & DASH != 0 => net::mac(page, from, to, b'-').is_some(),
@@ -218,11 +221,6 @@ fn mixed(page: &mut Page<'_>, start: usize, end: usize, kinds: u8) -> usize {
     };
     let named =
         kinds & UPPER != 0 || page.hint.concepts != 0 || is_numbered(bytes::part(text, from, to));
-    if page.at(to) == b'('
-        && let Some(reached) = ids::lettered::bracketed(page, from, to)
-    {
-        return reached;
-    }
     let lettered = (7..=22).contains(&length) && kinds & UNDER == 0 && named;
     if found || lettered && ids::lettered::look(page, (from, to), kinds) {
         return end;

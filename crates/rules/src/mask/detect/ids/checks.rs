@@ -234,13 +234,15 @@ pub(super) fn sg_nric(p: &[u8]) -> bool {
 /// Hong Kong's identity number: one letter or two, six digits, and what makes the weighted sum a multiple of
 /// eleven. A missing letter counts as 36.
 pub(super) fn hk_person(p: &[u8]) -> bool {
-    let mut places = [36; 9];
-    places.iter_mut().rev().zip(p.iter().rev()).for_each(|(place, one)| *place = base36(*one));
-    let weighted =
-        places.iter().zip([9, 8, 7, 6, 5, 4, 3, 2, 1]).map(|(value, weight)| value * weight);
-    p.len() <= places.len()
-        && matches!(byte(p, p.len() - 1), b'0'..=b'9' | b'A')
-        && weighted.sum::<u32>().is_multiple_of(11)
+    let Some((check, body)) = p.split_last() else { return false };
+    let letters = body.len().saturating_sub(6);
+    let (first, second) = match body.get(..letters) {
+        Some([second]) => (36, base36(*second)),
+        Some([first, second]) => (base36(*first), base36(*second)),
+        _ => return false,
+    };
+    let sum = first * 9 + second * 8 + sum(&digits(p, letters, letters + 6), &[7, 6, 5, 4, 3, 2]);
+    matches!(check, b'0'..=b'9' | b'A') && (sum + base36(*check)).is_multiple_of(11)
 }
 
 /// Unique Entity Number of a business.

@@ -225,17 +225,16 @@ pub(in crate::mask::detect) fn bracketed(
     start: usize,
     end: usize,
 ) -> Option<usize> {
-    let check = page.at(end + 1);
-    if page.at(end) != b'(' || page.at(end + 2) != b')' {
+    if !(7..=8).contains(&(end - start)) || page.at(end) != b'(' || page.at(end + 2) != b')' {
         return None;
     }
-    let mut plain: Vec<u8> = page.part(start, end).to_ascii_uppercase();
-    plain.push(check.to_ascii_uppercase());
+    let mut plain = page.part(start, end).to_ascii_uppercase();
+    plain.push(page.at(end + 1).to_ascii_uppercase());
     let formed = fits(b"A999999X", &plain) || fits(b"AA999999X", &plain);
-    let (reached, score) = (end + 3, if page.concepts(start, end) & c::HK != 0 { 95 } else { 85 });
     (formed && hk_person(&plain)).then(|| {
-        page.take(start, reached, what("pii.national_id.hk", "hk_person"), score);
-        reached
+        let score = if page.concepts(start, end) & c::HK != 0 { 95 } else { 85 };
+        page.take(start, end + 3, what("pii.national_id.hk", "hk_person"), score);
+        end + 3
     })
 }
 
